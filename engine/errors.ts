@@ -1,0 +1,9 @@
+/** Bad input or a fault of the machine: the command line prints the message as one line and exits with 1. */
+export class InputError extends Error {
+  override name = 'InputError';
+}
+
+/** A wrong option or knob: the command line prints the message as one line and exits with 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
