@@ -1,0 +1,90 @@
+import { cells_per_side, type ImageGeometry, molmo_geometry, patches_per_side } from './geometry.ts';
+import type { SpecialIds } from './special_ids.ts';
+import type { Tiling } from './tiling.ts';
+
+/** Marks a pooled cell that a neighbouring crop already shows, so it never reaches the language model. */
+export const unused_cell = -100;
+
+/**
+ * Three different numbers are called "vision tokens" in the literature. Here each has its own name.
+ * Only inserted_cells and image_tokens lengthen the prompt.
+ */
+export type VisionCounts = {
+  vit_patches: number; // positions the ViT computes, class tokens apart: 576 a view
+  pooled_cells: number; // outputs of the projector: 144 a view
+  inserted_cells: number; // outputs that are added to a token embedding: one for each <im_patch>
+  image_tokens: number; // length of the image in the prompt: inserted cells, row ends, starts and ends
+};
+
+export type ImageLayout = {
+  token_ids: number[]; // [image_tokens], to be put right after BOS
+  input_idx: Int32Array; // [crops + 1, cells], position in the prompt (BOS is 0) or unused_cell
+  counts: VisionCounts;
+};
+
+export function vision_counts({ rows, cols }: Tiling, g: ImageGeometry = molmo_geometry): VisionCounts {
+  const cells = cells_per_side(g);
+  const views = rows * cols + 1;
+  const grid = crop_grid({ rows, cols }, g);
+  const inserted_cells = cells * cells + grid.height * grid.width;
+  return {
+    vit_patches: patches_per_side(g) ** 2 * views,
+    pooled_cells: cells * cells * views,
+    inserted_cells,
+    image_tokens: inserted_cells + cells + grid.height + 4,
+  };
+}
+
+export function image_layout(
+  tiling: Tiling,
+  ids: Pick<SpecialIds, 'im_start' | 'im_end' | 'im_patch' | 'im_col'>,
+  g: ImageGeometry = molmo_geometry,
+): ImageLayout {
+  const { rows, cols } = tiling;
+  const cells = cells_per_side(g);
+  const margin = g.margin_patches / g.pool; // cells on an inner edge that the neighbour shows
+  const step = cells - 2 * margin; // cells between the same cell of two neighbours
+  const grid = crop_grid(tiling, g);
+
+  const token_ids: number[] = [];
+  const add_grid = (height: number, width: number) => {
+    token_ids.push(ids.im_start);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) token_ids.push(ids.im_patch);
+      token_ids.push(ids.im_col);
+    }
+    token_ids.push(ids.im_end);
+  };
+  add_grid(cells, cells);
+  const crops_start = token_ids.length;
+  add_grid(grid.height, grid.width);
+
+  const input_idx = new Int32Array((rows * cols + 1) * cells * cells).fill(unused_cell);
+  const bos_and_start = 2;
+  let k = 0;
+  for (let y = 0; y < cells; y++) {
+    for (let x = 0; x < cells; x++) input_idx[k++] = bos_and_start + y * (cells + 1) + x;
+  }
+  const first_patch = crops_start + bos_and_start;
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < cols; j++) {
+      for (let y = 0; y < cells; y++) {
+        for (let x = 0; x < cells; x++, k++) {
+          const inside_y = (i === 0 || y >= margin) && (i === rows - 1 || y < cells - margin);
+          const inside_x = (j === 0 || x >= margin) && (j === cols - 1 || x < cells - margin);
+          if (inside_y && inside_x) {
+            input_idx[k] = first_patch + (step * i + y) * (grid.width + 1) + step * j + x;
+          }
+        }
+      }
+    }
+  }
+  return { token_ids, input_idx, counts: vision_counts(tiling, g) };
+}
+
+/** All crops' cells as one grid in the shape of the picture. */
+function crop_grid({ rows, cols }: Tiling, g: ImageGeometry): { height: number; width: number } {
+  const margins = (2 * g.margin_patches) / g.pool;
+  const step = cells_per_side(g) - margins;
+  return { height: step * rows + margins, width: step * cols + margins };
+}

@@ -1,0 +1,112 @@
+import { UsageError } from '../errors.ts';
+import { cells_per_side, type ImageGeometry, margin_px, molmo_geometry, tile_px } from './geometry.ts';
+
+/** How many crops a picture is cut into, as a grid. The overview picture is not counted. */
+export type Tiling = { rows: number; cols: number };
+
+/** A band of crop counts; the shape of the picture chooses within it, its size plays no role. */
+export type CropTier = { min_crops: number; max_crops: number; preferred_crops: readonly number[] };
+
+export const crop_tiers = {
+  low: { min_crops: 1, max_crops: 3, preferred_crops: [2, 3] },
+  medium: { min_crops: 4, max_crops: 8, preferred_crops: [6, 4, 8] },
+  high: { min_crops: 9, max_crops: 15, preferred_crops: [12, 9, 15] },
+} as const satisfies Record<string, CropTier>;
+export type CropTierName = keyof typeof crop_tiers;
+
+/** The knob: at most n crops (the model's own rule), a tier, or exactly n crops. */
+export type CropChoice = { max_crops: number } | { tier: CropTierName } | { exact_crops: number };
+
+export const default_crops: CropChoice = { max_crops: 12 };
+
+/** 64 crops need at least 4912 tokens, already more than the model's 4096 positions. */
+const crop_limit = 64;
+
+export function choose_tiling(
+  width: number,
+  height: number,
+  choice: CropChoice = default_crops,
+  g: ImageGeometry = molmo_geometry,
+): Tiling {
+  if ('tier' in choice) {
+    const tier: CropTier | undefined = Object.hasOwn(crop_tiers, choice.tier) ? crop_tiers[choice.tier] : undefined;
+    if (!tier) {
+      throw new UsageError(`crop tier: expected ${Object.keys(crop_tiers).join(', ')}, found "${choice.tier}"`);
+    }
+    return tier_tiling(width, height, tier);
+  }
+  if ('exact_crops' in choice) {
+    return closest_grid(check_count('exact crops', choice.exact_crops), width / height).tiling;
+  }
+  return adaptive_tiling(width, height, check_count('max_crops', choice.max_crops), g);
+}
+
+/** Vision tokens as some plans state them (144 pooled cells a picture) to a crop count. */
+export function tokens_to_crops(pooled_cells: number, g: ImageGeometry = molmo_geometry): number {
+  if (!Number.isFinite(pooled_cells) || pooled_cells < 0) {
+    throw new UsageError(`vision tokens: expected a number of at least 0, found ${pooled_cells}`);
+  }
+  return Math.max(1, Math.floor(pooled_cells / cells_per_side(g) ** 2) - 1);
+}
+
+/** The grid that has to enlarge the picture least, or failing that shrink it least. */
+function adaptive_tiling(width: number, height: number, max_crops: number, g: ImageGeometry): Tiling {
+  const inner_w = Math.fround(width - margin_px(g));
+  const inner_h = Math.fround(height - margin_px(g));
+  let largest: { tiling: Tiling; scale: number } | undefined;
+  let smallest_enlarging: { tiling: Tiling; scale: number } | undefined;
+  for (let count = 1; count <= max_crops; count++) {
+    for (const tiling of grids_of(count)) {
+      // Pictures smaller than the margin give negative or infinite scales; the rule takes them as they come.
+      const scale = Math.min(
+        Math.fround((tile_px(g) * tiling.rows) / inner_h),
+        Math.fround((tile_px(g) * tiling.cols) / inner_w),
+      );
+      if (!largest || scale > largest.scale) largest = { tiling, scale };
+      if (scale >= 1 && (!smallest_enlarging || scale < smallest_enlarging.scale)) {
+        smallest_enlarging = { tiling, scale };
+      }
+    }
+  }
+  return ((smallest_enlarging ?? largest) as { tiling: Tiling }).tiling;
+}
+
+function tier_tiling(width: number, height: number, tier: CropTier): Tiling {
+  const { min_crops, max_crops, preferred_crops } = tier;
+  const others = Array.from({ length: max_crops - min_crops + 1 }, (_, i) => min_crops + i).filter(
+    (count) => !preferred_crops.includes(count),
+  );
+  let best: { tiling: Tiling; distance: number } | undefined;
+  for (const count of [...preferred_crops, ...others]) {
+    // A prime above 2 leaves only a single row or column: tiers avoid those.
+    if (count > 2 && grids_of(count).length === 2) continue;
+    const found = closest_grid(count, width / height);
+    if (!best || found.distance < best.distance) best = found;
+  }
+  return (best as { tiling: Tiling }).tiling;
+}
+
+/** Of the grids with exactly `count` crops, the one whose shape is nearest to the picture's; fewest rows on a tie. */
+function closest_grid(count: number, aspect: number): { tiling: Tiling; distance: number } {
+  let best: { tiling: Tiling; distance: number } | undefined;
+  for (const tiling of grids_of(count)) {
+    const distance = Math.abs(tiling.cols / tiling.rows - aspect);
+    if (!best || distance < best.distance) best = { tiling, distance };
+  }
+  return best as { tiling: Tiling; distance: number };
+}
+
+function grids_of(count: number): Tiling[] {
+  const grids: Tiling[] = [];
+  for (let rows = 1; rows <= count; rows++) {
+    if (count % rows === 0) grids.push({ rows, cols: count / rows });
+  }
+  return grids;
+}
+
+function check_count(what: string, count: number): number {
+  if (!Number.isInteger(count) || count < 1 || count > crop_limit) {
+    throw new UsageError(`${what}: expected a whole number from 1 to ${crop_limit}, found ${count}`);
+  }
+  return count;
+}
