@@ -1,0 +1,65 @@
+import { UsageError } from '../errors.ts';
+import { fixed_config_json, type ModelConfig, merge_config, parse_config } from './config.ts';
+
+const molmoe_1b = {
+  d_model: 2048,
+  n_heads: 16,
+  n_layers: 16,
+  moe_num_experts: 64,
+  moe_top_k: 8,
+  mlp_ratio: 1,
+  vocab_size: 50280,
+  embedding_size: 50304,
+  additional_vocab_size: 128,
+  pad_token_id: 1,
+  layer_norm_eps: 1e-5,
+  rope_theta: 10000,
+  max_sequence_length: 4096,
+  max_position_embeddings: 32768,
+  vit_layers: [-2, -9],
+  max_crops: 12,
+  overlap_margins: [4, 4],
+  always_start_with_space: true,
+  vision_backbone: {
+    image_emb_dim: 1024,
+    image_num_heads: 16,
+    image_num_layers: 23,
+    image_mlp_dim: 4096,
+    image_norm_eps: 1e-5,
+  },
+};
+
+const overrides = {
+  'molmoe-1b': {},
+  /** Real depth, experts, crops and vocabulary, so that every knob has its real range; thin enough for any machine. */
+  'molmoe-mini': {
+    d_model: 256,
+    n_heads: 2,
+    vision_backbone: { image_emb_dim: 128, image_num_heads: 2, image_mlp_dim: 512 },
+  },
+  /** For tests. */
+  'molmoe-tiny': {
+    d_model: 64,
+    n_heads: 4,
+    n_layers: 4,
+    moe_num_experts: 8,
+    moe_top_k: 2,
+    vocab_size: 500,
+    embedding_size: 512,
+    vision_backbone: { image_emb_dim: 64, image_num_heads: 4, image_num_layers: 10, image_mlp_dim: 128 },
+  },
+};
+
+export type PresetName = keyof typeof overrides;
+
+export const preset_names = Object.keys(overrides) as PresetName[];
+
+export function preset_config(name: string): ModelConfig {
+  if (!Object.hasOwn(overrides, name)) {
+    throw new UsageError(
+      `preset: expected one of ${preset_names.join(', ')}, found ${JSON.stringify(name)}; choose one`,
+    );
+  }
+  const base = merge_config(fixed_config_json(), molmoe_1b);
+  return parse_config(merge_config(base, overrides[name as PresetName]), `preset ${name}`);
+}

@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../errors.ts';
+import type { Folder, RangeReader } from '../weights/source.ts';
+import { shown } from '../weights/text.ts';
+
+// Large reads go out in pieces side by side: as many as Node has file threads.
+const piece_bytes = 8 * 2 ** 20;
+const pieces_at_once = 4;
+
+const causes: Readonly<Record<string, [found: string, remedy: string]>> = {
+  ENOENT: ['no such file or directory', 'check the path'],
+  ENOTDIR: ['a path through something that is not a directory', 'check the path'],
+  EISDIR: ['a directory', 'name a file'],
+  EACCES: ['permission denied', 'check the permissions'],
+  EPERM: ['permission denied', 'check the permissions'],
+  EROFS: ['a read-only file system', 'choose another place'],
+  ENOSPC: ['a full disk', 'free some space'],
+  EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
+};
+
+/** A file system error as one line: what was wanted, what came, where. */
+export function file_error(error: unknown, path: string, expected: string): Error {
+  if (error instanceof InputError) return error;
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string') return error instanceof Error ? error : new Error(String(error));
+  const [found, remedy] = causes[code] ?? [code, 'check the file system'];
+  return new InputError(`${path}: expected ${expected}, found ${found}; ${remedy}`);
+}
+
+/** A directory of this machine. */
+export function node_folder(path: string): Folder {
+  let is_directory: boolean;
+  try {
+    is_directory = statSync(path).isDirectory();
+  } catch (error) {
+    throw file_error(error, path, 'a directory');
+  }
+  if (!is_directory) throw new InputError(`${path}: expected a directory, found a file; name the folder it is in`);
+
+  const open_file = (name: string) => {
+    if (name === '' || name === '.' || name === '..' || /[/\\\0]/.test(name)) {
+      throw new InputError(`${path}: expected the plain name of a file, found ${shown(name)}; check it`);
+    }
+    return open_range_reader(join(path, name));
+  };
+  return {
+    label: path,
+    list: async () => {
+      try {
+        return await readdir(path);
+      } catch (error) {
+        throw file_error(error, path, 'a readable directory');
+      }
+    },
+    open: async (name) => open_file(name),
+    text: async (name, max_bytes) => {
+      const reader = await open_file(name);
+      try {
+        return await read_text(reader, max_bytes);
+      } finally {
+        await reader.close();
+      }
+    },
+  };
+}
+
+async function open_range_reader(path: string): Promise<RangeReader> {
+  let handle: FileHandle;
+  let size: number;
+  try {
+    const stats = await stat(path);
+    // Before opening: opening a pipe would wait for its writer.
+    if (!stats.isFile()) throw new InputError(`${path}: expected a file, found a directory or device; check the path`);
+    size = stats.size;
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw file_error(error, path, 'a readable file');
+  }
+
+  const read_piece = async (offset: number, into: Uint8Array) => {
+    for (let done = 0; done < into.length; ) {
+      const { bytesRead } = await handle.read(into, done, into.length - done, offset + done);
+      if (bytesRead === 0) {
+        throw new InputError(
+          `${path}: expected ${size} bytes, found its end at ${offset + done}; is it being written?`,
+        );
+      }
+      done += bytesRead;
+    }
+  };
+  return {
+    name: path,
+    size,
+    read: async (offset, into) => {
+      if (!Number.isSafeInteger(offset) || offset < 0 || offset + into.length > size) {
+        throw new InputError(`${path}: expected a range within ${size} bytes, found ${into.length} bytes at ${offset}`);
+      }
+      let next = 0;
+      const worker = async () => {
+        while (next < into.length) {
+          const at = next;
+          next += piece_bytes;
+          await read_piece(offset + at, into.subarray(at, at + piece_bytes));
+        }
+      };
+      // All settle before an error goes up: no read may still write into memory that the caller lets go.
+      const results = await Promise.allSettled(Array.from({ length: pieces_at_once }, worker));
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed) throw file_error(failed.reason, path, `${into.length} bytes at ${offset}`);
+    },
+    close: () => handle.close(),
+  };
+}
+
+async function read_text(reader: RangeReader, max_bytes: number): Promise<string> {
+  if (reader.size > max_bytes) {
+    throw new InputError(
+      `${reader.name}: expected at most ${max_bytes} bytes of text, found ${reader.size}; check the file`,
+    );
+  }
+  const bytes = new Uint8Array(reader.size);
+  await reader.read(0, bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${reader.name}: expected text in UTF-8, found other bytes; check the file`);
+  }
+}
+
+/** The file appears whole or not at all: written beside its place, flushed, then renamed. */
+export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const handle = await open(temporary, 'wx');
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw file_error(error, path, 'a file that can be written');
+  }
+}
