@@ -1,6 +1,6 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { InputError, UsageError } from '../errors.ts';
-import { derived_special_ids, type SpecialIds, special_texts } from './special_ids.ts';
+import { type SpecialIds, special_texts } from './special_ids.ts';
 
 export type EncodeOptions = {
   /** Read <im_patch> and its kind as special ids. Off, they are refused: a user's text must not forge an image. */
@@ -62,8 +62,7 @@ export function bpe_tokenizer(tokenizer_json: unknown, tokenizer_config_json: un
 }
 
 /** For a model without a tokenizer: a byte is a token. Ids that no text has are shown as <id>. */
-export function byte_tokenizer(vocab_size: number, embedding_size: number): Tokenizer {
-  const special = derived_special_ids(vocab_size, embedding_size);
+export function byte_tokenizer(special: SpecialIds): Tokenizer {
   const text_of = new Map(
     Object.entries(special_texts).map(([name, text]) => [special[name as keyof typeof special_texts], text as string]),
   );

@@ -271,8 +271,8 @@ function margins(value: unknown, fail: Fail): [number, number] {
   const sizes = Array.isArray(value) ? value : [];
   const [before, after] = sizes;
   const even = (n: unknown) => Number.isInteger(n) && (n as number) >= 0 && (n as number) % 2 === 0;
-  if (sizes.length !== 2 || !even(before) || !even(after) || before + after >= 24) {
-    fail('overlap_margins', 'two even numbers of patches that add up to less than 24', value);
+  if (sizes.length !== 2 || !even(before) || !even(after) || before !== after || before + after >= 24) {
+    fail('overlap_margins', 'two equal even numbers of patches that add up to less than 24', value);
   }
   return [before, after];
 }

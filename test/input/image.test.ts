@@ -5,9 +5,8 @@ import { prepare_image } from '../../engine/input/image.ts';
 import { image_layout } from '../../engine/input/layout.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { place, resize } from '../../engine/input/resize.ts';
-import { derived_special_ids } from '../../engine/input/special_ids.ts';
 import { golden_path } from '../support/golden.ts';
-import { golden_data, golden_test, has_source, type Source, sha256, source_picture } from './support.ts';
+import { golden_data, golden_test, has_source, type Source, sha256, source_picture, special_ids } from './support.ts';
 
 const view_values = 576 * 588;
 const tolerance = 1e-5;
@@ -108,7 +107,7 @@ for (const id of ['hash_200x150_pad', 'hash_200x150_fill', 'hash_400x300_pad']) 
     }
     expect(worst).toBeLessThanOrEqual(tolerance);
     expect(got.masks).toEqual(new Float32Array(tensors.image_masks as ArrayBuffer));
-    const ids = derived_special_ids(50280, 50304);
+    const ids = special_ids(50280);
     const layout = image_layout(got.tiling, ids);
     expect(whole_numbers(tensors.image_input_idx)).toEqual([...layout.input_idx]);
     expect(whole_numbers(tensors.image_token_ids_with_bos)).toEqual([ids.bos, ...layout.token_ids]);

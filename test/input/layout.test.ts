@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { image_layout, unused_cell, vision_counts } from '../../engine/input/layout.ts';
-import { derived_special_ids } from '../../engine/input/special_ids.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
-import { golden_test } from './support.ts';
+import { golden_test, special_ids } from './support.ts';
 
-const ids = derived_special_ids(50280, 50304);
+const ids = special_ids(50280);
 
 type Layout = { rows: number; cols: number; image_token_ids: number[]; image_input_idx: number[][] };
 
@@ -61,18 +60,4 @@ test('every used cell has a patch token of its own', () => {
       expect(input_idx.length).toBe(counts.pooled_cells);
     }),
   );
-});
-
-test('models other than the published one have their image tokens behind the first table', () => {
-  expect(derived_special_ids(500, 512)).toEqual({
-    bos: 499,
-    eos: 499,
-    im_start: 512,
-    im_end: 513,
-    im_patch: 514,
-    im_col: 515,
-    image: 516,
-  });
-  expect(() => derived_special_ids(256, 512)).toThrow(/vocab_size: expected at least 257/);
-  expect(() => derived_special_ids(500, 400)).toThrow(/embedding_size: expected at least vocab_size 500, found 400/);
 });

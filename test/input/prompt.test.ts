@@ -10,7 +10,7 @@ import { image_layout } from '../../engine/input/layout.ts';
 import { build_prompt, exact_length_text, format_prompt, type PromptFormat } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
-import { golden_data, tokenizer_test } from './support.ts';
+import { golden_data, special_ids, tokenizer_test } from './support.ts';
 
 type Draw = ['randint', number, number, number] | ['random', number];
 type Processor = PromptFormat & {
@@ -39,7 +39,7 @@ type Golden = {
 };
 
 const golden = golden_data<Golden>('prompts.json');
-const bytes = byte_tokenizer(500, 512);
+const bytes = byte_tokenizer(special_ids(500));
 
 const tiling_of = (image: string | null) => {
   const size = image === null ? undefined : golden?.images[image];

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'vitest';
 import { type Formula, formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import type { SpecialIds } from '../../engine/input/special_ids.ts';
 import { bpe_tokenizer, type Tokenizer } from '../../engine/input/tokenizer.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { golden_path, repo_root } from '../support/golden.ts';
@@ -54,4 +55,16 @@ export function tokenizer_test(what: string, body: (tokenizer: Tokenizer) => voi
     real ??= bpe_tokenizer(files.tokenizer, files.config);
     return body(real);
   });
+}
+
+/** The special ids of a model whose image tokens follow its vocabulary. */
+export function special_ids(vocab_size: number): SpecialIds {
+  const [im_start, im_end, im_patch, im_col, image] = [0, 1, 2, 3, 4].map((i) => vocab_size + i) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { bos: vocab_size - 1, eos: vocab_size - 1, im_start, im_end, im_patch, im_col, image };
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { bpe_tokenizer, byte_tokenizer, stream_decoder, type Tokenizer } from '../../engine/input/tokenizer.ts';
-import { golden_data, tokenizer_files, tokenizer_test } from './support.ts';
+import { golden_data, special_ids, tokenizer_files, tokenizer_test } from './support.ts';
 
 type Case = {
   text: string;
@@ -15,7 +15,7 @@ type Case = {
 type DecodeCase = Pick<Case, 'ids' | 'decoded' | 'decoded_skip_special'>;
 
 const golden = golden_data<{ cases: Case[]; decode_only: DecodeCase[] }>('tokenizer_cases.json');
-const bytes = byte_tokenizer(500, 512);
+const bytes = byte_tokenizer(special_ids(500));
 
 if (golden) {
   tokenizer_test('tokenizer_cases.json: every text and list of ids', (tokenizer) => {
@@ -138,8 +138,8 @@ test('the byte tokenizer: a byte a token, special ids apart', () => {
   expect(bytes.encode('é!')).toEqual([0xc3, 0xa9, 0x21]);
   expect(bytes.encode('a<im_patch>b<|endoftext|>', { allow_special: true })).toEqual([97, 514, 98, 499]);
   expect(() => bytes.encode('a<im_patch>b')).toThrow(UsageError);
-  expect(bytes.decode([72, 105, 300, 514, 499])).toBe('Hi<300><im_patch><|endoftext|>');
-  expect(bytes.decode([72, 105, 300, 514, 499], { skip_special: true })).toBe('Hi<300>');
+  expect(bytes.decode([72, 105, 300, 502, 499])).toBe('Hi<300><im_patch><|endoftext|>');
+  expect(bytes.decode([72, 105, 300, 502, 499], { skip_special: true })).toBe('Hi<300>');
   expect(bytes.decode([0xc3])).toBe('\uFFFD');
   expect(bytes.decode([])).toBe('');
   fc.assert(
@@ -147,7 +147,6 @@ test('the byte tokenizer: a byte a token, special ids apart', () => {
       expect(bytes.decode(bytes.encode(text))).toBe(text);
     }),
   );
-  expect(byte_tokenizer(50280, 50304).special).toMatchObject({ bos: 50279, im_start: 50280, image: 50284 });
 });
 
 test('files that are no tokenizer are refused with what was expected', () => {
