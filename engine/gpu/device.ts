@@ -1,0 +1,183 @@
+import type { Traits } from '../../kernels/spec.ts';
+import { InputError, UsageError } from '../errors.ts';
+
+/** Dawn's toggles by run mode; recorded in every result. A browser has its own and ignores these. */
+export const TOGGLES = {
+  /** For runs: nothing between us and the driver. */
+  release: {
+    enable: [
+      'allow_unsafe_apis',
+      'skip_validation',
+      'disable_robustness',
+      'disable_workgroup_init',
+      'disable_polyfills_on_integer_div_and_mod',
+      'use_vulkan_memory_model',
+      'vulkan_enable_f16_on_nvidia',
+    ],
+    disable: ['timestamp_quantization', 'lazy_clear_resource_on_first_use'],
+  },
+  /** For tests: WebGPU's own validation and bounds checks. */
+  validated: {
+    enable: ['allow_unsafe_apis', 'use_vulkan_memory_model', 'vulkan_enable_f16_on_nvidia'],
+    disable: ['timestamp_quantization'],
+  },
+} as const;
+
+export type RunMode = keyof typeof TOGGLES;
+
+/** Features that change speed or what can be measured; each is asked for where it is there and never assumed. */
+const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+export type Feature = (typeof WANTED_FEATURES)[number];
+
+const WANTED_LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+] as const;
+
+export interface DeviceOptions {
+  readonly mode: RunMode;
+  /** `default` asks for nothing above WebGPU's guaranteed limits (128 MiB a binding, 256 MiB a buffer). */
+  readonly limits?: 'adapter' | 'default';
+  /** Features to do without although the adapter has them: how their absence is tested. */
+  readonly without?: readonly (Feature | 'immediates')[];
+  /** Largest binding to use, in bytes, below the device's own: how slicing is tested on small models. */
+  readonly max_binding_bytes?: number;
+}
+
+/** What an adapter is, in words and numbers that go into a result. */
+export interface AdapterFacts {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly type: 'software' | 'hardware';
+  readonly subgroup_min_size: number;
+  readonly subgroup_max_size: number;
+  readonly features: readonly string[];
+}
+
+export interface Device {
+  readonly gpu: GPUDevice;
+  readonly instance: GPU;
+  readonly facts: AdapterFacts;
+  readonly traits: Traits;
+  readonly mode: RunMode;
+  readonly features: ReadonlySet<string>;
+  /** Per-dispatch parameters go through immediates; without them through a uniform buffer. */
+  readonly immediates: boolean;
+  readonly max_binding_bytes: number;
+  readonly max_buffer_bytes: number;
+  readonly max_workgroups: number;
+  /** Throws if the device was lost or reported an error since the last call. */
+  readonly check: () => void;
+  readonly destroy: () => void;
+}
+
+export function adapter_facts(adapter: GPUAdapter): AdapterFacts {
+  const info = adapter.info;
+  const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  const software = /llvmpipe|lavapipe|swiftshader|software|cpu\b|basic render/i.test(text);
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    type: software ? 'software' : 'hardware',
+    subgroup_min_size: info.subgroupMinSize ?? 0,
+    subgroup_max_size: info.subgroupMaxSize ?? 0,
+    features: [...adapter.features].sort(),
+  };
+}
+
+export interface AdapterHandle {
+  readonly adapter: GPUAdapter;
+  /** What made the adapter. In Node, once it is garbage-collected every device of it crashes: a device holds on to it. */
+  readonly instance: GPU;
+}
+
+export async function open_device({ adapter, instance }: AdapterHandle, options: DeviceOptions): Promise<Device> {
+  const facts = adapter_facts(adapter);
+  const without = new Set<string>(options.without ?? []);
+  const requiredFeatures = WANTED_FEATURES.filter((f) => adapter.features.has(f) && !without.has(f));
+  const requiredLimits: Record<string, number> = {};
+  if (options.limits !== 'default') {
+    for (const name of WANTED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  }
+  const gpu = await adapter.requestDevice({ requiredFeatures: requiredFeatures as GPUFeatureName[], requiredLimits });
+  const fault = watch_faults(gpu, facts);
+  const features = new Set<string>(requiredFeatures);
+  const fixed_subgroups = features.has('subgroups') && facts.subgroup_min_size === facts.subgroup_max_size;
+  const device_binding = gpu.limits.maxStorageBufferBindingSize;
+  const max_binding_bytes = Math.min(options.max_binding_bytes ?? device_binding, device_binding) & ~255;
+  return {
+    gpu,
+    instance,
+    facts,
+    traits: { subgroup_size: fixed_subgroups ? facts.subgroup_max_size : 0, software: facts.type === 'software' },
+    mode: options.mode,
+    features,
+    immediates: !without.has('immediates') && Number(Reflect.get(gpu.limits, 'maxImmediateSize') ?? 0) >= 64,
+    max_binding_bytes: max_binding_bytes > 0 ? max_binding_bytes : floor_to(device_binding, 256),
+    max_buffer_bytes: gpu.limits.maxBufferSize,
+    max_workgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
+    check: fault.check,
+    destroy: fault.destroy,
+  };
+}
+
+const floor_to = (bytes: number, unit: number): number => Math.floor(bytes / unit) * unit;
+
+/** Lost devices and uncaptured errors arrive out of band; they are kept and thrown at the next check. */
+function watch_faults(gpu: GPUDevice, facts: AdapterFacts) {
+  let message: string | undefined;
+  let closed = false;
+  const name = facts.description || facts.device || 'the adapter';
+  gpu.lost.then((info) => {
+    if (closed) return;
+    const why = one_line(info.message) || info.reason || 'no reason given';
+    message = `the GPU device of ${name} was lost (${why}): run again; if it repeats, try a smaller request or another --adapter`;
+  });
+  gpu.onuncapturederror = (event) => {
+    message ??= `WebGPU reported an error on ${name}: ${one_line(event.error.message)}`;
+  };
+  return {
+    check() {
+      if (closed) throw new InputError('this engine was closed: load the model again');
+      if (message !== undefined) throw new InputError(message);
+    },
+    destroy() {
+      closed = true;
+      gpu.destroy();
+    },
+  };
+}
+
+export function one_line(text: string): string {
+  return text.replace(/\s+/g, ' ').trim().slice(0, 400);
+}
+
+/** Picks an adapter by number or by a part of its name; `auto` prefers hardware. */
+export function choose_adapter(found: readonly AdapterFacts[], wanted: string): number {
+  if (found.length === 0) {
+    throw new InputError(
+      'no WebGPU adapter: expected a Vulkan, Metal or D3D12 driver, found none; run `node tools/setup.mjs` or install your GPU driver (Debian: mesa-vulkan-drivers)',
+    );
+  }
+  const names = found.map((f, i) => `${i}: ${f.description || f.device}`).join('; ');
+  if (wanted === 'auto') {
+    const hardware = found.findIndex((f) => f.type === 'hardware');
+    return Math.max(hardware, 0);
+  }
+  if (/^\d+$/.test(wanted)) {
+    const index = Number(wanted);
+    if (index < found.length) return index;
+    throw new UsageError(`--adapter ${wanted}: expected a number below ${found.length}; found ${names}`);
+  }
+  const needle = wanted.toLowerCase();
+  const index = found.findIndex((f) => Object.values(f).join(' ').toLowerCase().includes(needle));
+  if (index >= 0) return index;
+  throw new UsageError(`--adapter ${wanted}: expected a part of an adapter's name, a number or auto; found ${names}`);
+}

@@ -1,0 +1,302 @@
+import type { Bytes, Flops, Kernel, Options, Params } from '../../kernels/spec.ts';
+import { InputError } from '../errors.ts';
+import { type Buffer, type Buffers, make_buffers, USAGE } from './buffers.ts';
+import type { Device } from './device.ts';
+import { make_pipelines, PARAM_BYTES, type Pipeline, pack_params, type VariantChoice } from './pipelines.ts';
+import { is_heavy, type Load, polite } from './wait.ts';
+
+export type Stage = 'load' | 'vision_encoder' | 'projector' | 'prefill' | 'decode';
+export type Component =
+  | 'patch_embed'
+  | 'attention'
+  | 'mlp'
+  | 'pooling'
+  | 'norm'
+  | 'moe_router'
+  | 'moe_experts'
+  | 'embed'
+  | 'lm_head'
+  | 'sample'
+  | 'weights';
+
+/** Where in the model a dispatch belongs; every counter is summed by these. */
+export interface Tag {
+  readonly stage: Stage;
+  readonly layer?: number;
+  readonly component: Component;
+}
+
+/** One recorded kernel launch with its exact cost. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  readonly pipeline: Pipeline;
+  readonly options: Options;
+  readonly params: Params;
+  readonly buffers: readonly Buffer[];
+  readonly tag: Tag;
+  readonly flops: Flops;
+  readonly bytes: Bytes;
+}
+
+/**
+ * How passes are cut and stamped: the timeline's business. Without one, everything between two submits is one pass.
+ */
+export interface PassPlan {
+  readonly starts_new_pass: (previous: Dispatch, next: Dispatch) => boolean;
+  readonly timestamps: (first: Dispatch) => GPUComputePassTimestampWrites | undefined;
+}
+
+export interface Executor {
+  readonly device: Device;
+  readonly buffers: Buffers;
+  readonly variant: VariantChoice;
+  /** Records a launch; nothing runs before flush. */
+  readonly dispatch: <P extends string>(
+    kernel: Kernel<P>,
+    buffers: Readonly<Record<string, Buffer | undefined>>,
+    params: Params<P>,
+    options: Options,
+    tag: Tag,
+  ) => void;
+  readonly copy: (from: Buffer, from_offset: number, to: Buffer, to_offset: number, bytes: number) => void;
+  readonly write: (to: Buffer, offset: number, data: ArrayBufferView) => void;
+  /** Forgets what was recorded and not flushed: after an error or an abort. */
+  readonly drop: () => void;
+  /** Compiles what is missing, encodes and submits everything recorded. */
+  readonly flush: () => Promise<void>;
+  /** flush, then waits until the GPU is done. */
+  readonly finish: () => Promise<void>;
+  /** Copies a range to the host after everything recorded before it. */
+  readonly read: (from: Buffer, offset: number, bytes: number) => Promise<ArrayBuffer>;
+  readonly observe: (observer: ((dispatch: Dispatch) => void) | undefined) => void;
+  readonly plan_passes: (plan: PassPlan | undefined) => void;
+  readonly pipeline_count: () => number;
+  readonly destroy: () => void;
+}
+
+type Entry =
+  | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
+  | {
+      readonly kind: 'copy';
+      readonly from: Buffer;
+      readonly from_offset: number;
+      readonly to: Buffer;
+      readonly to_offset: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: 'write'; readonly to: Buffer; readonly offset: number; readonly data: Uint8Array };
+
+const UNIFORM_STRIDE = 256;
+
+type ImmediatePass = GPUComputePassEncoder & { setImmediates(offset: number, data: ArrayBufferView): void };
+
+export function make_executor(device: Device, variant: VariantChoice = 'auto'): Executor {
+  const buffers = make_buffers(device);
+  const pipelines = make_pipelines(device);
+  const unused = buffers.create('unused', 256, 'tables');
+  const groups = new Map<string, GPUBindGroup>();
+  const groups_of = new Map<number, string[]>();
+  const load: Load = { flops: 0, bytes: 0, dispatches: 0 };
+  const staging = new Map<number, Buffer[]>();
+  const scratch = new Uint8Array(PARAM_BYTES);
+  const scratch_view = new DataView(scratch.buffer);
+  let uniforms: Buffer | undefined;
+  let entries: Entry[] = [];
+  let observer: ((dispatch: Dispatch) => void) | undefined;
+  let plan: PassPlan | undefined;
+
+  buffers.on_destroy((buffer) => {
+    for (const key of groups_of.get(buffer.id) ?? []) groups.delete(key);
+    groups_of.delete(buffer.id);
+  });
+
+  const dispatch: Executor['dispatch'] = (kernel, bound, params, options, tag) => {
+    const pipeline = pipelines.get(kernel, options, variant);
+    const list = kernel.bindings.map((binding) => {
+      const buffer = bound[binding.name];
+      if (buffer === undefined && !binding.optional)
+        throw new Error(`${kernel.name}: binding ${binding.name} is missing`);
+      return buffer ?? unused;
+    });
+    const cost = kernel.flops(params, options);
+    const executed = pipeline.variant.executed?.(params, options, device.traits) ?? cost.useful;
+    const made: Dispatch = {
+      kernel: kernel as Kernel,
+      pipeline,
+      options,
+      params: params as Params,
+      buffers: list,
+      tag,
+      flops: { ...cost, executed },
+      bytes: kernel.bytes(params, options),
+    };
+    load.flops += executed;
+    load.bytes += made.bytes.weights + made.bytes.read + made.bytes.written + made.bytes.kv;
+    load.dispatches += 1;
+    entries.push({ kind: 'dispatch', dispatch: made });
+    observer?.(made);
+  };
+
+  const bind_group = (d: Dispatch): GPUBindGroup => {
+    let key = `${d.pipeline.id}`;
+    for (const buffer of d.buffers) key += `,${buffer.id}`;
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const resources: GPUBindGroupEntry[] = d.buffers.map((b, binding) => ({ binding, resource: { buffer: b.gpu } }));
+    if (uniforms !== undefined) {
+      resources.push({ binding: resources.length, resource: { buffer: uniforms.gpu, size: PARAM_BYTES } });
+    }
+    const group = device.gpu.createBindGroup({ layout: d.pipeline.layout, entries: resources });
+    groups.set(key, group);
+    for (const buffer of uniforms === undefined ? d.buffers : [...d.buffers, uniforms]) {
+      const keys = groups_of.get(buffer.id);
+      if (keys === undefined) groups_of.set(buffer.id, [key]);
+      else keys.push(key);
+    }
+    return group;
+  };
+
+  /** Without immediates: every dispatch's parameters in one uniform buffer, 256 bytes apart. */
+  const upload_uniforms = (batch: readonly Entry[]) => {
+    const dispatches = batch.flatMap((e) => (e.kind === 'dispatch' ? [e.dispatch] : []));
+    const data = new DataView(new ArrayBuffer(Math.max(1, dispatches.length) * UNIFORM_STRIDE));
+    dispatches.forEach((d, i) => {
+      pack_params(d.kernel, d.params, data, i * UNIFORM_STRIDE);
+    });
+    if (uniforms === undefined || uniforms.bytes < data.byteLength) {
+      if (uniforms !== undefined) buffers.destroy(uniforms);
+      uniforms = buffers.create('params', 2 * data.byteLength, 'tables', USAGE.uniform | USAGE.copy_dst);
+    }
+    device.gpu.queue.writeBuffer(uniforms.gpu, 0, data.buffer as ArrayBuffer);
+  };
+
+  const run_dispatch = (pass: GPUComputePassEncoder, d: Dispatch, index: number) => {
+    pass.setPipeline(d.pipeline.gpu as GPUComputePipeline);
+    if (device.immediates) {
+      pass.setBindGroup(0, bind_group(d));
+      pack_params(d.kernel, d.params, scratch_view, 0);
+      (pass as ImmediatePass).setImmediates(0, scratch);
+    } else {
+      pass.setBindGroup(0, bind_group(d), [index * UNIFORM_STRIDE]);
+    }
+    const [x, y, z] = d.pipeline.variant.grid(d.params, d.options, device.traits);
+    if (Math.max(x, y, z) > device.max_workgroups) {
+      throw new InputError(
+        `kernel ${d.kernel.name}: ${x} x ${y} x ${z} workgroups, this device allows ${device.max_workgroups} a side; try a shorter request`,
+      );
+    }
+    pass.dispatchWorkgroups(x, y, z);
+  };
+
+  const encode = (batch: readonly Entry[]) => {
+    if (!device.immediates) upload_uniforms(batch);
+    let encoder: GPUCommandEncoder | undefined;
+    let pass: GPUComputePassEncoder | undefined;
+    let previous: Dispatch | undefined;
+    let index = 0;
+    const end_pass = () => {
+      pass?.end();
+      pass = undefined;
+    };
+    const submit = () => {
+      end_pass();
+      if (encoder !== undefined) device.gpu.queue.submit([encoder.finish()]);
+      encoder = undefined;
+    };
+    for (const entry of batch) {
+      if (entry.kind === 'write') {
+        submit(); // a queue write overtakes commands that are not submitted yet
+        device.gpu.queue.writeBuffer(entry.to.gpu, entry.offset, entry.data as Uint8Array<ArrayBuffer>);
+        continue;
+      }
+      encoder ??= device.gpu.createCommandEncoder();
+      if (entry.kind === 'copy') {
+        end_pass();
+        encoder.copyBufferToBuffer(entry.from.gpu, entry.from_offset, entry.to.gpu, entry.to_offset, entry.bytes);
+        continue;
+      }
+      const d = entry.dispatch;
+      if (pass !== undefined && previous !== undefined && plan?.starts_new_pass(previous, d)) end_pass();
+      pass ??= encoder.beginComputePass({ timestampWrites: plan?.timestamps(d) });
+      run_dispatch(pass, d, index++);
+      previous = d;
+    }
+    submit();
+  };
+
+  const flush = async () => {
+    const batch = entries;
+    entries = [];
+    for (const entry of batch) {
+      if (entry.kind === 'dispatch' && entry.dispatch.pipeline.gpu === undefined) await entry.dispatch.pipeline.ready;
+    }
+    encode(batch);
+    device.check();
+  };
+
+  const wait = async <T>(pending: Promise<T>): Promise<T> => {
+    const nap = device.traits.software && is_heavy(load);
+    load.flops = load.bytes = load.dispatches = 0;
+    try {
+      return await polite(pending, nap);
+    } finally {
+      device.check();
+    }
+  };
+
+  const finish = async () => {
+    await flush();
+    await wait(device.gpu.queue.onSubmittedWorkDone());
+  };
+
+  const read: Executor['read'] = async (from, offset, bytes) => {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(256, bytes)));
+    const pool = staging.get(size) ?? [];
+    staging.set(size, pool);
+    const target = pool.pop() ?? buffers.create(`readback ${size}`, size, 'staging', USAGE.map_read | USAGE.copy_dst);
+    entries.push({
+      kind: 'copy',
+      from,
+      from_offset: offset,
+      to: target,
+      to_offset: 0,
+      bytes: Math.ceil(bytes / 4) * 4,
+    });
+    await flush();
+    await wait(target.gpu.mapAsync(1, 0, Math.ceil(bytes / 4) * 4));
+    const result = target.gpu.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
+    target.gpu.unmap();
+    if (size <= 2 ** 20) pool.push(target);
+    else buffers.destroy(target);
+    return result;
+  };
+
+  return {
+    device,
+    buffers,
+    variant,
+    dispatch,
+    copy: (from, from_offset, to, to_offset, bytes) => {
+      entries.push({ kind: 'copy', from, from_offset, to, to_offset, bytes });
+    },
+    write: (to, offset, data) => {
+      // Copied: the caller may change its array before the flush.
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+      entries.push({ kind: 'write', to, offset, data: bytes });
+    },
+    drop: () => {
+      entries = [];
+    },
+    flush,
+    finish,
+    read,
+    observe: (next) => {
+      observer = next;
+    },
+    plan_passes: (next) => {
+      plan = next;
+    },
+    pipeline_count: pipelines.count,
+    destroy: device.destroy,
+  };
+}

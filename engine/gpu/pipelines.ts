@@ -1,0 +1,129 @@
+import type { Kernel, Options, Params, Traits, Variant } from '../../kernels/spec.ts';
+import { runs_on } from '../../kernels/spec.ts';
+import { InputError } from '../errors.ts';
+import { type Device, one_line } from './device.ts';
+
+export type VariantChoice = 'auto' | 'tiled' | 'lanes';
+
+/** A kernel made ready for one set of options on one device. */
+export interface Pipeline {
+  readonly id: number;
+  readonly variant: Variant;
+  readonly layout: GPUBindGroupLayout;
+  /** Undefined until compiled. */
+  gpu: GPUComputePipeline | undefined;
+  readonly ready: Promise<void>;
+}
+
+export const PARAM_BYTES = 64;
+const IMMEDIATE_LINE = 'var<immediate> params: Params;';
+
+export function choose_variant(kernel: Kernel, traits: Traits, wanted: VariantChoice): Variant {
+  const runnable = kernel.variants.filter((v) => runs_on(v, traits));
+  const order =
+    wanted === 'lanes' || (wanted === 'auto' && traits.software)
+      ? ['lanes', 'simple', 'tiled']
+      : ['tiled', 'simple', 'lanes'];
+  for (const name of order) {
+    const variant = runnable.find((v) => v.name === name);
+    if (variant !== undefined) return variant;
+  }
+  throw new InputError(
+    `kernel ${kernel.name}: no variant runs on this adapter (subgroup size ${traits.subgroup_size})`,
+  );
+}
+
+/** The WGSL that is compiled: options as `const` lines, then the variant's files; without immediates, `params` is a uniform. */
+export function shader_text(
+  kernel: Kernel,
+  variant: Variant,
+  options: Options,
+  traits: Traits,
+  immediates: boolean,
+): string {
+  const consts = { ...options, ...variant.consts?.(options, traits) };
+  const lines = Object.entries(consts).map(([name, value]) =>
+    typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name} = ${value}u;`,
+  );
+  const enables = variant.subgroups ? ['enable subgroups;'] : [];
+  const body = variant.wgsl.join('\n');
+  const uniform_line = `@group(0) @binding(${kernel.bindings.length}) var<uniform> params: Params;`;
+  return [...enables, ...lines, immediates ? body : body.replace(IMMEDIATE_LINE, uniform_line)].join('\n');
+}
+
+export function pack_params(kernel: Kernel, params: Params, into: DataView, offset: number): void {
+  for (let i = 0; i < kernel.params.length; i++) {
+    const [name, type] = kernel.params[i] as (typeof kernel.params)[number];
+    const value = params[name] as number;
+    if (type === 'f32') into.setFloat32(offset + 4 * i, value, true);
+    else into.setUint32(offset + 4 * i, value, true);
+  }
+}
+
+export interface Pipelines {
+  /** Starts compiling on first use; `ready` settles when it can run. */
+  readonly get: (kernel: Kernel, options: Options, wanted: VariantChoice) => Pipeline;
+  readonly count: () => number;
+}
+
+export function make_pipelines(device: Device): Pipelines {
+  const cache = new Map<string, Pipeline>();
+  const layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+
+  const layout_of = (kernel: Kernel) => {
+    const key = kernel.bindings.map((b) => b.access).join();
+    const known = layouts.get(key);
+    if (known !== undefined) return known;
+    const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map((b, binding) => ({
+      binding,
+      visibility: 4, // GPUShaderStage.COMPUTE
+      buffer: { type: b.access === 'read' ? 'read-only-storage' : 'storage' },
+    }));
+    if (!device.immediates) {
+      entries.push({ binding: entries.length, visibility: 4, buffer: { type: 'uniform', hasDynamicOffset: true } });
+    }
+    const group = device.gpu.createBindGroupLayout({ entries });
+    const described = { bindGroupLayouts: [group], immediateSize: device.immediates ? PARAM_BYTES : 0 };
+    const made = { group, pipeline: device.gpu.createPipelineLayout(described) };
+    layouts.set(key, made);
+    return made;
+  };
+
+  const get: Pipelines['get'] = (kernel, options, wanted) => {
+    const key = `${kernel.name}|${wanted}|${Object.entries(options).join('|')}`;
+    const known = cache.get(key);
+    if (known !== undefined) return known;
+    const variant = choose_variant(kernel, device.traits, wanted);
+    const layout = layout_of(kernel);
+    const label = `${kernel.name}.${variant.name}`;
+    const code = shader_text(kernel, variant, options, device.traits, device.immediates);
+    const module = device.gpu.createShaderModule({ label, code });
+    const compiling = device.gpu.createComputePipelineAsync({
+      label,
+      layout: layout.pipeline,
+      compute: { module, entryPoint: 'main' },
+    });
+    const pipeline: Pipeline = {
+      id: cache.size,
+      variant,
+      layout: layout.group,
+      gpu: undefined,
+      ready: compiling.then(
+        (gpu) => {
+          pipeline.gpu = gpu;
+        },
+        async (error: Error) => {
+          const info = await module.getCompilationInfo();
+          const first = info.messages.find((m) => m.type === 'error');
+          const detail = first ? `line ${first.lineNum}: ${first.message}` : error.message;
+          throw new InputError(`kernel ${label} did not compile on ${device.facts.description}: ${one_line(detail)}`);
+        },
+      ),
+    };
+    pipeline.ready.catch(() => undefined); // whoever waits for it sees the error; nobody waiting is no crash
+    cache.set(key, pipeline);
+    return pipeline;
+  };
+
+  return { get, count: () => cache.size };
+}

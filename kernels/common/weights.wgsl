@@ -1,0 +1,27 @@
+// Weights are stored as [K][N] with N padded to eights; a lane reads eight neighbouring columns at once.
+// WEIGHT_FORMAT: 0 = f32 (two words of four), 1 = f16, 2 = bf16 (one word of four, two values each).
+struct Eight {
+  lo: vec4f,
+  hi: vec4f,
+}
+
+fn decode8(q: vec4u) -> Eight {
+  if (WEIGHT_FORMAT == 1u) {
+    return Eight(
+      vec4f(unpack2x16float(q.x), unpack2x16float(q.y)),
+      vec4f(unpack2x16float(q.z), unpack2x16float(q.w)),
+    );
+  }
+  return Eight(
+    bitcast<vec4f>(vec4u(q.x << 16u, q.x & 0xffff0000u, q.y << 16u, q.y & 0xffff0000u)),
+    bitcast<vec4f>(vec4u(q.z << 16u, q.z & 0xffff0000u, q.w << 16u, q.w & 0xffff0000u)),
+  );
+}
+
+// Columns 8i .. 8i+7 of the flattened weight array.
+fn weight8(i: u32) -> Eight {
+  if (WEIGHT_FORMAT == 0u) {
+    return Eight(bitcast<vec4f>(weights[2u * i]), bitcast<vec4f>(weights[2u * i + 1u]));
+  }
+  return decode8(weights[i]);
+}

@@ -1,0 +1,91 @@
+/**
+ * What a kernel says of itself: bindings, parameters, variants, grid and cost. Pure data: no GPU object is made here,
+ * so the same description serves the executor, the ledger, the benchmarks and the tests.
+ */
+
+/** Every number that a dispatch passes: sizes, strides, offsets. Also the dims that grid, flops and bytes are counted from. */
+export type Params<P extends string = string> = Readonly<Record<P, number>>;
+
+/** Choices that are compiled in: storage format, epilogue, head size. Become WGSL `const` lines. */
+export type Options = Readonly<Record<string, number | boolean>>;
+
+export interface Binding {
+  readonly name: string;
+  readonly access: 'read' | 'read_write';
+  /** May be left out of a dispatch when the options do not use it. */
+  readonly optional?: boolean;
+}
+
+/** FLOPs are 2 x multiply-adds of matrix work. `executed` counts what the kernel computes beyond `useful` (tiles, masked squares). */
+export interface Flops {
+  readonly useful: number;
+  readonly executed: number;
+  /** Other arithmetic: exponentials, divisions, sums of norms; one each, useful elements only. */
+  readonly other: number;
+}
+
+/** Bytes that the mathematics must move, each operand once. */
+export interface Bytes {
+  readonly weights: number;
+  readonly read: number;
+  readonly written: number;
+  readonly kv: number;
+}
+
+/** What a kernel may ask of an adapter. */
+export interface Traits {
+  /** 0 where subgroups are missing or their size is not fixed. */
+  readonly subgroup_size: number;
+  /** A CPU that plays GPU: no latency to hide, barriers dear, gathers slow. */
+  readonly software: boolean;
+}
+
+export type Grid = readonly [x: number, y: number, z: number];
+
+export interface Variant<P extends string = string> {
+  /** `simple` serves every adapter; `tiled` is for GPUs; `lanes` for software adapters with subgroups of 8 or more. */
+  readonly name: 'simple' | 'tiled' | 'lanes';
+  /** WGSL files, joined in this order behind the `const` lines. */
+  readonly wgsl: readonly string[];
+  readonly subgroups?: boolean;
+  readonly consts?: (options: Options, traits: Traits) => Readonly<Record<string, number | boolean>>;
+  readonly grid: (p: Params<P>, options: Options, traits: Traits) => Grid;
+  /** FLOPs that this variant really executes, where tiles make it do more than `flops().useful`. */
+  readonly executed?: (p: Params<P>, options: Options, traits: Traits) => number;
+}
+
+export interface Kernel<P extends string = string> {
+  readonly name: string;
+  readonly bindings: readonly Binding[];
+  /** In the order of the WGSL struct `Params`; at most 16, four bytes each. */
+  readonly params: readonly (readonly [name: P, type: 'u32' | 'f32'])[];
+  /** Numbers that grid or cost need and the shader does not. */
+  readonly host?: readonly P[];
+  readonly variants: readonly Variant<P>[];
+  readonly flops: (p: Params<P>, options: Options) => { readonly useful: number; readonly other: number };
+  readonly bytes: (p: Params<P>, options: Options) => Bytes;
+}
+
+/** Keeps the parameter names as literal types. */
+export function kernel<const P extends string>(description: Kernel<P>): Kernel<P> {
+  return description;
+}
+
+export const LANES_MIN_SUBGROUP = 8;
+
+export function runs_on(variant: Variant, traits: Traits): boolean {
+  return !variant.subgroups || traits.subgroup_size >= LANES_MIN_SUBGROUP;
+}
+
+/** Storage formats of weights; the numbers are the WGSL constant WEIGHT_FORMAT of common/weights.wgsl. */
+export const FORMATS = { f32: 0, f16: 1, bf16: 2 } as const;
+export type WeightFormat = keyof typeof FORMATS;
+
+export function bytes_per_weight(format: number): number {
+  return format === FORMATS.f32 ? 4 : 2;
+}
+
+export const ceil_div = (a: number, b: number): number => Math.ceil(a / b);
+export const round_up = (a: number, b: number): number => Math.ceil(a / b) * b;
+
+export const NO_BYTES: Bytes = { weights: 0, read: 0, written: 0, kv: 0 };

@@ -1,0 +1,47 @@
+import { Float16Array as F16 } from '@petamoriken/float16';
+import type { Buffer } from '../../engine/gpu/buffers.ts';
+import type { Executor } from '../../engine/gpu/executor.ts';
+import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { upload } from './gpu.ts';
+
+const bf16_bits = (x: number): number => {
+  const u = new Uint32Array(new Float32Array([x]).buffer)[0] as number;
+  return ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
+};
+
+/** The value as a storage format holds it. */
+export function stored(x: number, format: WeightFormat): number {
+  if (format === 'f32') return Math.fround(x);
+  if (format === 'f16') return new F16([x])[0] as number;
+  return new Float32Array(new Uint32Array([bf16_bits(x) << 16]).buffer)[0] as number;
+}
+
+/** Lays out [k][cols] as the engine stores it: columns padded to eights with zeros, in the storage format. */
+export function packed_words(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
+  const wide = round_up(cols, 8);
+  if (format === 'f32') {
+    const out = new Float32Array(k * wide);
+    for (let i = 0; i < k; i++) for (let j = 0; j < cols; j++) out[i * wide + j] = matrix[i * cols + j] as number;
+    return new Uint32Array(out.buffer);
+  }
+  const halves = new Uint16Array(k * wide);
+  for (let i = 0; i < k; i++) {
+    for (let j = 0; j < cols; j++) {
+      const x = matrix[i * cols + j] as number;
+      halves[i * wide + j] = format === 'bf16' ? bf16_bits(x) : (new Uint16Array(new F16([x]).buffer)[0] as number);
+    }
+  }
+  return new Uint32Array(halves.buffer);
+}
+
+export function upload_packed(
+  e: Executor,
+  matrix: ArrayLike<number>,
+  k: number,
+  cols: number,
+  format: WeightFormat,
+): Buffer {
+  return upload(e, packed_words(matrix, k, cols, format), `weights ${format}`);
+}
+
+export const ALL_FORMATS = Object.keys(FORMATS) as WeightFormat[];
