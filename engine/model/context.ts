@@ -1,0 +1,80 @@
+import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
+import { matvec } from '../../kernels/matvec/matvec.ts';
+import { FORMATS, round_up } from '../../kernels/spec.ts';
+import type { Buffer } from '../gpu/buffers.ts';
+import type { Executor, Tag } from '../gpu/executor.ts';
+import type { ModelConfig } from './config.ts';
+import type { Matrix, Weights } from './weights.ts';
+
+/** Sees intermediate results by the names of the reference data; only `verify` and tests ask for it. */
+export type Probe = (point: string, layer: number, x: View) => Promise<void>;
+
+/** Rows of f32 in a buffer. */
+export interface View {
+  readonly buffer: Buffer;
+  readonly rows: number;
+  readonly cols: number;
+  readonly stride: number;
+}
+
+/** What every stage of the model works with. */
+export interface Context {
+  readonly executor: Executor;
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  readonly probe?: Probe;
+}
+
+/** Up to this many rows a product reads its weights once a row: a matrix-vector kernel a row. */
+export const FEW_ROWS = 4;
+
+export const padded = (cols: number): number => round_up(cols, 8);
+
+export const weight_option = (ctx: Context) => ({ WEIGHT_FORMAT: FORMATS[ctx.weights.format] });
+
+/** An activation buffer of [rows, cols padded to 8]. */
+export function activation(ctx: Context, label: string, rows: number, cols: number): View {
+  const stride = padded(cols);
+  return { buffer: ctx.executor.buffers.create(label, 4 * rows * stride, 'activations'), rows, cols, stride };
+}
+
+export function release(ctx: Context, ...views: readonly View[]): void {
+  ctx.executor.buffers.destroy(...views.map((view) => view.buffer));
+}
+
+/** c = epilogue(a x matrix), slice by slice. Rows may be a range of either side. */
+export function linear(
+  ctx: Context,
+  a: View,
+  matrix: Matrix,
+  c: View,
+  tag: Tag,
+  options: {
+    readonly epilogue?: number;
+    readonly rows?: number;
+    readonly a_row0?: number;
+    readonly c_row0?: number;
+  } = {},
+): void {
+  const rows = options.rows ?? a.rows;
+  const bias = matrix.bias === undefined ? 0 : EPILOGUE.bias;
+  for (const slice of matrix.slices) {
+    ctx.executor.dispatch(
+      rows <= FEW_ROWS ? matvec : matmul,
+      { a: a.buffer, weights: slice.buffer, bias: matrix.bias, c: c.buffer },
+      {
+        rows,
+        k: matrix.k,
+        cols: slice.cols,
+        a_stride: a.stride,
+        c_stride: c.stride,
+        col0: slice.col0,
+        a_row0: options.a_row0 ?? 0,
+        c_row0: options.c_row0 ?? 0,
+        epilogue: bias | (options.epilogue ?? 0),
+      },
+      weight_option(ctx),
+      tag,
+    );
+  }
+}

@@ -1,0 +1,359 @@
+import { add_features } from '../../kernels/add_features/add_features.ts';
+import { argmax } from '../../kernels/argmax/argmax.ts';
+import { attention } from '../../kernels/attention/attention.ts';
+import {
+  attention_decode,
+  attention_decode_combine,
+  decode_splits,
+} from '../../kernels/attention_decode/attention_decode.ts';
+import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
+import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
+import { rms_norm } from '../../kernels/norm/norm.ts';
+import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
+import { sample } from '../../kernels/sample/sample.ts';
+import type { Buffer } from '../gpu/buffers.ts';
+import type { Tag } from '../gpu/executor.ts';
+import { activation, type Context, linear, type View, weight_option } from './context.ts';
+import type { BlockPlan } from './knobs.ts';
+import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
+import type { Sequences } from './sequences.ts';
+import type { Block } from './weights.ts';
+
+/** Image features and the prompt row each is added to (-1: not used). */
+export interface Insertion {
+  readonly features: View;
+  readonly index: Int32Array;
+}
+
+export interface Sampling {
+  readonly temperature: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly seed?: number;
+}
+
+/** Scratch for `rows` rows at a time. */
+export interface DecoderWork {
+  readonly rows: number;
+  readonly x: View;
+  readonly normed: View;
+  readonly qkv: View;
+  readonly q: View;
+  readonly moe: MoeWork;
+  readonly last: View;
+  readonly logits: View;
+  readonly partial: Buffer | undefined;
+}
+
+/** Rows that go through all blocks together: the widest activation must fit one binding. */
+export function chunk_rows(ctx: Context, rows: number): number {
+  return Math.max(
+    1,
+    Math.min(rows, Math.floor(ctx.executor.device.max_binding_bytes / (12 * ctx.config.d_model + 128))),
+  );
+}
+
+export async function decoder_work(
+  ctx: Context,
+  rows: number,
+  logit_rows: number,
+  plan: BlockPlan,
+  decode_keys = 0,
+): Promise<DecoderWork> {
+  const { config, executor } = ctx;
+  const d = config.d_model;
+  const { traits } = executor.device;
+  const splits = decode_keys > 0 ? decode_splits(decode_keys, config.n_heads, rows, traits).splits : 1;
+  return executor.buffers.guard(`${rows} rows of the decoder`, () => ({
+    rows,
+    x: activation(ctx, 'residual', rows, d),
+    normed: activation(ctx, 'normed', rows, d),
+    qkv: activation(ctx, 'qkv', rows, 3 * d),
+    q: activation(ctx, 'q', rows, d),
+    moe: moe_work(ctx, rows, Math.max(1, ...plan)),
+    last: activation(ctx, 'final norm', logit_rows, d),
+    logits: activation(ctx, 'logits', logit_rows, config.embedding_size),
+    partial:
+      splits > 1
+        ? executor.buffers.create(
+            'split attention',
+            4 * rows * config.n_heads * splits * (config.head_dim + 8),
+            'activations',
+          )
+        : undefined,
+  }));
+}
+
+export function release_work(ctx: Context, work: DecoderWork): void {
+  const views = [work.x, work.normed, work.qkv, work.q, work.last, work.logits];
+  ctx.executor.buffers.destroy(...views.map((v) => v.buffer), ...moe_buffers(work.moe));
+  if (work.partial !== undefined) ctx.executor.buffers.destroy(work.partial);
+}
+
+/** Token embeddings of rows row0 .. into work.x; ids are read on the GPU, where argmax may have put them. */
+export function embed(
+  ctx: Context,
+  sequences: Sequences,
+  row0: number,
+  rows: number,
+  work: DecoderWork,
+  tag: Tag,
+): void {
+  for (const slice of ctx.weights.embedding.slices) {
+    ctx.executor.dispatch(
+      embed_tokens,
+      { ids: sequences.tokens, weights: slice.buffer, x: work.x.buffer },
+      {
+        rows,
+        d: ctx.config.d_model,
+        x_stride: work.x.stride,
+        id_row0: row0,
+        first_id: slice.first_id,
+        id_count: slice.count,
+        x_row0: 0,
+        rows_counted: slice === ctx.weights.embedding.slices[0] ? rows : 0,
+      },
+      weight_option(ctx),
+      tag,
+    );
+  }
+}
+
+/** Adds the image features whose row lies in this chunk. */
+export function insert_features(
+  ctx: Context,
+  insertion: Insertion,
+  row0: number,
+  rows: number,
+  work: DecoderWork,
+): void {
+  const { executor } = ctx;
+  const { features } = insertion;
+  const local = insertion.index.map((row) => (row >= row0 && row < row0 + rows ? row - row0 : -1));
+  const index = executor.buffers.create('image rows', local.byteLength, 'activations');
+  executor.write(index, 0, local);
+  executor.dispatch(
+    add_features,
+    { features: features.buffer, index, x: work.x.buffer },
+    { cells: features.rows, cols: features.cols, f_stride: features.stride, x_stride: work.x.stride, rows },
+    {},
+    { stage: 'prefill', component: 'embed' },
+  );
+}
+
+export interface Step {
+  readonly stage: 'prefill' | 'decode';
+  /** Rows of the row table that go through the blocks: row0 .. row0 + rows - 1. */
+  readonly row0: number;
+  readonly rows: number;
+  /** Keys that the rows attend to, all together; and, in prefill, the one sequence they belong to. */
+  readonly keys: number;
+  readonly sequence?: { readonly index: number; readonly first_position: number };
+}
+
+/** work.x through all blocks of the plan. A skipped block dispatches nothing: x passes, its cache does not exist. */
+export async function run_blocks(
+  ctx: Context,
+  step: Step,
+  plan: BlockPlan,
+  sequences: Sequences,
+  work: DecoderWork,
+): Promise<void> {
+  for (const [layer, top_k] of plan.entries()) {
+    if (top_k > 0) {
+      attend(ctx, step, layer, sequences, work);
+      const block = ctx.weights.blocks[layer] as Block;
+      norm(ctx, work.x, block.ff_norm, work.normed, step.rows, 0, { stage: step.stage, layer, component: 'norm' });
+      await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
+    }
+    await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
+    if (step.stage === 'prefill' && layer % 2 === 1) await ctx.executor.flush();
+  }
+}
+
+function attend(ctx: Context, step: Step, layer: number, sequences: Sequences, work: DecoderWork): void {
+  const { executor, config } = ctx;
+  const { rows, stage } = step;
+  const block = ctx.weights.blocks[layer] as Block;
+  const cache = sequences.kv[layer] as { k: Buffer; v: Buffer };
+  const d = config.d_model;
+  const tag: Tag = { stage, layer, component: 'attention' };
+  const { normed, qkv, q } = work;
+  norm(ctx, work.x, block.attn_norm, normed, rows, 0, { stage, layer, component: 'norm' });
+  linear(ctx, normed, block.qkv, qkv, tag, { rows });
+  executor.dispatch(
+    qk_rope,
+    {
+      qkv: qkv.buffer,
+      q_weight: block.q_norm,
+      k_weight: block.k_norm,
+      rope: sequences.rope,
+      row_table: sequences.table,
+      q: q.buffer,
+      k_cache: cache.k,
+      v_cache: cache.v,
+    },
+    {
+      rows,
+      heads: config.n_heads,
+      qkv_stride: qkv.stride,
+      k_col0: d,
+      v_col0: 2 * d,
+      q_stride: q.stride,
+      kv_stride: sequences.kv_stride,
+      capacity: sequences.capacity,
+      table_row0: step.row0,
+      eps: config.norm_eps,
+    },
+    { HEAD_DIM: config.head_dim },
+    tag,
+  );
+  if (step.sequence !== undefined) prefill_attention(ctx, step, step.sequence, cache, sequences, work, tag);
+  else decode_attention(ctx, step, cache, sequences, work, tag);
+  linear(ctx, normed, block.out, work.x, tag, { rows, epilogue: EPILOGUE.accumulate });
+}
+
+type Cache = { readonly k: Buffer; readonly v: Buffer };
+
+function prefill_attention(
+  ctx: Context,
+  step: Step,
+  sequence: NonNullable<Step['sequence']>,
+  cache: Cache,
+  sequences: Sequences,
+  work: DecoderWork,
+  tag: Tag,
+): void {
+  ctx.executor.dispatch(
+    attention,
+    { q: work.q.buffer, k: cache.k, v: cache.v, o: work.normed.buffer },
+    {
+      groups: 1,
+      rows: step.rows,
+      keys: sequence.first_position + step.rows,
+      heads: ctx.config.n_heads,
+      q_stride: work.q.stride,
+      kv_stride: sequences.kv_stride,
+      o_stride: work.normed.stride,
+      q_col0: 0,
+      k_col0: 0,
+      v_col0: 0,
+      q_row0: 0,
+      k_row0: sequence.index * sequences.capacity,
+      first_position: sequence.first_position,
+      scale: 1 / Math.sqrt(ctx.config.head_dim),
+    },
+    { HEAD_DIM: ctx.config.head_dim, CAUSAL: true },
+    tag,
+  );
+}
+
+function decode_attention(
+  ctx: Context,
+  step: Step,
+  cache: Cache,
+  sequences: Sequences,
+  work: DecoderWork,
+  tag: Tag,
+): void {
+  const { executor, config } = ctx;
+  const { rows } = step;
+  const { splits, split_keys } = decode_splits(sequences.capacity, config.n_heads, rows, executor.device.traits);
+  const options = { HEAD_DIM: config.head_dim };
+  executor.dispatch(
+    attention_decode,
+    {
+      q: work.q.buffer,
+      k_cache: cache.k,
+      v_cache: cache.v,
+      row_table: sequences.table,
+      o: work.normed.buffer,
+      partial: work.partial,
+    },
+    {
+      rows,
+      heads: config.n_heads,
+      q_stride: work.q.stride,
+      kv_stride: sequences.kv_stride,
+      o_stride: work.normed.stride,
+      capacity: sequences.capacity,
+      table_row0: step.row0,
+      splits,
+      split_keys,
+      keys: step.keys,
+      scale: 1 / Math.sqrt(config.head_dim),
+    },
+    options,
+    tag,
+  );
+  if (splits === 1) return;
+  executor.dispatch(
+    attention_decode_combine,
+    { partial: work.partial, o: work.normed.buffer },
+    { rows, heads: config.n_heads, splits, o_stride: work.normed.stride },
+    options,
+    tag,
+  );
+}
+
+function norm(ctx: Context, x: View, weight: Buffer, y: View, rows: number, x_row0: number, tag: Tag): void {
+  ctx.executor.dispatch(
+    rms_norm,
+    { x: x.buffer, weight, y: y.buffer },
+    { rows, cols: x.cols, x_stride: x.stride, y_stride: y.stride, x_row0, y_row0: 0, eps: ctx.config.norm_eps },
+    {},
+    tag,
+  );
+}
+
+/** Final norm and head of rows row0 .. of work.x, into work.logits. */
+export async function head(
+  ctx: Context,
+  stage: Step['stage'],
+  row0: number,
+  rows: number,
+  work: DecoderWork,
+): Promise<void> {
+  norm(ctx, work.x, ctx.weights.ln_f, work.last, rows, row0, { stage, component: 'norm' });
+  await ctx.probe?.('llm.ln_f', 0, { ...work.last, rows });
+  linear(ctx, work.last, ctx.weights.lm_head, work.logits, { stage, component: 'lm_head' }, { rows });
+  await ctx.probe?.('logits', 0, { ...work.logits, rows });
+}
+
+/** The next token of each logits row into `tokens`, greedy or sampled, without the host. */
+export function choose(
+  ctx: Context,
+  stage: Step['stage'],
+  rows: number,
+  work: DecoderWork,
+  tokens: Buffer,
+  token_row0: number,
+  sampling: Sampling | undefined,
+): void {
+  const { executor, config } = ctx;
+  const tag: Tag = { stage, component: 'sample' };
+  const { buffer: logits, stride } = work.logits;
+  if (sampling === undefined || sampling.temperature === 0) {
+    executor.dispatch(argmax, { logits, tokens }, { rows, cols: config.embedding_size, stride, token_row0 }, {}, tag);
+    return;
+  }
+  for (let row = 0; row < rows; row++) {
+    executor.dispatch(
+      sample,
+      { logits, tokens },
+      {
+        cols: config.embedding_size,
+        stride,
+        row,
+        token_at: token_row0 + row,
+        temperature: sampling.temperature,
+        top_p: sampling.topP ?? 1,
+        top_k: sampling.topK ?? 0,
+        seed: sampling.seed ?? 0,
+        step: token_row0 + row,
+      },
+      {},
+      tag,
+    );
+  }
+}

@@ -1,0 +1,248 @@
+import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
+import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
+import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
+import { moe_route } from '../../kernels/moe_route/moe_route.ts';
+import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
+import type { Kernel } from '../../kernels/spec.ts';
+import { swiglu } from '../../kernels/swiglu/swiglu.ts';
+import type { Buffer } from '../gpu/buffers.ts';
+import type { Tag } from '../gpu/executor.ts';
+import { choose_variant } from '../gpu/pipelines.ts';
+import { activation, type Context, FEW_ROWS, linear, padded, type View, weight_option } from './context.ts';
+import type { Block, ExpertMatrix } from './weights.ts';
+
+/** Scratch of the mixture of experts, sized for the largest top-k of a request. Slot = row * k + j. */
+export interface MoeWork {
+  readonly router_logits: View; // [rows, experts]
+  readonly experts: Buffer; // [rows * k] u32
+  readonly route_weights: Buffer; // [rows * k] f32
+  readonly counts: Buffer; // [experts] u32
+  readonly lists: Buffer; // [experts, chunk rows] u32
+  readonly tiles: Buffer; // [tiles] (expert, place in its list)
+  readonly gate_up: View; // [chunk rows * k, 2 * hidden]
+  readonly h: View; // [chunk rows * k, hidden]
+  readonly y: View; // [chunk rows * k, d_model]
+  /** Rows taken through the experts at a time, so that no buffer outgrows a binding. */
+  readonly chunk_rows: number;
+  readonly tile_rows: number;
+}
+
+export function moe_work(ctx: Context, rows: number, top_k: number): MoeWork {
+  const { config, executor } = ctx;
+  const { traits } = executor.device;
+  const widest = Math.max(2 * padded(config.expert_hidden), padded(config.d_model));
+  const chunk_rows = Math.max(1, Math.min(rows, Math.floor(executor.device.max_binding_bytes / (4 * widest * top_k))));
+  const tile_rows = expert_tile_rows(choose_variant(expert_matmul as Kernel, traits, executor.variant).name);
+  const few = rows <= FEW_ROWS;
+  const words = (label: string, count: number) => executor.buffers.create(label, 4 * count, 'activations');
+  const sorted_rows = few ? 1 : chunk_rows;
+  return {
+    router_logits: activation(ctx, 'router logits', rows, config.n_experts),
+    experts: words('chosen experts', rows * top_k),
+    route_weights: words('expert weights', rows * top_k),
+    counts: words('expert counts', config.n_experts),
+    lists: words('expert lists', config.n_experts * sorted_rows),
+    tiles: words('expert tiles', 2 * max_tiles(sorted_rows, top_k, config.n_experts, tile_rows)),
+    gate_up: activation(ctx, 'expert gate up', sorted_rows * top_k, 2 * padded(config.expert_hidden)),
+    h: activation(ctx, 'expert hidden', chunk_rows * top_k, config.expert_hidden),
+    y: activation(ctx, 'expert outputs', sorted_rows * top_k, config.d_model),
+    chunk_rows,
+    tile_rows,
+  };
+}
+
+export const moe_buffers = (work: MoeWork): Buffer[] => [
+  work.router_logits.buffer,
+  work.experts,
+  work.route_weights,
+  work.counts,
+  work.lists,
+  work.tiles,
+  work.gate_up.buffer,
+  work.h.buffer,
+  work.y.buffer,
+];
+
+interface MoeStep {
+  readonly stage: 'prefill' | 'decode';
+  readonly layer: number;
+  readonly rows: number;
+  readonly top_k: number;
+}
+
+/** x += experts(normed): softmax over all experts, the top k with their weights as they are, weighted sum. */
+export async function moe(
+  ctx: Context,
+  block: Block,
+  step: MoeStep,
+  normed: View,
+  x: View,
+  work: MoeWork,
+): Promise<void> {
+  const { executor, config } = ctx;
+  const { stage, layer, rows, top_k } = step;
+  const router: Tag = { stage, layer, component: 'moe_router' };
+  linear(ctx, normed, block.router, work.router_logits, router, { rows });
+  executor.dispatch(
+    moe_route,
+    { logits: work.router_logits.buffer, experts: work.experts, weights: work.route_weights },
+    { rows, experts: config.n_experts, k: top_k, stride: work.router_logits.stride, row0: 0 },
+    {},
+    router,
+  );
+  if (ctx.probe !== undefined) {
+    await ctx.probe('router.logits', layer, { ...work.router_logits, rows });
+    await ctx.probe('router.experts', layer, { buffer: work.experts, rows, cols: top_k, stride: top_k });
+    await ctx.probe('router.weights', layer, { buffer: work.route_weights, rows, cols: top_k, stride: top_k });
+  }
+  if (rows <= FEW_ROWS) one_token_experts(ctx, block, step, normed, x, work);
+  else
+    for (let row0 = 0; row0 < rows; row0 += work.chunk_rows) grouped_experts(ctx, block, step, normed, x, work, row0);
+}
+
+/** Few rows: each weight matrix of a chosen expert is read once a row, without sorting. */
+function one_token_experts(ctx: Context, block: Block, step: MoeStep, normed: View, x: View, work: MoeWork): void {
+  const { executor, config } = ctx;
+  const { rows, top_k } = step;
+  const tag: Tag = { stage: step.stage, layer: step.layer, component: 'moe_experts' };
+  const sizes = (matrix: ExpertMatrix, slice: ExpertMatrix['slices'][number]) => ({
+    rows,
+    top_k,
+    expert0: slice.expert0,
+    expert_count: slice.experts,
+    expert_count_total: config.n_experts,
+    pairs_counted: slice === matrix.slices[0] ? rows * top_k : 0, // which slice a pair falls into is known only there
+  });
+  for (const slice of block.gate_up.slices) {
+    executor.dispatch(
+      expert_gate_up,
+      { a: normed.buffer, weights: slice.buffer, experts: work.experts, h: work.h.buffer },
+      {
+        ...sizes(block.gate_up, slice),
+        k: config.d_model,
+        hidden: config.expert_hidden,
+        a_stride: normed.stride,
+        h_stride: work.h.stride,
+        a_row0: 0,
+      },
+      weight_option(ctx),
+      tag,
+    );
+  }
+  for (const slice of block.down.slices) {
+    executor.dispatch(
+      expert_down,
+      {
+        h: work.h.buffer,
+        weights: slice.buffer,
+        experts: work.experts,
+        route_weights: work.route_weights,
+        x: x.buffer,
+      },
+      {
+        ...sizes(block.down, slice),
+        hidden: config.expert_hidden,
+        cols: config.d_model,
+        h_stride: work.h.stride,
+        x_stride: x.stride,
+        x_row0: 0,
+      },
+      weight_option(ctx),
+      tag,
+    );
+  }
+}
+
+/** Many rows: slots sorted by expert, one product a (expert, tile) pair, nothing read back to the host. */
+function grouped_experts(
+  ctx: Context,
+  block: Block,
+  step: MoeStep,
+  normed: View,
+  x: View,
+  work: MoeWork,
+  row0: number,
+): void {
+  const { executor, config } = ctx;
+  const { top_k } = step;
+  const rows = Math.min(work.chunk_rows, step.rows - row0);
+  const tag: Tag = { stage: step.stage, layer: step.layer, component: 'moe_experts' };
+  const tiles = max_tiles(rows, top_k, config.n_experts, work.tile_rows);
+  executor.dispatch(
+    moe_sort,
+    { experts: work.experts, counts: work.counts, lists: work.lists },
+    { rows, k: top_k, experts: config.n_experts, slot0: row0 * top_k },
+    {},
+    tag,
+  );
+  executor.dispatch(
+    moe_tiles,
+    { counts: work.counts, tiles: work.tiles },
+    { experts: config.n_experts, tile_rows: work.tile_rows, max_tiles: tiles },
+    {},
+    tag,
+  );
+  const product = (a: View, a_row0: number, a_div: number, matrix: ExpertMatrix, c: View, flop_cols: number) => {
+    for (const slice of matrix.slices) {
+      executor.dispatch(
+        expert_matmul,
+        {
+          a: a.buffer,
+          weights: slice.buffer,
+          tiles: work.tiles,
+          counts: work.counts,
+          lists: work.lists,
+          c: c.buffer,
+        },
+        {
+          k: matrix.k,
+          cols: matrix.cols,
+          a_stride: a.stride,
+          c_stride: c.stride,
+          expert0: slice.expert0,
+          expert_count: slice.experts,
+          list_stride: rows,
+          a_div,
+          a_row0,
+          max_tiles: tiles,
+          expert_count_total: config.n_experts,
+          pairs_counted: slice === matrix.slices[0] ? rows * top_k : 0,
+          flop_k: matrix.k,
+          flop_cols,
+        },
+        weight_option(ctx),
+        tag,
+      );
+    }
+  };
+  product(normed, row0, top_k, block.gate_up, work.gate_up, 2 * config.expert_hidden);
+  executor.dispatch(
+    swiglu,
+    { gate_up: work.gate_up.buffer, h: work.h.buffer },
+    {
+      rows: rows * top_k,
+      hidden: config.expert_hidden,
+      in_stride: work.gate_up.stride,
+      up_col0: padded(config.expert_hidden),
+      out_stride: work.h.stride,
+    },
+    {},
+    tag,
+  );
+  product(work.h, 0, 1, block.down, work.y, config.d_model);
+  executor.dispatch(
+    moe_combine,
+    { y: work.y.buffer, weights: work.route_weights, x: x.buffer },
+    {
+      rows,
+      k: top_k,
+      cols: config.d_model,
+      y_stride: work.y.stride,
+      x_stride: x.stride,
+      x_row0: row0,
+      slot0: row0 * top_k,
+    },
+    {},
+    tag,
+  );
+}

@@ -1,0 +1,190 @@
+import { attention } from '../../kernels/attention/attention.ts';
+import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
+import { layer_norm } from '../../kernels/norm/norm.ts';
+import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
+import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
+import type { Tag } from '../gpu/executor.ts';
+import { activation, type Context, linear, padded, release, type View } from './context.ts';
+import type { LayerNorm, VitBlock } from './weights.ts';
+
+export const PATCHES = 576; // 24 x 24 a crop
+export const PATCH_VALUES = 588; // 14 x 14 x 3
+export const CELLS = 144; // 12 x 12 pooled cells a crop
+
+/** Preprocessed crops: the overview first. */
+export interface Crops {
+  readonly count: number;
+  readonly images: Float32Array; // [crops, 576, 588]
+  readonly masks: Float32Array; // [crops, 576]
+}
+
+export interface VisionOptions {
+  /** Runs the blocks behind the last tap too, although nothing reads their output: for comparisons. */
+  readonly keepDeadBlocks?: boolean;
+}
+
+/** ViT over all crops; the tapped blocks' outputs, padding embeddings added, land in pooling order. */
+export async function encode_vision(ctx: Context, crops: Crops, options: VisionOptions): Promise<View> {
+  const { executor, config } = ctx;
+  const taps = config.vit_layers.length * config.vit.emb;
+  const made: View[] = [];
+  return executor.buffers
+    .guard('the vision encoder', () => {
+      const view = (label: string, rows: number, cols: number): View => {
+        made.push(activation(ctx, label, rows, cols));
+        return made.at(-1) as View;
+      };
+      const per_crop = config.vit.positions * padded(Math.max(config.vit.mlp, 3 * padded(config.vit.emb))) * 4;
+      const batch = Math.max(1, Math.min(crops.count, Math.floor(executor.device.max_binding_bytes / per_crop)));
+      const rows = batch * config.vit.positions;
+      return {
+        batch,
+        windows: activation(ctx, 'pooling windows', crops.count * PATCHES, taps),
+        masks: view('masks', 1, crops.count * PATCHES),
+        keep: view('kept crops', 1, crops.count),
+        patches: view('patches', batch * PATCHES, PATCH_VALUES),
+        embedded: view('patch embeddings', batch * PATCHES, config.vit.emb),
+        x: view('vit residual', rows, config.vit.emb),
+        normed: view('vit normed', rows, config.vit.emb),
+        qkv: view('vit qkv', rows, 3 * padded(config.vit.emb)),
+        mlp: view('vit mlp', rows, config.vit.mlp),
+      };
+    })
+    .then(async (work) => {
+      executor.write(work.masks.buffer, 0, crops.masks);
+      executor.write(work.keep.buffer, 0, kept(crops));
+      for (let crop0 = 0; crop0 < crops.count; crop0 += work.batch) {
+        await run_batch(ctx, crops, crop0, Math.min(work.batch, crops.count - crop0), work, options);
+      }
+      await executor.flush();
+      release(ctx, ...made);
+      return work.windows;
+    });
+}
+
+type Work = Readonly<
+  Record<'windows' | 'masks' | 'keep' | 'patches' | 'embedded' | 'x' | 'normed' | 'qkv' | 'mlp', View>
+>;
+
+async function run_batch(
+  ctx: Context,
+  crops: Crops,
+  crop0: number,
+  count: number,
+  work: Work,
+  options: VisionOptions,
+): Promise<void> {
+  const { executor, config, weights } = ctx;
+  const { emb, positions } = config.vit;
+  const { x, patches, embedded } = work;
+  const rows = count * positions;
+  const stage = 'vision_encoder';
+  const embed_tag = { stage, component: 'patch_embed' } as const;
+
+  // Rows of 588 values are packed densely: 588 is not a multiple of 8, so the stride of `patches` is not used.
+  const values = crops.images.subarray(crop0 * PATCHES * PATCH_VALUES, (crop0 + count) * PATCHES * PATCH_VALUES);
+  executor.write(patches.buffer, 0, values);
+  const dense = { ...patches, rows: count * PATCHES, stride: PATCH_VALUES };
+  linear(ctx, dense, weights.patch_embedding, embedded, embed_tag);
+  executor.dispatch(
+    vit_embed,
+    {
+      patches: embedded.buffer,
+      class_embedding: weights.class_embedding,
+      positions: weights.positions,
+      x: work.normed.buffer,
+    },
+    { crops: count, patches_per_crop: PATCHES, emb, stride: x.stride, pos_stride: emb },
+    {},
+    embed_tag,
+  );
+  norm(ctx, work.normed, weights.pre_ln, x, rows, { stage, component: 'norm' });
+
+  const last = options.keepDeadBlocks ? config.vit.layers - 1 : Math.max(...config.vit_layers);
+  for (let layer = 0; layer <= last; layer++) {
+    run_block(ctx, weights.vit[layer] as VitBlock, layer, count, work);
+    for (const [tap, tapped] of config.vit_layers.entries()) {
+      if (tapped !== layer) continue;
+      if (crop0 === 0) await ctx.probe?.('vit.hidden', tap, { ...x, rows: positions });
+      executor.dispatch(
+        tap_windows,
+        {
+          x: x.buffer,
+          masks: work.masks.buffer,
+          keep: work.keep.buffer,
+          pad_embed: weights.pad_embed,
+          windows: work.windows.buffer,
+        },
+        {
+          crops: count,
+          emb,
+          x_stride: x.stride,
+          w_stride: work.windows.stride,
+          col0: tap * emb,
+          pad_cols: config.vit_layers.length * emb,
+          grid_side: 24,
+          crop0,
+        },
+        {},
+        { stage, layer, component: 'pooling' },
+      );
+    }
+    // Long queues hold back errors and aborts, and some drivers stop a queue that runs for seconds.
+    if (layer % 4 === 3) await executor.flush();
+  }
+}
+
+function run_block(ctx: Context, block: VitBlock, layer: number, count: number, work: Work): void {
+  const { emb, heads, head_dim, positions } = ctx.config.vit;
+  const { x, normed, qkv, mlp } = work;
+  const rows = count * positions;
+  const tag = (component: Tag['component']): Tag => ({ stage: 'vision_encoder', layer, component });
+  const segment = padded(emb);
+
+  norm(ctx, x, block.attention_norm, normed, rows, tag('norm'));
+  linear(ctx, normed, block.qkv, qkv, tag('attention'), { rows });
+  ctx.executor.dispatch(
+    attention,
+    { q: qkv.buffer, k: qkv.buffer, v: qkv.buffer, o: normed.buffer },
+    {
+      groups: count,
+      rows: positions,
+      keys: positions,
+      heads,
+      q_stride: qkv.stride,
+      kv_stride: qkv.stride,
+      o_stride: normed.stride,
+      q_col0: 0,
+      k_col0: segment,
+      v_col0: 2 * segment,
+      q_row0: 0,
+      k_row0: 0,
+      first_position: 0,
+      scale: 1 / Math.sqrt(head_dim),
+    },
+    { HEAD_DIM: head_dim, CAUSAL: false },
+    tag('attention'),
+  );
+  linear(ctx, normed, block.out, x, tag('attention'), { rows, epilogue: EPILOGUE.accumulate });
+  norm(ctx, x, block.ffn_norm, normed, rows, tag('norm'));
+  linear(ctx, normed, block.up, mlp, tag('mlp'), { rows, epilogue: EPILOGUE.quick_gelu });
+  linear(ctx, mlp, block.down, x, tag('mlp'), { rows, epilogue: EPILOGUE.accumulate });
+}
+
+function norm(ctx: Context, x: View, weights: LayerNorm, y: View, rows: number, tag: Tag): void {
+  ctx.executor.dispatch(
+    layer_norm,
+    { x: x.buffer, weight: weights.weight, bias: weights.bias, y: y.buffer },
+    { rows, cols: x.cols, x_stride: x.stride, y_stride: y.stride, x_row0: 0, y_row0: 0, eps: ctx.config.vit.norm_eps },
+    {},
+    tag,
+  );
+}
+
+/** 0 for a padding crop (every value -1), whose features must not count; else 1. */
+function kept({ images, count }: Crops): Float32Array {
+  const size = PATCHES * PATCH_VALUES;
+  return Float32Array.from({ length: count }, (_, c) =>
+    images.subarray(c * size, (c + 1) * size).every((value) => value === -1) ? 0 : 1,
+  );
+}

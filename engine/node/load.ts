@@ -1,0 +1,163 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
+import { InputError, UsageError } from '../errors.ts';
+import { type DeviceOptions, open_device, type RunMode } from '../gpu/device.ts';
+import { type Executor, make_executor } from '../gpu/executor.ts';
+import type { VariantChoice } from '../gpu/pipelines.ts';
+import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
+import { load_config, type ModelConfig } from '../model/config.ts';
+import { preset_config, preset_names } from '../model/presets.ts';
+import { tensor_specs } from '../model/tensors.ts';
+import { Engine } from '../molmoe.ts';
+import { open_checkpoint } from '../weights/checkpoint.ts';
+import { synthetic_source } from '../weights/formula.ts';
+import type { Folder, WeightSource } from '../weights/source.ts';
+import type { LoadProgress } from '../weights/upload.ts';
+import { hush_native_stderr } from './adapter_env.ts';
+import { node_folder } from './files.ts';
+import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
+
+export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOptions, 'mode'> {
+  /** `release` for runs, `validated` for tests. */
+  readonly mode?: RunMode;
+  /** Kernel variants; `auto` goes by the adapter. */
+  readonly variant?: VariantChoice;
+  /** Keeps what drivers write to stderr while they open off the terminal. */
+  readonly hush?: boolean;
+}
+
+export interface LoadOptions extends DeviceChoice {
+  /**
+   * A checkpoint folder, a preset's name for synthetic weights, or `auto`: the folder `checkpoints/` if there is one,
+   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-mini` on software adapters.
+   */
+  readonly model?: string;
+  /** Storage format of the weights; arithmetic is f32. */
+  readonly dtype?: WeightFormat;
+  /** Seed of synthetic weights. */
+  readonly seed?: number;
+  /** Folder with tokenizer.json and tokenizer_config.json, where the model's own folder has none. */
+  readonly tokenizer?: string;
+  readonly on_progress?: LoadProgress;
+  readonly signal?: AbortSignal;
+}
+
+export interface OpenedDevice {
+  readonly executor: Executor;
+  readonly adapter: OpenAdapter;
+}
+
+export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDevice> {
+  const mode = choice.mode ?? 'release';
+  const loud = choice.hush ? hush_native_stderr() : () => {};
+  try {
+    const adapter = await open_adapter({ ...choice, mode });
+    const device = await open_device(adapter, { ...choice, mode });
+    return { executor: make_executor(device, choice.variant ?? 'auto'), adapter };
+  } finally {
+    loud();
+  }
+}
+
+const AUTO_FOLDER = 'checkpoints';
+
+/** What `--model` means here and now. */
+export function resolve_model(model: string, software: boolean): { kind: 'folder' | 'preset'; name: string } {
+  if (model === 'auto') {
+    if (existsSync(join(AUTO_FOLDER, 'config.json'))) return { kind: 'folder', name: resolve(AUTO_FOLDER) };
+    return { kind: 'preset', name: software ? 'molmoe-mini' : 'molmoe-1b' };
+  }
+  if (preset_names.some((name) => name === model)) return { kind: 'preset', name: model };
+  if (existsSync(model)) return { kind: 'folder', name: resolve(model) };
+  throw new UsageError(
+    `--model ${model}: expected a checkpoint folder or one of ${preset_names.join(', ')}, auto; found no such folder`,
+  );
+}
+
+/** The published tokenizer if the folder has it. */
+export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | undefined> {
+  const names = await folder.list();
+  if (!names.includes('tokenizer.json')) return undefined;
+  const parse = async (name: string): Promise<unknown> => {
+    const text = await folder.text(name, 64 * 2 ** 20);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new InputError(`${folder.label}/${name}: expected JSON, found a fault: ${(error as Error).message}`);
+    }
+  };
+  const config = names.includes('tokenizer_config.json') ? await parse('tokenizer_config.json') : {};
+  return bpe_tokenizer(await parse('tokenizer.json'), config);
+}
+
+interface Origin {
+  readonly config: ModelConfig;
+  readonly source: WeightSource;
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+async function open_origin(found: ReturnType<typeof resolve_model>, seed: number): Promise<Origin> {
+  if (found.kind === 'preset') {
+    const config = preset_config(found.name);
+    return { config, source: synthetic_source(tensor_specs(config), seed, 'F32'), tokenizer: undefined };
+  }
+  const folder = node_folder(found.name);
+  const config = await load_config(folder);
+  const source = await open_checkpoint(folder, tensor_specs(config));
+  return { config, source, tokenizer: await folder_tokenizer(folder) };
+}
+
+/** The library's entry: device, weights and tokenizer in one call. */
+export class Molmoe {
+  readonly engine: Engine;
+  readonly adapter: OpenAdapter;
+
+  private constructor(engine: Engine, adapter: OpenAdapter) {
+    this.engine = engine;
+    this.adapter = adapter;
+  }
+
+  static async load(options: LoadOptions = {}): Promise<Molmoe> {
+    const dtype = options.dtype ?? 'f16';
+    if (!Object.hasOwn(FORMATS, dtype)) {
+      throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
+    }
+    const { executor, adapter } = await open_executor(options);
+    let source: WeightSource | undefined;
+    try {
+      const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
+      const origin = await open_origin(found, options.seed ?? 1);
+      source = origin.source;
+      const given =
+        options.tokenizer === undefined ? undefined : await folder_tokenizer(node_folder(options.tokenizer));
+      if (options.tokenizer !== undefined && given === undefined) {
+        throw new InputError(
+          `--tokenizer ${options.tokenizer}: expected a folder with tokenizer.json, found none in it`,
+        );
+      }
+      const { config } = origin;
+      const bytes = () => byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
+      const tokenizer = given ?? origin.tokenizer ?? bytes();
+      const engine = await Engine.create({ ...origin, ...options, name: found.name, executor, tokenizer, dtype });
+      return new Molmoe(engine, adapter);
+    } catch (error) {
+      executor.destroy();
+      throw error;
+    } finally {
+      await source?.close();
+    }
+  }
+
+  get facts(): Engine['facts'] {
+    return this.engine.facts;
+  }
+
+  generate(...request: Parameters<Engine['generate']>): ReturnType<Engine['generate']> {
+    return this.engine.generate(...request);
+  }
+
+  close(): void {
+    this.engine.close();
+  }
+}
