@@ -1,0 +1,100 @@
+import { Command, CommanderError, Option } from 'commander';
+import { preset_names } from '../engine/model/presets.ts';
+import { version } from './build.ts';
+import { doctor } from './commands/doctor.ts';
+import { generate } from './commands/generate.ts';
+import { synth } from './commands/synth.ts';
+import { verify } from './commands/verify.ts';
+import { integer, list, number } from './options.ts';
+import { run_command } from './run.ts';
+
+const program = new Command('molmoe')
+  .description('MolmoE-1B on WebGPU, and where its time goes.')
+  .version(version)
+  .option('--debug', 'show stack traces and what drivers print')
+  .showHelpAfterError('(--help lists the options)');
+
+const on_adapter = (command: Command): Command =>
+  command
+    .option('--adapter <name>', 'a part of the adapter name, its number, or auto', 'auto')
+    .addOption(
+      new Option('--backend <name>', 'graphics API').choices([
+        'vulkan',
+        'metal',
+        'd3d12',
+        'd3d11',
+        'opengl',
+        'opengles',
+      ]),
+    )
+    .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
+    .addOption(new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes']).default('auto'))
+    .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
+
+on_adapter(program.command('generate'))
+  .description('look at a picture and answer: tokens to stdout as they come, timings to stderr')
+  .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
+  .addOption(new Option('--dtype <format>', 'storage of the weights').choices(['f16', 'bf16', 'f32']).default('f16'))
+  .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
+  .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none')
+  .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
+  .option('--prompt <text>', 'question; with neither this nor --image, a built-in picture is described')
+  .addOption(new Option('--resize <mode>', 'letterbox, or cover and crop').choices(['pad', 'fill']).default('pad'))
+  .option('--max-new-tokens <n>', 'tokens to make at most', integer, 64)
+  .option('--max-crops <n>', 'high-resolution crops at most', integer)
+  .option('--crops <n>', 'exactly this many crops', integer)
+  .option('--tier <name>', 'low, medium or high crop counts')
+  .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
+  .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none')
+  .option('--temperature <t>', 'sample instead of taking the likeliest token', number)
+  .option('--top-p <p>', 'sample from the likeliest tokens of this mass', number)
+  .option('--sample-top-k <k>', 'sample from the k likeliest tokens', integer)
+  .option('--seed <n>', 'seed of sampling', integer)
+  .option('--stop <text...>', 'end before this text')
+  .option('--ignore-eos', 'go on after the end-of-text token')
+  .option('--flush <n>', 'tokens made between two readbacks', integer, 1)
+  .option('--keep-dead-block', 'run the ViT block whose output nobody reads')
+  .option('--json', 'print one JSON object instead of text')
+  .action((options) => run(() => generate(options, debug())));
+
+on_adapter(program.command('doctor'))
+  .description('what this machine offers: adapter, driver, features, limits, and what is missing')
+  .option('--json', 'print one JSON object')
+  .action((options) => run(() => doctor(options, debug())));
+
+on_adapter(program.command('verify'))
+  .argument('[folder]', 'golden folder; the small goldens of the package when left out')
+  .description('run reference cases on this adapter and compare every recorded point')
+  .option('--set <name...>', 'only these sets')
+  .option('--case <name...>', 'only these cases')
+  .option('--checkpoint', "read the sets' checkpoint files instead of making the weights by formula")
+  .addOption(
+    new Option('--limits <which>', "the adapter's limits or WebGPU's defaults")
+      .choices(['adapter', 'default'])
+      .default('adapter'),
+  )
+  .option('--without <feature...>', 'do without subgroups, shader-f16, timestamp-query or immediates')
+  .option('--json', 'print only the closing JSON object')
+  .action((folder, options) => run(() => verify(folder, options, debug())));
+
+program
+  .command('synth')
+  .description('write a synthetic checkpoint in the published layout')
+  .requiredOption('--preset <name>', preset_names.join(', '))
+  .requiredOption('--out <folder>', 'must not exist or be empty')
+  .addOption(new Option('--dtype <format>', 'stored type').choices(['f32', 'f16', 'bf16']).default('f32'))
+  .option('--seed <n>', 'seed of the weight formula', integer, 1)
+  .option('--shard-mb <n>', 'largest shard, in MB of tensors', integer, 5000)
+  .action((options) => run(() => synth(options)));
+
+const debug = (): boolean => program.opts().debug === true;
+const run = (action: () => Promise<number | undefined>) => run_command(action, debug());
+
+program.exitOverride();
+for (const command of program.commands) command.exitOverride();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

@@ -1,0 +1,183 @@
+import type { StageResult } from '../../engine/generate.ts';
+import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import type { ResizeMode } from '../../engine/input/resize.ts';
+import { parse_blocks } from '../../engine/model/knobs.ts';
+import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
+import { decode_image } from '../../engine/node/decode_image.ts';
+import { type DeviceChoice, Molmoe } from '../../engine/node/load.ts';
+import type { WeightFormat } from '../../kernels/spec.ts';
+import { commit, dirty, version } from '../build.ts';
+import { interruptible } from '../options.ts';
+import { bold, dim, ms, note, out, progress, seconds, short_number, table, warn } from '../print.ts';
+
+export interface AdapterFlags {
+  readonly adapter: string;
+  readonly backend?: DeviceChoice['backend'];
+  readonly power?: DeviceChoice['power'];
+  readonly variant: NonNullable<DeviceChoice['variant']>;
+  readonly validate?: boolean;
+}
+
+export const device_choice = (flags: AdapterFlags, debug: boolean): DeviceChoice => ({
+  adapter: flags.adapter,
+  backend: flags.backend,
+  power: flags.power,
+  variant: flags.variant,
+  mode: flags.validate ? 'validated' : 'release',
+  hush: !debug,
+});
+
+export interface GenerateFlags extends AdapterFlags {
+  readonly model: string;
+  readonly dtype: WeightFormat;
+  readonly weightsSeed: number;
+  readonly tokenizer?: string;
+  readonly image?: string;
+  readonly prompt?: string;
+  readonly resize: ResizeMode;
+  readonly maxNewTokens: number;
+  readonly maxCrops?: number;
+  readonly crops?: number;
+  readonly tier?: string;
+  readonly topK?: readonly number[];
+  readonly blocks?: string;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly sampleTopK?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly ignoreEos?: boolean;
+  readonly flush: number;
+  readonly keepDeadBlock?: boolean;
+  readonly json?: boolean;
+}
+
+const BUILT_IN_PROMPT = 'Describe this image.';
+/** Four crops and the overview: the middle one of the study's three image sizes. */
+const BUILT_IN_SIDE = 560;
+
+export async function generate(flags: GenerateFlags, debug: boolean): Promise<undefined> {
+  const signal = interruptible();
+  const image = await picture_of(flags);
+  const bar = progress('loading weights');
+  const model = await Molmoe.load({
+    ...device_choice(flags, debug),
+    model: flags.model,
+    dtype: flags.dtype,
+    seed: flags.weightsSeed,
+    tokenizer: flags.tokenizer,
+    on_progress: bar.update,
+    signal,
+  }).finally(bar.end);
+  try {
+    const request = request_of(flags, image, signal);
+    if (!flags.json) introduce(model, flags, image);
+    const generation = model.generate(request);
+    if (!flags.json) for await (const token of generation) out(token.text);
+    const result = await generation.result;
+    if (flags.json) out(`${JSON.stringify(report(model, request, result))}\n`);
+    else {
+      out('\n');
+      for (const line of result.warnings) warn(line);
+      note(summary(result));
+    }
+  } finally {
+    model.close();
+  }
+}
+
+async function picture_of({ image, prompt, resize }: GenerateFlags): Promise<Picture | undefined> {
+  if (image !== undefined) return decode_image(image, { orient: resize === 'fill' });
+  return prompt === undefined ? formula_picture('rings', BUILT_IN_SIDE, BUILT_IN_SIDE) : undefined;
+}
+
+function request_of(flags: GenerateFlags, image: Picture | undefined, signal: AbortSignal): GenerateRequest {
+  const { temperature, topP, sampleTopK, seed, topK } = flags;
+  const sampled = [temperature, topP, sampleTopK, seed].some((flag) => flag !== undefined);
+  return {
+    prompt: flags.prompt ?? BUILT_IN_PROMPT,
+    image,
+    resize: flags.resize,
+    maxNewTokens: flags.maxNewTokens,
+    knobs: {
+      maxCrops: flags.maxCrops,
+      crops: flags.crops,
+      tier: flags.tier,
+      topK: topK?.length === 1 ? topK[0] : topK,
+      blocks: flags.blocks === undefined ? undefined : parse_blocks(flags.blocks),
+    },
+    sampling: sampled ? { temperature: temperature ?? 1, topP, topK: sampleTopK, seed } : undefined,
+    stop: flags.stop,
+    ignoreEos: flags.ignoreEos,
+    tokensPerReadback: flags.flush,
+    keepDeadBlocks: flags.keepDeadBlock,
+    signal,
+  };
+}
+
+function introduce(model: Molmoe, flags: GenerateFlags, image: Picture | undefined): void {
+  const { facts, engine } = model;
+  const { adapter } = engine_facts(model);
+  const { report } = engine.weights;
+  note(dim(`adapter  ${adapter.description || adapter.device} (${adapter.type})`));
+  note(dim(`model    ${facts.name}: ${facts.weights}, stored as ${facts.dtype}, ${facts.tokenizer} tokenizer`));
+  note(
+    dim(
+      `loaded   ${short_number(report.bytes)}B in ${seconds(report.ms)}, ${short_number((1000 * report.bytes) / report.ms)}B/s`,
+    ),
+  );
+  if (image !== undefined) note(dim(`image    ${flags.image ?? 'built-in rings'}, ${image.width}x${image.height}`));
+  note(dim(`prompt   ${flags.prompt ?? BUILT_IN_PROMPT}`));
+}
+
+const engine_facts = (model: Molmoe) => ({ adapter: model.engine.executor.device.facts });
+
+function summary(result: GenerateResult): string {
+  const { counts, stages, preprocess_ms } = result;
+  const total = stages.reduce((sum, stage) => sum + stage.wall_ms, preprocess_ms);
+  const row = (name: string, wall_ms: number, stage?: StageResult): string[] => [
+    name,
+    ms(wall_ms),
+    `${((100 * wall_ms) / total).toFixed(1)} %`,
+    stage ? short_number(stage.flops) : '',
+    stage ? short_number(stage.weight_bytes) : '',
+    stage ? String(stage.dispatches) : '',
+  ];
+  const rows = [
+    ['stage', 'wall', 'share', 'FLOPs', 'weight bytes', 'dispatches'],
+    row('preprocess', preprocess_ms),
+    ...stages.map((stage) => row(stage.stage, stage.wall_ms, stage)),
+  ];
+  const steps = result.decode_step_ms.length;
+  const decode_ms = result.decode_step_ms.reduce((sum, x) => sum + x, 0);
+  const rate = steps > 0 ? `, ${((1000 * steps) / decode_ms).toFixed(1)} tokens/s in decode` : '';
+  const vision = counts.crops > 0 ? `${counts.views} views, ${counts.inserted_cells} image cells in ` : '';
+  return `${bold(`${counts.new_tokens} tokens`)} (ended by ${result.finish}) after ${vision}${counts.prompt_tokens} prompt tokens; ${seconds(total)}${rate}\n${table(rows)}`;
+}
+
+/** Everything a reader needs to judge the numbers. Times are wall times between fences. */
+function report(model: Molmoe, request: GenerateRequest, result: GenerateResult) {
+  const { executor, weights } = model.engine;
+  const { config, ...facts } = model.facts;
+  const { ledger, ...rest } = result;
+  return {
+    schema: 'molmoe.generate/1',
+    version,
+    commit,
+    dirty,
+    adapter: executor.device.facts,
+    backend: model.adapter.backend,
+    toggles: model.adapter.toggles,
+    mode: executor.device.mode,
+    variant: executor.variant,
+    model: { ...facts, layers: config.n_layers, experts: config.n_experts, load: weights.report },
+    request: {
+      ...request,
+      image: request.image && { width: request.image.width, height: request.image.height },
+      signal: undefined,
+    },
+    clock: 'wall time between fences',
+    ...rest,
+    ledger: ledger.rows(),
+  };
+}

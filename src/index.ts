@@ -1,0 +1,9 @@
+export { InputError, UsageError } from '../engine/errors.ts';
+export type { StageResult } from '../engine/generate.ts';
+export { formula_picture, type Picture } from '../engine/input/pictures.ts';
+export type { Counts, Ledger, LedgerRow } from '../engine/meter/ledger.ts';
+export type { Sampling } from '../engine/model/decoder.ts';
+export type { Knobs } from '../engine/model/knobs.ts';
+export type { GenerateRequest, GenerateResult, Generation, ModelFacts, Token } from '../engine/molmoe.ts';
+export { decode_image } from '../engine/node/decode_image.ts';
+export { type LoadOptions, Molmoe } from '../engine/node/load.ts';
