@@ -27,8 +27,8 @@ export interface LoadReport {
 
 export type LoadProgress = (done_bytes: number, total_bytes: number) => void;
 
-const STAGING_BYTES = 32 * 2 ** 20;
-const STAGING_COUNT = 3;
+const STAGING_BYTES = 8 * 2 ** 20;
+const STAGING_COUNT = 4;
 /** Synthetic dispatches between two waits: enough to keep the GPU busy, few enough to report progress. */
 const FORMULA_BATCH_BYTES = 256 * 2 ** 20;
 const STORED_CODES: Readonly<Record<StoredDtype, number>> = { F32: 0, F16: 1, BF16: 2 };

@@ -38,7 +38,7 @@ export const pack_matrix = kernel({
   name: 'pack_matrix',
   bindings: BINDINGS,
   params: PARAMS,
-  variants: [{ name: 'simple', wgsl: [source, matrix], grid: (p) => [ceil_div(p.k, 256), ceil_div(p.rows, 8), 1] }],
+  variants: [{ name: 'simple', wgsl: [source, matrix], grid: (p) => [ceil_div(p.rows, 64), ceil_div(p.k, 256), 1] }],
   flops: no_flops,
   bytes,
 });

@@ -24,19 +24,14 @@ fn f16_value(h: u32) -> f32 {
   return bitcast<f32>(sign | ((magnitude << 13u) + 0x38000000u));
 }
 
-// Nearest, ties to even; beyond the largest half it becomes infinity.
+// Nearest, ties to even; beyond the largest half it becomes infinity. Below 2^-14 a half counts steps of 2^-24, which is
+// what the last bit of a float near 0.5 is worth: the addition rounds.
 fn f16_bits(x: f32) -> u32 {
   let u = bitcast<u32>(x);
-  let sign = (u >> 16u) & 0x8000u;
   let a = u & 0x7fffffffu;
-  if (a >= 0x38800000u) {
-    let rounded = (a + 0xfffu + ((a >> 13u) & 1u) - 0x38000000u) >> 13u;
-    return sign | min(rounded, 0x7c00u);
-  }
-  let shift = min(126u - (a >> 23u), 25u);
-  let mantissa = (a & 0x7fffffu) | 0x800000u;
-  let half = (1u << (shift - 1u)) - 1u + ((mantissa >> shift) & 1u);
-  return sign | ((mantissa + half) >> shift);
+  let normal = min((a + 0xfffu + ((a >> 13u) & 1u) - 0x38000000u) >> 13u, 0x7c00u);
+  let small = bitcast<u32>(bitcast<f32>(a) + 0.5) - 0x3f000000u;
+  return ((u >> 16u) & 0x8000u) | select(small, normal, a >= 0x38800000u);
 }
 
 fn bf16_bits(x: f32) -> u32 {
@@ -78,12 +73,15 @@ fn source4(row: u32, k: u32) -> vec4f {
   return vec4f(bf16_value(h.x), bf16_value(h.y), bf16_value(h.z), bf16_value(h.w));
 }
 
-// Notes a value that is no number, or too large for the storage format, under this tensor's number.
-fn inspect(x: vec4f) {
-  let a = bitcast<vec4u>(x) & vec4u(0x7fffffffu);
-  if (any(a >= vec4u(0x7f800000u))) {
+fn magnitude(x: vec4f) -> vec4u {
+  return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+}
+
+// Notes under this tensor's number that a value is no number, or too large for the storage format.
+fn inspect(largest: vec4u) {
+  if (any(largest >= vec4u(0x7f800000u))) {
     atomicOr(&flags[params.flag], 1u);
-  } else if (WEIGHT_FORMAT == 1u && any(a >= vec4u(0x477ff000u))) {
+  } else if (WEIGHT_FORMAT == 1u && any(largest >= vec4u(0x477ff000u))) {
     atomicOr(&flags[params.flag], 2u);
   }
 }

@@ -91,7 +91,7 @@ for (const variant of ['tiled', 'lanes'] as const) {
       it(`down of slots in slices, ${format}`, () =>
         check(e, variant, { ...of(17, 8, 8), slice: 3, k: 20, cols: 76, a_div: 1, format }));
     }
-    const small = { k: 20, cols: 24, format: 'f16' } as const;
+    const small = { k: 20, cols: 24, format: 'bf16' } as const;
     for (const rows of [1, 17, 130]) {
       for (const [experts, top_k] of [
         [5, 1],
@@ -114,7 +114,7 @@ for (const variant of ['tiled', 'lanes'] as const) {
         ...small,
       }));
     it('more columns than a workgroup has', () =>
-      check(e, variant, { ...of(33, 2, 3), slice: 2, k: 64, cols: 331, a_div: 2, format: 'f16' }));
+      check(e, variant, { ...of(33, 2, 3), slice: 2, k: 64, cols: 331, a_div: 2, format: 'bf16' }));
     const release = await test_executor(variant, { mode: 'release' });
     it('is right without bounds checks', () =>
       check(release, variant, { ...of(67, 3, 13), slice: 5, k: 36, cols: 92, a_div: 3, format: 'bf16' }));

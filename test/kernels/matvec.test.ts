@@ -11,9 +11,9 @@ const SHAPES = [
   [1, 4, 1],
   [1, 20, 5],
   [2, 36, 331],
-  [4, 588, 48],
+  [4, 132, 48],
   [1, 32, 130],
-  [3, 1024, 72],
+  [3, 260, 72],
 ] as const;
 
 /** Rows and columns around the product keep what was there; a and c do not begin at their first row or column. */
@@ -53,7 +53,7 @@ async function check(e: Executor, rows: number, k: number, cols: number, format:
       else want[at] = (product[r * cols + j] as number) + (accumulate ? (before[at] as number) : 0);
     }
   }
-  expect(largest_difference(got, want)).toBeLessThan(k > 500 ? 5e-5 : 1e-5);
+  expect(largest_difference(got, want)).toBeLessThan(1e-5);
 }
 
 for (const variant of ['tiled', 'lanes'] as const) {
@@ -67,6 +67,6 @@ for (const variant of ['tiled', 'lanes'] as const) {
       }
     }
     const release = await test_executor(variant, { mode: 'release' });
-    it('is right without bounds checks', () => check(release, 3, 52, 331, 'f16', 2));
+    it('is right without bounds checks', () => check(release, 3, 52, 331, 'bf16', 2));
   });
 }
