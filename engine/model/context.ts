@@ -66,6 +66,7 @@ export function linear(
         rows,
         k: matrix.k,
         cols: slice.cols,
+        true_cols: slice.true_cols,
         a_stride: a.stride,
         c_stride: c.stride,
         col0: slice.col0,

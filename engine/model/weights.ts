@@ -6,11 +6,19 @@ import type { WeightSource } from '../weights/source.ts';
 import { type LoadProgress, type LoadReport, type PackJob, read_vector, run_pack_jobs } from '../weights/upload.ts';
 import type { ModelConfig } from './config.ts';
 
+export interface ColumnSlice {
+  readonly buffer: Buffer;
+  readonly col0: number;
+  readonly cols: number;
+  /** cols without the padding between matrices side by side. */
+  readonly true_cols: number;
+}
+
 /** [k][cols] in the storage format, cut into slices of columns that one binding can hold. */
 export interface Matrix {
   readonly k: number;
   readonly cols: number;
-  readonly slices: readonly { readonly buffer: Buffer; readonly col0: number; readonly cols: number }[];
+  readonly slices: readonly ColumnSlice[];
   /** [cols padded to 8] f32, zeros in the padding. */
   readonly bias: Buffer | undefined;
 }
@@ -104,10 +112,15 @@ export async function load_weights(
     const cols = parts.reduce((sum, part, i) => sum + (i + 1 < parts.length ? round_up(part.cols, 8) : part.cols), 0);
     const most = Math.floor(limit / (k * unit)) * 8;
     if (most < 8) too_small(label, k * unit);
-    const slices: { buffer: Buffer; col0: number; cols: number }[] = [];
+    const slices: { buffer: Buffer; col0: number; cols: number; true_cols: number }[] = [];
     for (let col0 = 0; col0 < cols; col0 += most) {
       const width = Math.min(most, cols - col0);
-      slices.push({ buffer: create(`${label} +${col0}`, (round_up(width, 8) / 8) * k * unit), col0, cols: width });
+      slices.push({
+        buffer: create(`${label} +${col0}`, (round_up(width, 8) / 8) * k * unit),
+        col0,
+        cols: width,
+        true_cols: 0,
+      });
     }
     let part_col0 = 0;
     for (const part of parts) {
@@ -115,6 +128,7 @@ export async function load_weights(
         const from = Math.max(part_col0, slice.col0);
         const to = Math.min(part_col0 + part.cols, slice.col0 + slice.cols);
         if (from >= to) continue;
+        slice.true_cols += to - from;
         jobs.push({
           tensor: `${part.name}.weight`,
           row0: from - part_col0,

@@ -27,22 +27,25 @@ export const LINEAR_PARAMS = [
   ['epilogue', 'u32'],
 ] as const;
 
-export type LinearParam = (typeof LINEAR_PARAMS)[number][0];
+/** cols without the padding between matrices that lie side by side: what the mathematics needs. */
+export const LINEAR_HOST = ['true_cols'] as const;
+
+export type LinearParam = (typeof LINEAR_PARAMS)[number][0] | (typeof LINEAR_HOST)[number];
 
 type LinearDims = Readonly<Record<LinearParam, number>>;
 const has = (p: LinearDims, bit: number): number => (p.epilogue & bit ? 1 : 0);
 
 export function linear_flops(p: LinearDims) {
-  const out = p.rows * p.cols;
+  const out = p.rows * p.true_cols;
   const activation = 4 * has(p, EPILOGUE.quick_gelu | EPILOGUE.silu);
   return { useful: 2 * out * p.k, other: out * (has(p, EPILOGUE.bias) + has(p, EPILOGUE.accumulate) + activation) };
 }
 
 export function linear_bytes(p: LinearDims, o: Options) {
   return {
-    weights: p.k * p.cols * bytes_per_weight(Number(o.WEIGHT_FORMAT)) + 4 * p.cols * has(p, EPILOGUE.bias),
-    read: 4 * p.rows * (p.k + p.cols * has(p, EPILOGUE.accumulate)),
-    written: 4 * p.rows * p.cols,
+    weights: p.k * p.true_cols * bytes_per_weight(Number(o.WEIGHT_FORMAT)) + 4 * p.true_cols * has(p, EPILOGUE.bias),
+    read: 4 * p.rows * (p.k + p.true_cols * has(p, EPILOGUE.accumulate)),
+    written: 4 * p.rows * p.true_cols,
     kv: 0,
   };
 }
@@ -55,6 +58,7 @@ export const matmul = kernel({
   name: 'matmul',
   bindings: LINEAR_BINDINGS,
   params: LINEAR_PARAMS,
+  host: LINEAR_HOST,
   variants: [
     {
       name: 'tiled',

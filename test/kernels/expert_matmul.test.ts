@@ -20,10 +20,11 @@ interface Case {
   readonly format: WeightFormat;
 }
 
+/** One slice's experts in one buffer, with numbers behind them that would show if they were used. */
 const pack_experts = (w: readonly Float32Array[], k: number, cols: number, format: WeightFormat): Uint32Array => {
   const parts = w.map((matrix) => packed_words(matrix, k, cols, format));
   const size = parts[0]?.length ?? 0;
-  const out = new Uint32Array(parts.length * size);
+  const out = new Uint32Array((parts.length + 1) * size).fill(0x44004400);
   parts.forEach((part, i) => {
     out.set(part, i * size);
   });

@@ -5,6 +5,7 @@ import { matmul as reference } from '../reference/matmul.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 import { ALL_FORMATS, stored, upload_packed } from '../support/weights.ts';
 
+const ACTIVATIONS = [EPILOGUE.none, EPILOGUE.quick_gelu, EPILOGUE.silu];
 const SHAPES = [
   [1, 4, 1],
   [3, 20, 5],
@@ -28,13 +29,11 @@ for (const variant of ['tiled', 'lanes'] as const) {
             const c = upload(e, before);
             const accumulate = activation === 2;
             const epilogue =
-              EPILOGUE.bias |
-              (accumulate ? EPILOGUE.accumulate : 0) |
-              [0, EPILOGUE.quick_gelu, EPILOGUE.silu][activation]!;
+              EPILOGUE.bias | (accumulate ? EPILOGUE.accumulate : 0) | (ACTIVATIONS[activation] as number);
             e.dispatch(
               matmul,
               { a: upload(e, a), weights: upload_packed(e, w, k, cols, format), bias: upload(e, bias), c },
-              { rows, k, cols, a_stride: k, c_stride: wide, col0: 0, a_row0: 0, c_row0: 0, epilogue },
+              { rows, k, cols, true_cols: cols, a_stride: k, c_stride: wide, col0: 0, a_row0: 0, c_row0: 0, epilogue },
               { WEIGHT_FORMAT: FORMATS[format] },
               TAG,
             );

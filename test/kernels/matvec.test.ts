@@ -11,13 +11,13 @@ const SHAPES = [
   [1, 4, 1],
   [1, 20, 5],
   [2, 36, 331],
-  [4, 132, 48],
+  [4, 132, 24],
   [1, 32, 130],
-  [3, 260, 72],
+  [3, 260, 40],
 ] as const;
 
 /** Rows and columns around the product keep what was there; a and c do not begin at their first row or column. */
-async function check(e: Executor, rows: number, k: number, cols: number, format: WeightFormat, activation: number) {
+async function check(e: Executor, rows: number, k: number, cols: number, format: WeightFormat) {
   const [a_row0, c_row0, col0] = [2, 1, 8];
   const wide = round_up(cols, 8);
   const [a_stride, c_stride] = [k + 4, col0 + wide + 8];
@@ -25,35 +25,33 @@ async function check(e: Executor, rows: number, k: number, cols: number, format:
   const w = noise(k * cols, 2).map((x) => stored(x, format));
   const bias = noise(col0 + wide, 3);
   const before = noise((c_row0 + rows + 1) * c_stride, 4);
-  const c = upload(e, before);
-  const accumulate = activation === 2;
-  const epilogue =
-    EPILOGUE.bias |
-    (accumulate ? EPILOGUE.accumulate : 0) |
-    ([0, EPILOGUE.quick_gelu, EPILOGUE.silu][activation] as number);
-  e.dispatch(
-    matvec,
-    { a: upload(e, a), weights: upload_packed(e, w, k, cols, format), bias: upload(e, bias), c },
-    { rows, k, cols, a_stride, c_stride, col0, a_row0, c_row0, epilogue },
-    { WEIGHT_FORMAT: FORMATS[format] },
-    TAG,
-  );
-  const got = await download_f32(e, c, before.length);
-
+  const inputs = { a: upload(e, a), weights: upload_packed(e, w, k, cols, format), bias: upload(e, bias) };
   const x = Float32Array.from({ length: rows * k }, (_, i) => {
     return a[(a_row0 + Math.floor(i / k)) * a_stride + (i % k)] as number;
   });
-  const product = reference(x, w, { rows, k, cols, bias: bias.subarray(col0), activation });
-  const want = Float64Array.from(before);
-  for (let r = 0; r < rows; r++) {
-    for (let j = 0; j < wide; j++) {
-      const at = (c_row0 + r) * c_stride + col0 + j;
-      if (j >= cols)
-        want[at] = got[at] as number; // padding up to eights may hold anything
-      else want[at] = (product[r * cols + j] as number) + (accumulate ? (before[at] as number) : 0);
+  for (const activation of [0, 1, 2]) {
+    const accumulate = activation === 2;
+    const epilogue =
+      EPILOGUE.bias |
+      (accumulate ? EPILOGUE.accumulate : 0) |
+      ([0, EPILOGUE.quick_gelu, EPILOGUE.silu][activation] as number);
+    const c = upload(e, before);
+    const params = { rows, k, cols, true_cols: cols, a_stride, c_stride, col0, a_row0, c_row0, epilogue };
+    e.dispatch(matvec, { ...inputs, c }, params, { WEIGHT_FORMAT: FORMATS[format] }, TAG);
+    const got = await download_f32(e, c, before.length);
+
+    const product = reference(x, w, { rows, k, cols, bias: bias.subarray(col0), activation });
+    const want = Float64Array.from(before);
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < wide; j++) {
+        const at = (c_row0 + r) * c_stride + col0 + j;
+        if (j >= cols)
+          want[at] = got[at] as number; // padding up to eights may hold anything
+        else want[at] = (product[r * cols + j] as number) + (accumulate ? (before[at] as number) : 0);
+      }
     }
+    expect(largest_difference(got, want)).toBeLessThan(1e-5);
   }
-  expect(largest_difference(got, want)).toBeLessThan(1e-5);
 }
 
 for (const variant of ['tiled', 'lanes'] as const) {
@@ -61,12 +59,10 @@ for (const variant of ['tiled', 'lanes'] as const) {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {
       for (const [rows, k, cols] of SHAPES) {
-        it(`${rows}x${k}x${cols} ${format}`, async () => {
-          for (const activation of [0, 1, 2]) await check(e, rows, k, cols, format, activation);
-        });
+        it(`${rows}x${k}x${cols} ${format}`, () => check(e, rows, k, cols, format));
       }
     }
     const release = await test_executor(variant, { mode: 'release' });
-    it('is right without bounds checks', () => check(release, 3, 52, 331, 'bf16', 2));
+    it('is right without bounds checks', () => check(release, 3, 52, 331, 'bf16'));
   });
 }

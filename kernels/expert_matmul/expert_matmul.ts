@@ -1,0 +1,70 @@
+import weights from '../common/weights.wgsl';
+import { bytes_per_weight, ceil_div, kernel, type Variant } from '../spec.ts';
+import lanes from './expert_matmul_lanes.wgsl';
+import tiled from './expert_matmul_tiled.wgsl';
+
+const LANES_ROWS = 24;
+const TILE = 64;
+
+/** Slots that one tile of `moe_tiles` must hold for the variant that will run. */
+export function expert_tile_rows(variant: Variant['name']): number {
+  return variant === 'lanes' ? LANES_ROWS : TILE;
+}
+
+/**
+ * c[slot] = a[row of slot] x weights[expert of slot], for the slots that `moe_sort` listed, tile by tile.
+ * A weight slice holds experts expert0 .. expert0 + expert_count - 1; tiles of other experts, and surplus ones, return
+ * at once. How many slots a slice serves is known only on the GPU, so costs are counted once for all slices:
+ * pairs_counted is rows * top_k on one slice's dispatch and 0 on the others'. For the same reason executed = useful,
+ * although the last tile of every expert is computed whole. Weight bytes are one matrix a pair, at most one an expert of
+ * the model: the most that can be needed.
+ */
+export const expert_matmul = kernel({
+  name: 'expert_matmul',
+  bindings: [
+    { name: 'a', access: 'read' }, // [a_row0 + slots / a_div, a_stride] f32
+    { name: 'weights', access: 'read' }, // [expert_count, k, cols padded to 8]
+    { name: 'tiles', access: 'read' }, // [max_tiles] vec2u: expert, first place in its list
+    { name: 'counts', access: 'read' }, // [experts] u32
+    { name: 'lists', access: 'read' }, // [experts, list_stride] u32
+    { name: 'c', access: 'read_write' }, // [slots, c_stride] f32, columns padded to 8 are written
+  ],
+  params: [
+    ['k', 'u32'],
+    ['cols', 'u32'],
+    ['a_stride', 'u32'],
+    ['c_stride', 'u32'],
+    ['expert0', 'u32'],
+    ['expert_count', 'u32'],
+    ['list_stride', 'u32'],
+    ['a_div', 'u32'], // row of a = a_row0 + slot / a_div: top_k where a holds tokens, 1 where it holds slots
+    ['a_row0', 'u32'],
+  ],
+  // flop_k, flop_cols: the mathematics' own sizes, where k or cols are padded.
+  host: ['max_tiles', 'pairs_counted', 'expert_count_total', 'flop_k', 'flop_cols'],
+  variants: [
+    {
+      name: 'tiled',
+      wgsl: [weights, tiled],
+      grid: (p) => [ceil_div(p.cols, TILE), p.max_tiles, 1],
+    },
+    {
+      name: 'lanes',
+      wgsl: [weights, lanes],
+      subgroups: true,
+      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
+      grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],
+    },
+  ],
+  flops: (p) => ({ useful: 2 * p.pairs_counted * p.flop_k * p.flop_cols, other: 0 }),
+  bytes: (p, o) => ({
+    weights:
+      Math.min(p.pairs_counted, p.expert_count_total) *
+      p.flop_k *
+      p.flop_cols *
+      bytes_per_weight(Number(o.WEIGHT_FORMAT)),
+    read: 4 * (p.pairs_counted / p.a_div) * p.flop_k,
+    written: 4 * p.pairs_counted * p.flop_cols,
+    kv: 0,
+  }),
+});

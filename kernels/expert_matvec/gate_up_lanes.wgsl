@@ -1,0 +1,40 @@
+// A workgroup computes 16 hidden columns a lane of one slot.
+struct Params {
+  rows: u32,
+  top_k: u32,
+  k: u32,
+  hidden: u32,
+  a_stride: u32,
+  h_stride: u32,
+  expert0: u32,
+  expert_count: u32,
+  a_row0: u32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
+@group(0) @binding(2) var<storage, read> experts: array<u32>;
+@group(0) @binding(3) var<storage, read_write> h: array<vec4f>;
+var<immediate> params: Params;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
+  let slot = workgroup.y;
+  let expert = experts[slot] - params.expert0;
+  if (expert >= params.expert_count) {
+    return;
+  }
+  let eights = (params.hidden + 7u) / 8u;
+  let eight = lane_eights(workgroup.x, local.x);
+  let x0 = (params.a_row0 + slot / params.top_k) * params.a_stride;
+  let w0 = expert * params.k * 2u * eights + min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
+  let gate = lanes_sum(x0, w0, 2u * eights, params.k);
+  let up = lanes_sum(x0, w0 + eights, 2u * eights, params.k);
+  for (var i = 0u; i < 2u; i++) {
+    if (eight[i] < eights) {
+      let at = slot * (params.h_stride / 4u) + 2u * eight[i];
+      h[at] = gate[i].lo / (1.0 + exp(-gate[i].lo)) * up[i].lo;
+      h[at + 1u] = gate[i].hi / (1.0 + exp(-gate[i].hi)) * up[i].hi;
+    }
+  }
+}
