@@ -130,8 +130,11 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
       flops: { ...cost, executed },
       bytes: kernel.bytes(params, options),
     };
+    const moved = made.bytes.weights + made.bytes.read + made.bytes.written + made.bytes.kv;
+    if (!Number.isFinite(executed + cost.other + moved))
+      throw new Error(`${kernel.name}: a parameter is missing: its cost is no number`);
     load.flops += executed;
-    load.bytes += made.bytes.weights + made.bytes.read + made.bytes.written + made.bytes.kv;
+    load.bytes += moved;
     load.dispatches += 1;
     entries.push({ kind: 'dispatch', dispatch: made });
     observer?.(made);

@@ -28,7 +28,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   for (var j = 0u; j < params.top_k; j++) {
     let slot = workgroup.y * params.top_k + j;
     let expert = experts[slot] - params.expert0;
-    if (expert <= params.expert_count) {
+    if (expert < params.expert_count) {
       let h0 = slot * (params.h_stride / 4u);
       let y = slice_sum(h0, expert * params.hidden * groups + g, groups, params.hidden / 4u, thread / EIGHTS);
       lo += route_weights[slot] * y.lo;

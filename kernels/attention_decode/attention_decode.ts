@@ -1,0 +1,118 @@
+import { type Bytes, ceil_div, kernel, type Options, round_up, type Traits } from '../spec.ts';
+import combine from './attention_decode_combine.wgsl';
+import lanes from './attention_decode_lanes.wgsl';
+import tiled from './attention_decode_tiled.wgsl';
+
+const head_dim = (o: Options): number => Number(o.HEAD_DIM);
+
+const TEAM = 8;
+const CHUNK = 128; // keys that a tiled workgroup scores at once
+const GPU_WORKGROUPS = 512;
+const SOFTWARE_WORKGROUPS = 16;
+const SOFTWARE_KEYS = 64;
+
+/** How keys are shared out among workgroups: as few splits as keep the adapter busy. */
+export function decode_splits(
+  keys: number,
+  heads: number,
+  rows: number,
+  traits: Traits,
+): { readonly splits: number; readonly split_keys: number } {
+  const [workgroups, unit] = traits.software ? [SOFTWARE_WORKGROUPS, SOFTWARE_KEYS] : [GPU_WORKGROUPS, CHUNK];
+  const wanted = Math.min(ceil_div(workgroups, Math.max(1, heads * rows)), ceil_div(keys, unit));
+  const split_keys = round_up(Math.max(1, ceil_div(keys, Math.max(1, wanted))), unit);
+  return { splits: Math.max(1, ceil_div(keys, split_keys)), split_keys };
+}
+
+/** f32 values that `partial` needs: for each row, head and split a weighted sum, its maximum and its total, padded to fours. */
+export function decode_partial_values(rows: number, heads: number, splits: number, head_dim: number): number {
+  return rows * heads * splits * (head_dim + 4);
+}
+
+/** One query a row against the cached keys 0 .. position of its slot. With splits > 1 `attention_decode_combine` finishes. */
+export const attention_decode = kernel({
+  name: 'attention_decode',
+  bindings: [
+    { name: 'q', access: 'read' }, // [rows, q_stride] f32
+    { name: 'k_cache', access: 'read' }, // [slots * capacity, kv_stride] f32
+    { name: 'v_cache', access: 'read' }, // [slots * capacity, kv_stride] f32
+    { name: 'row_table', access: 'read' }, // (slot, position) a row
+    { name: 'o', access: 'read_write' }, // [rows, o_stride] f32
+    { name: 'partial', access: 'read_write', optional: true }, // [rows, heads, splits, HEAD_DIM + 4] f32, for splits > 1
+  ],
+  params: [
+    ['rows', 'u32'],
+    ['heads', 'u32'],
+    ['q_stride', 'u32'],
+    ['kv_stride', 'u32'],
+    ['o_stride', 'u32'],
+    ['capacity', 'u32'],
+    ['table_row0', 'u32'],
+    ['splits', 'u32'],
+    ['split_keys', 'u32'],
+    ['scale', 'f32'],
+  ],
+  host: ['keys'], // attended keys, summed over rows
+  variants: [
+    {
+      name: 'tiled',
+      wgsl: [tiled],
+      grid: (p) => [p.splits, p.heads, p.rows],
+    },
+    {
+      name: 'lanes',
+      wgsl: [lanes],
+      subgroups: true,
+      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
+      grid: (p, _, traits) => [p.splits, ceil_div(p.heads, traits.subgroup_size / TEAM), p.rows],
+    },
+  ],
+  flops: (p, o) => ({
+    useful: 4 * p.keys * p.heads * head_dim(o),
+    other: 2 * p.keys * p.heads + (p.splits === 1 ? p.rows * p.heads * head_dim(o) : 0),
+  }),
+  bytes: (p, o): Bytes => {
+    const result = p.splits === 1 ? p.rows * p.heads * head_dim(o) : partial_values(p, o);
+    return {
+      weights: 0,
+      read: 4 * p.rows * p.heads * head_dim(o),
+      written: 4 * result,
+      kv: 8 * p.keys * p.heads * head_dim(o),
+    };
+  },
+});
+
+const partial_values = (p: { rows: number; heads: number; splits: number }, o: Options): number =>
+  decode_partial_values(p.rows, p.heads, p.splits, head_dim(o));
+
+/** Brings the splits of each row and head to one maximum, adds them up and divides. */
+export const attention_decode_combine = kernel({
+  name: 'attention_decode_combine',
+  bindings: [
+    { name: 'partial', access: 'read' }, // as attention_decode leaves it
+    { name: 'o', access: 'read_write' }, // [rows, o_stride] f32
+  ],
+  params: [
+    ['rows', 'u32'],
+    ['heads', 'u32'],
+    ['splits', 'u32'],
+    ['o_stride', 'u32'],
+  ],
+  variants: [
+    {
+      name: 'simple',
+      wgsl: [combine],
+      grid: (p, o) => [ceil_div((p.rows * p.heads * head_dim(o)) / 4, 64), 1, 1],
+    },
+  ],
+  flops: (p, o) => ({
+    useful: 0,
+    other: p.rows * p.heads * (p.splits * (2 * head_dim(o) + 3) + head_dim(o)),
+  }),
+  bytes: (p, o) => ({
+    weights: 0,
+    read: 4 * partial_values(p, o),
+    written: 4 * p.rows * p.heads * head_dim(o),
+    kv: 0,
+  }),
+});

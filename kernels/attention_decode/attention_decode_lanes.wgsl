@@ -1,0 +1,99 @@
+// Eight lanes are a team with one row, head and split. A lane owns every eighth four of columns, of q, k, v and the sums:
+// neighbouring lanes read neighbouring addresses, each value once, and only scores are added up across lanes.
+// Wider subgroups hold several teams, each on a head of its own.
+struct Params {
+  rows: u32,
+  heads: u32,
+  q_stride: u32,
+  kv_stride: u32,
+  o_stride: u32,
+  capacity: u32,
+  table_row0: u32,
+  splits: u32,
+  split_keys: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<storage, read> q: array<vec4f>;
+@group(0) @binding(1) var<storage, read> k_cache: array<vec4f>;
+@group(0) @binding(2) var<storage, read> v_cache: array<vec4f>;
+@group(0) @binding(3) var<storage, read> row_table: array<vec2u>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> partial: array<vec4f>;
+var<immediate> params: Params;
+
+const QUADS = HEAD_DIM / 4u;
+const LOG2_E = 1.4426950408889634;
+const HIDDEN = -1e30; // finite, so that no difference is NaN, also where a split has no key at all
+const OWN = (QUADS + 7u) / 8u; // fours of columns a lane
+
+fn mac(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, sum: vec4f) -> vec4f {
+  return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
+  let lane = local.x % 8u;
+  let own_head = workgroup.y * (LANES / 8u) + local.x / 8u;
+  let head = min(own_head, params.heads - 1u); // surplus teams repeat the last head and store nothing
+  let row = workgroup.z;
+  let split = workgroup.x;
+  let place = row_table[params.table_row0 + row];
+  let end = min((split + 1u) * params.split_keys, place.y + 1u);
+  let stride = params.kv_stride / 4u;
+  let kv_at = place.x * params.capacity * stride + head * QUADS;
+  var quads: array<u32, OWN>;
+  var x: array<vec4f, OWN>;
+  var sums: array<vec4f, OWN>;
+  for (var i = 0u; i < OWN; i++) {
+    quads[i] = min(lane + 8u * i, QUADS - 1u);
+    // Lanes beyond the last column count as zeros in every score.
+    let own = q[row * (params.q_stride / 4u) + head * QUADS + quads[i]] * (params.scale * LOG2_E);
+    x[i] = select(vec4f(), own, lane + 8u * i < QUADS);
+  }
+  var largest = HIDDEN;
+  var total = 0.0;
+  for (var key = split * params.split_keys; key < end; key += 4u) {
+    let at = vec4u(kv_at) + min(vec4u(key) + vec4u(0, 1, 2, 3), vec4u(end - 1u)) * stride;
+    var s = vec4f();
+    for (var i = 0u; i < OWN; i++) {
+      let k0 = k_cache[at.x + quads[i]];
+      let k1 = k_cache[at.y + quads[i]];
+      let k2 = k_cache[at.z + quads[i]];
+      let k3 = k_cache[at.w + quads[i]];
+      s += vec4f(dot(x[i], k0), dot(x[i], k1), dot(x[i], k2), dot(x[i], k3));
+    }
+    s += subgroupShuffleXor(s, 1u);
+    s += subgroupShuffleXor(s, 2u);
+    s += subgroupShuffleXor(s, 4u);
+    s = select(vec4f(HIDDEN), s, vec4u(key) + vec4u(0, 1, 2, 3) < vec4u(end));
+    let now = max(max(largest, max(s.x, s.y)), max(s.z, s.w));
+    let keep = exp2(largest - now);
+    let weights = exp2(s - now);
+    largest = now;
+    total = total * keep + dot(weights, vec4f(1));
+    for (var i = 0u; i < OWN; i++) {
+      let v0 = v_cache[at.x + quads[i]];
+      let v1 = v_cache[at.y + quads[i]];
+      let v2 = v_cache[at.z + quads[i]];
+      let v3 = v_cache[at.w + quads[i]];
+      sums[i] = mac(weights, v0, v1, v2, v3, sums[i] * keep);
+    }
+  }
+  if (own_head >= params.heads) {
+    return;
+  }
+  if (params.splits == 1u) {
+    for (var i = 0u; lane + 8u * i < QUADS; i++) {
+      o[row * (params.o_stride / 4u) + head * QUADS + lane + 8u * i] = sums[i] / total;
+    }
+    return;
+  }
+  let to = ((row * params.heads + head) * params.splits + split) * (QUADS + 1u);
+  for (var i = 0u; lane + 8u * i < QUADS; i++) {
+    partial[to + lane + 8u * i] = sums[i];
+  }
+  if (lane == 0u) {
+    partial[to + QUADS] = vec4f(largest, total, 0, 0);
+  }
+}
