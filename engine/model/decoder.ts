@@ -4,6 +4,7 @@ import { attention } from '../../kernels/attention/attention.ts';
 import {
   attention_decode,
   attention_decode_combine,
+  decode_partial_values,
   decode_splits,
 } from '../../kernels/attention_decode/attention_decode.ts';
 import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
@@ -77,7 +78,7 @@ export async function decoder_work(
       splits > 1
         ? executor.buffers.create(
             'split attention',
-            4 * rows * config.n_heads * splits * (config.head_dim + 8),
+            4 * decode_partial_values(rows, config.n_heads, splits, config.head_dim),
             'activations',
           )
         : undefined,

@@ -24,12 +24,12 @@ export function decode_splits(
   return { splits: Math.max(1, ceil_div(keys, split_keys)), split_keys };
 }
 
-/** f32 values that `partial` needs: for each row, head and split a weighted sum, its maximum and its total, padded to fours. */
+/** f32 values in `partial`: for each row, head and split a weighted sum, then its maximum and total, padded to four. */
 export function decode_partial_values(rows: number, heads: number, splits: number, head_dim: number): number {
   return rows * heads * splits * (head_dim + 4);
 }
 
-/** One query a row against the cached keys 0 .. position of its slot. With splits > 1 `attention_decode_combine` finishes. */
+/** One query a row against the cached keys 0 .. position of its slot; splits > 1 need `attention_decode_combine` next. */
 export const attention_decode = kernel({
   name: 'attention_decode',
   bindings: [
@@ -38,7 +38,7 @@ export const attention_decode = kernel({
     { name: 'v_cache', access: 'read' }, // [slots * capacity, kv_stride] f32
     { name: 'row_table', access: 'read' }, // (slot, position) a row
     { name: 'o', access: 'read_write' }, // [rows, o_stride] f32
-    { name: 'partial', access: 'read_write', optional: true }, // [rows, heads, splits, HEAD_DIM + 4] f32, for splits > 1
+    { name: 'partial', access: 'read_write', optional: true }, // [rows, heads, splits, HEAD_DIM + 4] f32
   ],
   params: [
     ['rows', 'u32'],

@@ -1,4 +1,4 @@
-// Eight lanes are a team with one row, head and split. A lane owns every eighth four of columns, of q, k, v and the sums:
+// Eight lanes are a team with one row, head and split. A lane owns every eighth four of columns of q, k, v and sums:
 // neighbouring lanes read neighbouring addresses, each value once, and only scores are added up across lanes.
 // Wider subgroups hold several teams, each on a head of its own.
 struct Params {

@@ -53,8 +53,9 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
     var s = HIDDEN;
     if (key < end) {
       s = 0.0;
-      for (var i = 0u; i < QUADS; i++) {
-        s += dot(q_head[i], k_cache[kv_at + key * stride + i]);
+      let at = kv_at + key * stride;
+      for (var i = at; i < at + QUADS; i++) {
+        s += dot(q_head[i - at], k_cache[i]);
       }
     }
     weights[thread] = s;

@@ -1,0 +1,48 @@
+import { formula_picture } from '../engine/input/pictures.ts';
+import { exact_length_text } from '../engine/input/prompt.ts';
+import { Molmoe } from '../engine/node/load.ts';
+import type { Bench } from './main.ts';
+
+/** One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. */
+const REQUESTS = {
+  'molmoe-mini': { width: 1008, height: 784, text_tokens: 18, new_tokens: 16 },
+  'molmoe-1b': { width: 336, height: 336, text_tokens: 18, new_tokens: 8 },
+} as const;
+
+export async function bench_request({ say }: Bench, preset: keyof typeof REQUESTS) {
+  const { width, height, text_tokens, new_tokens } = REQUESTS[preset];
+  const model = await Molmoe.load({ model: preset, hush: true });
+  const { report } = model.engine.weights;
+  say(
+    `load  ${(report.ms / 1000).toFixed(2)} s for ${(report.bytes / 1e9).toFixed(2)} GB made as f32, stored as ${model.facts.dtype}`,
+  );
+  const request = {
+    image: formula_picture('rings', width, height),
+    prompt: exact_length_text(model.engine.tokenizer, text_tokens),
+    maxNewTokens: new_tokens,
+    ignoreEos: true,
+  };
+  const runs = [];
+  for (const name of ['first run, with compilation', 'second run']) {
+    const started = performance.now();
+    const result = await model.generate(request).result;
+    const wall_ms = performance.now() - started;
+    const decode_ms = result.decode_step_ms.reduce((sum, ms) => sum + ms, 0);
+    const tokens_per_s = (1000 * result.decode_step_ms.length) / decode_ms;
+    const stages = Object.fromEntries(result.stages.map((stage) => [`${stage.stage}_ms`, stage.wall_ms]));
+    say(
+      `${name}: ${(wall_ms / 1000).toFixed(2)} s, ${result.counts.views} views, ${result.counts.prompt_tokens} prompt tokens, decode ${tokens_per_s.toFixed(2)} tokens/s`,
+    );
+    say(
+      `  ${Object.entries({ preprocess_ms: result.preprocess_ms, ...stages })
+        .map(([k, v]) => `${k} ${v.toFixed(0)}`)
+        .join('  ')}`,
+    );
+    runs.push({ name, wall_ms, tokens_per_s, preprocess_ms: result.preprocess_ms, ...stages, counts: result.counts });
+  }
+  const rss_bytes = process.memoryUsage.rss();
+  say(`process memory ${(rss_bytes / 1e9).toFixed(2)} GB`);
+  const memory = model.engine.executor.buffers.memory();
+  model.close();
+  return { preset, load_ms: report.ms, runs, rss_bytes, gpu_bytes: memory.total.peak };
+}

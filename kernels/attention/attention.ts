@@ -1,0 +1,93 @@
+import { ceil_div, kernel, type Options, round_up } from '../spec.ts';
+import lanes from './attention_lanes.wgsl';
+import tiled from './attention_tiled.wgsl';
+
+export const ATTENTION_PARAMS = [
+  ['groups', 'u32'],
+  ['rows', 'u32'], // queries a group
+  ['keys', 'u32'], // keys a group; causal runs count theirs from first_position
+  ['heads', 'u32'],
+  ['q_stride', 'u32'],
+  ['kv_stride', 'u32'], // of k and of v
+  ['o_stride', 'u32'],
+  ['q_col0', 'u32'],
+  ['k_col0', 'u32'],
+  ['v_col0', 'u32'],
+  ['q_row0', 'u32'], // group g reads and writes rows q_row0 + g * rows ..
+  ['k_row0', 'u32'], // group g sees keys k_row0 + g * keys ..
+  ['first_position', 'u32'], // causal: query i sees keys 0 .. first_position + i
+  ['scale', 'f32'],
+] as const;
+
+type AttentionDims = Readonly<Record<(typeof ATTENTION_PARAMS)[number][0], number>>;
+
+const head_dim = (o: Options): number => Number(o.HEAD_DIM);
+
+/** (query, key) pairs of one head. With tiles, rows and keys are rounded up as far as a tile reaches. */
+function pairs(p: AttentionDims, o: Options, tile_rows = 1, tile_keys = 1): number {
+  let sum = 0;
+  for (let row = 0; row < p.rows; row += tile_rows) {
+    const seen = o.CAUSAL ? p.first_position + Math.min(row + tile_rows, p.rows) : p.keys;
+    sum += tile_rows * ceil_div(seen, tile_keys) * tile_keys;
+  }
+  return p.groups * sum;
+}
+
+/** A team of eight lanes: it holds the sums of its queries in registers, so of fewer queries where heads are wide. */
+const TEAM = 8;
+const team_rows = (o: Options): number => (head_dim(o) > 64 ? 16 : 32);
+const TEAM_KEYS = 2;
+const TEAM_COLUMNS = 64;
+const TILE_ROWS = 64;
+const TILE_KEYS = 32;
+const TILE_COLUMNS = 32;
+
+/** o = softmax(q x k^T * scale) x v, head by head, scores never stored: ViT crops (groups) and causal prefill. */
+export const attention = kernel({
+  name: 'attention',
+  bindings: [
+    { name: 'q', access: 'read' }, // [rows of all groups, q_stride] f32
+    { name: 'k', access: 'read' }, // [keys of all groups, kv_stride] f32
+    { name: 'v', access: 'read' }, // [keys of all groups, kv_stride] f32
+    { name: 'o', access: 'read_write' }, // [rows of all groups, o_stride] f32, head h in columns h * HEAD_DIM ..
+  ],
+  params: ATTENTION_PARAMS,
+  variants: [
+    {
+      name: 'tiled',
+      wgsl: [tiled],
+      grid: (p) => [ceil_div(p.rows, TILE_ROWS), p.heads, p.groups],
+      executed: (p, o) => 4 * p.heads * pairs(p, o, TILE_ROWS, TILE_KEYS) * round_up(head_dim(o), TILE_COLUMNS),
+    },
+    {
+      name: 'lanes',
+      wgsl: [lanes],
+      subgroups: true,
+      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
+      grid: (p, o, traits) => [
+        ceil_div(p.rows, team_rows(o)),
+        ceil_div(p.heads, traits.subgroup_size / TEAM),
+        p.groups,
+      ],
+      executed: (p, o) =>
+        2 * p.heads * pairs(p, o, team_rows(o), TEAM_KEYS) * (head_dim(o) + round_up(head_dim(o), TEAM_COLUMNS)),
+    },
+  ],
+  flops: (p, o) => {
+    const scores = p.heads * pairs(p, o);
+    return {
+      useful: 4 * scores * head_dim(o),
+      other: 2 * scores + p.groups * p.rows * p.heads * head_dim(o), // exponential and sum a score, division a value
+    };
+  },
+  bytes: (p, o) => {
+    const row_bytes = 4 * p.heads * head_dim(o);
+    const kv_rows = o.CAUSAL ? p.groups * (p.first_position + p.rows) : p.groups * p.keys;
+    return {
+      weights: 0,
+      read: (p.groups * p.rows + (o.CAUSAL ? 0 : 2 * kv_rows)) * row_bytes,
+      written: p.groups * p.rows * row_bytes,
+      kv: o.CAUSAL ? 2 * kv_rows * row_bytes : 0,
+    };
+  },
+});
