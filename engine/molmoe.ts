@@ -294,9 +294,7 @@ function check_request(request: GenerateRequest, config: ModelConfig): void {
   if (topP !== undefined && !(topP > 0 && topP <= 1)) {
     throw new UsageError(`sampling.topP: expected a number above 0 and at most 1, found ${topP}`);
   }
-  if (typeof request.prompt !== 'string' || request.prompt.trim() === '') {
-    throw new UsageError('prompt: expected some text, found none');
-  }
+  if (typeof request.prompt !== 'string') throw new UsageError('prompt: expected a text, found none');
   if (request.stop?.some((text) => text === '')) throw new UsageError('stop: expected texts, found an empty one');
 }
 

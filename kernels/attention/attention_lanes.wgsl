@@ -1,7 +1,7 @@
 // Eight lanes are a team with one head and ROWS queries. Scoring, a lane owns every eighth query and keys are handed
 // round; summing values, a lane owns columns of all queries and weights are handed round. So each key and value is
 // fetched once a team, and nothing goes through memory. Wider subgroups hold several teams, each on a head of its own.
-// Loops of eight unroll, which keeps their arrays in registers; two keys a turn keep the code inside instruction caches.
+// Loops of eight unroll, which keeps their arrays in registers; two keys a turn keep the code in the instruction cache.
 struct Params {
   groups: u32,
   rows: u32,

@@ -29,7 +29,7 @@ export function decode_partial_values(rows: number, heads: number, splits: numbe
   return rows * heads * splits * (head_dim + 4);
 }
 
-/** One query a row against the cached keys 0 .. position of its slot; splits > 1 need `attention_decode_combine` next. */
+/** One query a row against the cached keys 0 .. position of its slot; splits > 1 need `attention_decode_combine`. */
 export const attention_decode = kernel({
   name: 'attention_decode',
   bindings: [

@@ -1,3 +1,4 @@
+import { UsageError } from '../../engine/errors.ts';
 import type { StageResult } from '../../engine/generate.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import type { ResizeMode } from '../../engine/input/resize.ts';
@@ -57,6 +58,7 @@ const BUILT_IN_PROMPT = 'Describe this image.';
 const BUILT_IN_SIDE = 560;
 
 export async function generate(flags: GenerateFlags, debug: boolean): Promise<undefined> {
+  if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
   const signal = interruptible();
   const image = await picture_of(flags);
   const bar = progress('loading weights');
