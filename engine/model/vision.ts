@@ -34,7 +34,8 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
         made.push(activation(ctx, label, rows, cols));
         return made.at(-1) as View;
       };
-      const per_crop = config.vit.positions * padded(Math.max(config.vit.mlp, 3 * padded(config.vit.emb))) * 4;
+      const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(PATCH_VALUES));
+      const per_crop = 4 * config.vit.positions * widest;
       const batch = Math.max(1, Math.min(crops.count, Math.floor(executor.device.max_binding_bytes / per_crop)));
       const rows = batch * config.vit.positions;
       return {

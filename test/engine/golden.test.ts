@@ -1,0 +1,10 @@
+import { golden_sets, golden_tests } from '../support/golden_sets.ts';
+import { test_executor } from '../support/gpu.ts';
+
+// Sets with the real widths need gigabytes: golden_real.test.ts.
+for (const variant of ['lanes', 'tiled'] as const) {
+  const executor = await test_executor(variant, { mode: 'release' });
+  for (const { set, cases, d_model } of golden_sets) {
+    if (d_model < 1024) golden_tests(variant, set, cases, async () => executor);
+  }
+}
