@@ -217,6 +217,7 @@ export class Engine {
         const next = await run.next();
         if (next.done) {
           const rest = text.end();
+          if (text.stopped && finish === 'length') finish = 'stop';
           if (rest !== '') yield { id: ids.at(-1) as number, index: ids.length - 1, text: rest };
           return {
             text: text.all,
