@@ -8,13 +8,23 @@ import { Molmoe } from '../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../tools/synth_checkpoint.ts';
 import type { Bench } from './main.ts';
 
-/** A 1.9 GB f32 checkpoint from page cache into f16 buffers, against `cat FILE > /dev/null`. */
+/** A 2 GB f32 checkpoint with the real widths, from page cache into f16 buffers, against `cat FILE > /dev/null`. */
 export async function bench_load({ say }: Bench) {
   const folder = mkdtempSync(join(tmpdir(), 'molmoe-bench-'));
   const out = join(folder, 'model');
   try {
-    const wider = { d_model: 512, n_heads: 4, mlp_hidden_size: 512 };
-    const config = parse_config(merge_config(config_to_json(preset_config('molmoe-mini')), wider), 'bench');
+    const few_blocks = {
+      n_layers: 2,
+      moe_num_experts: 16,
+      vision_backbone: {
+        image_emb_dim: 512,
+        image_num_heads: 8,
+        image_head_dim: 64,
+        image_num_key_value_heads: 8,
+        image_mlp_dim: 2048,
+      },
+    };
+    const config = parse_config(merge_config(config_to_json(preset_config('molmoe-1b')), few_blocks), 'bench');
     await write_synthetic_checkpoint({ config, seed: 1, dtype: 'F32', out, shard_bytes: 8e9 });
     const file = join(out, 'model.safetensors');
     const cat = () => {

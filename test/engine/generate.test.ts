@@ -91,15 +91,16 @@ describe('a generation', () => {
   });
 
   it('ends before a stop text, even one that spans tokens, and says so', async () => {
-    const free = await run({ maxNewTokens: 12 });
+    const free = await run({ maxNewTokens: 60 });
     const seam = free.text.indexOf('><'); // unknown ids read <id>
+    expect(seam).toBeGreaterThan(0);
     const stop = free.text.slice(seam, seam + 4);
     const at = free.text.indexOf(stop);
-    const stopped = await run({ maxNewTokens: 12, stop: ['not there', stop] });
+    const stopped = await run({ maxNewTokens: 60, stop: ['not there', stop] });
     expect(stopped.finish).toBe('stop');
     expect(stopped.text).toBe(free.text.slice(0, at));
     const pieces: string[] = [];
-    for await (const token of engine.generate({ prompt, ignoreEos: true, maxNewTokens: 12, stop: [stop] }))
+    for await (const token of engine.generate({ prompt, ignoreEos: true, maxNewTokens: 60, stop: [stop] }))
       pieces.push(token.text);
     expect(pieces.join('')).toBe(free.text.slice(0, at)); // nothing of it was shown early
   });
