@@ -9,13 +9,14 @@ import type { VisionCounts } from './input/layout.ts';
 import type { Picture } from './input/pictures.ts';
 import { build_prompt } from './input/prompt.ts';
 import type { ResizeMode } from './input/resize.ts';
-import type { CropChoice, crop_tiers, Tiling } from './input/tiling.ts';
+import { type CropChoice, choose_tiling, type crop_tiers, type Tiling } from './input/tiling.ts';
 import { type StreamDecoder, stream_decoder, type Tokenizer } from './input/tokenizer.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
+import { check_length } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
 import type { WeightSource } from './weights/source.ts';
 import type { LoadProgress } from './weights/upload.ts';
@@ -133,9 +134,12 @@ export class Engine {
     return { executor: this.executor, config: this.facts.config, weights: this.weights };
   }
 
-  /** Starts at the first iteration, or when `result` is awaited; leaving the loop early frees everything. */
+  /**
+   * Prepares the request at once, so that one that cannot run is refused here. The GPU starts at the first iteration,
+   * or when `result` is awaited; leaving the loop early frees everything.
+   */
   generate(request: GenerateRequest): Generation {
-    check_request(request, this.facts.config);
+    const input = prepare(request, this.facts.config, this.tokenizer);
     let settle: ((result: GenerateResult) => void) | undefined;
     let fail: ((error: unknown) => void) | undefined;
     const promise = new Promise<GenerateResult>((resolve, reject) => {
@@ -150,7 +154,7 @@ export class Engine {
       const release = await engine.#enter();
       let finished = false;
       try {
-        const result = yield* engine.#run(request);
+        const result = yield* engine.#run(request, input);
         finished = true;
         settle?.(result);
       } catch (error) {
@@ -192,11 +196,11 @@ export class Engine {
     return leave;
   }
 
-  async *#run(request: GenerateRequest): AsyncGenerator<Token, GenerateResult, void> {
+  async *#run(
+    request: GenerateRequest,
+    input: ReturnType<typeof prepare>,
+  ): AsyncGenerator<Token, GenerateResult, void> {
     const { config } = this.facts;
-    const started = performance.now();
-    const input = prepare(request, config, this.tokenizer);
-    const preprocess_ms = performance.now() - started;
     const text = new StopText(this.tokenizer, request.stop ?? []);
     const ids: number[] = [];
     let finish = 'length' as GenerateResult['finish'];
@@ -225,7 +229,7 @@ export class Engine {
             finish,
             counts: { ...input.counts, new_tokens: ids.length },
             tiling: input.tiling,
-            preprocess_ms,
+            preprocess_ms: input.preprocess_ms,
             ...next.value,
             memory: this.executor.buffers.memory(),
           };
@@ -240,8 +244,11 @@ export class Engine {
 
 const DEFAULT_NEW_TOKENS = 64;
 
-/** Picture and prompt become ids, crops and positions. */
-function prepare({ prompt, image, knobs, resize }: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer) {
+/** Picture and prompt become ids, crops and positions; what cannot run is refused. */
+function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer) {
+  check_request(request, config);
+  const { prompt, image, knobs, resize } = request;
+  const started = performance.now();
   const geometry: ImageGeometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
   const prepared =
     image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
@@ -265,7 +272,9 @@ function prepare({ prompt, image, knobs, resize }: GenerateRequest, config: Mode
     text_tokens: built.text_tokens,
     prompt_tokens: built.ids.length,
   };
-  return { ids: built.ids, crops, counts, tiling: prepared?.tiling };
+  const preprocess_ms = performance.now() - started;
+  check_length(config, built.ids.length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
+  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms };
 }
 
 function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
@@ -288,6 +297,7 @@ function check_request(request: GenerateRequest, config: ModelConfig): void {
   whole('sampling.topK', request.sampling?.topK, 0);
   whole('sampling.seed', request.sampling?.seed, 0);
   plan_blocks(config, request.knobs ?? {});
+  choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config)); // refuses a wrong crop knob, picture or not
   const { temperature, topP } = request.sampling ?? {};
   if (temperature !== undefined && !(temperature >= 0 && temperature <= 100)) {
     throw new UsageError(`sampling.temperature: expected a number from 0 to 100, found ${temperature}`);

@@ -5,14 +5,14 @@ import { doctor } from './commands/doctor.ts';
 import { generate } from './commands/generate.ts';
 import { synth } from './commands/synth.ts';
 import { verify } from './commands/verify.ts';
-import { integer, list, number } from './options.ts';
+import { integer, list, number, one_line, positive } from './options.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
   .description('MolmoE-1B on WebGPU, and where its time goes.')
   .version(version)
   .option('--debug', 'show stack traces and what drivers print')
-  .showHelpAfterError('(--help lists the options)');
+  .configureOutput({ outputError: (text, write) => write(`${one_line(text)} (--help lists the options)\n`) });
 
 const on_adapter = (command: Command): Command =>
   command
@@ -41,8 +41,8 @@ on_adapter(program.command('generate'))
   .option('--prompt <text>', 'question; with neither this nor --image, a built-in picture is described')
   .addOption(new Option('--resize <mode>', 'letterbox, or cover and crop').choices(['pad', 'fill']).default('pad'))
   .option('--max-new-tokens <n>', 'tokens to make at most', integer, 64)
-  .option('--max-crops <n>', 'high-resolution crops at most', integer)
-  .option('--crops <n>', 'exactly this many crops', integer)
+  .option('--max-crops <n>', 'high-resolution crops at most', positive)
+  .option('--crops <n>', 'exactly this many crops', positive)
   .option('--tier <name>', 'low, medium or high crop counts')
   .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
   .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none')
@@ -52,7 +52,7 @@ on_adapter(program.command('generate'))
   .option('--seed <n>', 'seed of sampling', integer)
   .option('--stop <text...>', 'end before this text')
   .option('--ignore-eos', 'go on after the end-of-text token')
-  .option('--flush <n>', 'tokens made between two readbacks', integer, 1)
+  .option('--flush <n>', 'tokens made between two readbacks', positive, 1)
   .option('--keep-dead-block', 'run the ViT block whose output nobody reads')
   .option('--json', 'print one JSON object instead of text')
   .action((options) => run(() => generate(options, debug())));

@@ -5,6 +5,12 @@ export function integer(text: string): number {
   return Number(text);
 }
 
+export function positive(text: string): number {
+  const value = integer(text);
+  if (value === 0) throw new InvalidArgumentError('expected at least 1.');
+  return value;
+}
+
 export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
@@ -15,6 +21,8 @@ export const list =
   <T>(item: (text: string) => T) =>
   (text: string): T[] =>
     text.split(',').map(item);
+
+export const one_line = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 
 /** Ctrl-C asks the work to stop; a second one ends the process. */
 export function interruptible(): AbortSignal {

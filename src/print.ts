@@ -6,16 +6,25 @@ const coloured = is_tty && !process.env.NO_COLOR;
 export const dim = (text: string): string => (coloured ? `\x1b[2m${text}\x1b[22m` : text);
 export const bold = (text: string): string => (coloured ? `\x1b[1m${text}\x1b[22m` : text);
 
+// A reader that went away (molmoe ... | head) ends the run as its signal would; any other fault of stdout is one line.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`error: cannot write the output: ${error.message}\n`);
+  process.exit(error.code === 'EPIPE' ? 141 : 1);
+});
+
 export const out = (text: string): void => void process.stdout.write(text);
 export const note = (line: string): void => void process.stderr.write(`${line}\n`);
 export const warn = (line: string): void => note(`warning: ${line}`);
 
-/** Columns to their width; numbers (cells that look like one) to the right. */
+/** Columns to their width; those of numbers below their head to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
+  const columns = (rows[0] ?? []).map((_, i) => rows.map((row) => row[i] ?? ''));
+  const widths = columns.map((column) => Math.max(...column.map((text) => text.length)));
+  const is_number = (text: string) => text === '' || /^[\d.,+-]+( ?[a-zA-Z%/]+)?$/.test(text);
+  const right = columns.map((column) => column.slice(1).every(is_number));
   const cell = (text: string, i: number) => {
     const width = widths[i] as number;
-    return /^[\d.,+-]+( ?[a-zA-Z%/]+)?$/.test(text) ? text.padStart(width) : text.padEnd(width);
+    return right[i] ? text.padStart(width) : text.padEnd(width);
   };
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
 }

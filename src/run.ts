@@ -1,4 +1,5 @@
 import { InputError, UsageError } from '../engine/errors.ts';
+import { one_line } from './options.ts';
 import { note } from './print.ts';
 
 /** Every failure is one line and an exit code: 2 for wrong usage, 1 for a fault, 130 when interrupted. */
@@ -8,7 +9,7 @@ export async function run_command(action: () => Promise<number | undefined>, deb
   } catch (error) {
     const { name, message, stack } = error as Error;
     const known = error instanceof InputError || error instanceof UsageError;
-    const line = message.replaceAll('\n', ' ');
+    const line = one_line(message);
     if (debug) note(stack ?? message);
     else if (name === 'AbortError') note('interrupted');
     else note(known ? `error: ${line}` : `internal error: ${line} (--debug shows more)`);

@@ -61,6 +61,7 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
   if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
   const signal = interruptible();
   const image = await picture_of(flags);
+  const request = request_of(flags, image, signal);
   const bar = progress('loading weights');
   const model = await Molmoe.load({
     ...device_choice(flags, debug),
@@ -72,9 +73,8 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
     signal,
   }).finally(bar.end);
   try {
-    const request = request_of(flags, image, signal);
-    if (!flags.json) introduce(model, flags, image);
     const generation = model.generate(request);
+    if (!flags.json) introduce(model, flags, image);
     if (!flags.json) for await (const token of generation) out(token.text);
     const result = await generation.result;
     if (flags.json) out(`${JSON.stringify(report(model, request, result))}\n`);

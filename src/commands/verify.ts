@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -65,6 +65,7 @@ export async function verify(folder: string | undefined, flags: VerifyFlags, deb
 function find_sets(folder: string, wanted: readonly string[] | undefined): { root: string; sets: string[] } {
   if (existsSync(join(folder, 'index.json'))) return { root: dirname(folder), sets: [basename(folder)] };
   if (!existsSync(folder)) throw new UsageError(`${folder}: expected a golden folder, found nothing there`);
+  if (!statSync(folder).isDirectory()) throw new InputError(`${folder}: expected a golden folder, found a file`);
   const sets = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'index.json')));
   if (sets.length === 0)
     throw new InputError(`${folder}: expected a golden set (a folder with index.json), found none`);
