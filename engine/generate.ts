@@ -44,6 +44,8 @@ export interface RunOptions {
 /** One stage as it ran: wall time between fences, and exact counts of what was dispatched. */
 export interface StageResult extends Counts {
   readonly stage: Exclude<Stage, 'load'>;
+  /** On the host's clock (performance.now). */
+  readonly started_ms: number;
   readonly wall_ms: number;
 }
 
@@ -79,7 +81,8 @@ export async function* run_model(
     const started = performance.now();
     const result = await run();
     await executor.finish();
-    stages.push({ stage, wall_ms: performance.now() - started, ...ledger.sum((row) => row.stage === stage) });
+    const wall_ms = performance.now() - started;
+    stages.push({ stage, started_ms: started, wall_ms, ...ledger.sum((row) => row.stage === stage) });
     return result;
   };
 
@@ -105,6 +108,7 @@ export async function* run_model(
       yield first;
     }
     const work = steps > 1 && !ended ? await decoder_work(ctx, 1, 1, plan, open.capacity) : undefined;
+    const decode_started = performance.now();
     const group = Math.max(1, options.tokensPerReadback ?? 1);
     for (let made = 1; made < steps && !ended; ) {
       const count = Math.min(group, steps - made);
@@ -125,7 +129,12 @@ export async function* run_model(
     }
     if (decode_step_ms.length > 0) {
       const wall_ms = decode_step_ms.reduce((sum, ms) => sum + ms, 0); // not the time the caller took between tokens
-      stages.push({ stage: 'decode', wall_ms, ...ledger.sum((row) => row.stage === 'decode') });
+      stages.push({
+        stage: 'decode',
+        started_ms: decode_started,
+        wall_ms,
+        ...ledger.sum((row) => row.stage === 'decode'),
+      });
     }
     return { stages, decode_step_ms, ledger, warnings: warning === undefined ? [] : [warning] };
   } finally {
@@ -144,6 +153,7 @@ async function prefill(
   options: RunOptions,
 ): Promise<void> {
   const { executor, config } = ctx;
+  const { signal } = options;
   const total = sequences.prompt_rows;
   const size = chunk_rows(ctx, total);
   const logits_fit = Math.floor(executor.device.max_binding_bytes / (4 * (config.embedding_size + 8)));
@@ -151,14 +161,14 @@ async function prefill(
   const work = await decoder_work(ctx, size, logit_rows, plan);
   try {
     for (let row0 = 0; row0 < total; row0 += size) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const rows = Math.min(size, total - row0);
       embed(ctx, sequences, row0, rows, work, { stage: 'prefill', component: 'embed' });
       if (insertion !== undefined) insert_features(ctx, insertion, row0, rows, work);
       await ctx.probe?.('llm.embeds', 0, { ...work.x, rows });
       const keys = row0 + rows;
       const sequence = { index: 0, first_position: row0 };
-      await run_blocks(ctx, { stage: 'prefill', row0, rows, keys, sequence }, plan, sequences, work);
+      await run_blocks(ctx, { stage: 'prefill', row0, rows, keys, sequence, signal }, plan, sequences, work);
       const is_last = row0 + rows === total;
       if (options.allLogits) {
         const before_last = is_last ? rows - 1 : rows;

@@ -3,6 +3,7 @@ import { InputError, UsageError } from './errors.ts';
 import { run_model, type StageResult } from './generate.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
+import { start_timeline, type TimelineReport, type Timing } from './gpu/timeline.ts';
 import { type ImageGeometry, molmo_geometry } from './input/geometry.ts';
 import { prepare_image } from './input/image.ts';
 import type { VisionCounts } from './input/layout.ts';
@@ -39,6 +40,8 @@ export interface GenerateRequest {
   /** Tokens made between two readbacks; 1 streams each. */
   readonly tokensPerReadback?: number;
   readonly keepDeadBlocks?: boolean;
+  /** Stamps passes on the GPU's clock, one a stage or one a kernel. That costs time: wall times are then not the plain ones. */
+  readonly timing?: Timing;
   readonly signal?: AbortSignal;
 }
 
@@ -66,10 +69,13 @@ export interface GenerateResult {
   readonly tiling: Tiling | undefined;
   /** Host time of tokenising and of image preparation. */
   readonly preprocess_ms: number;
+  readonly preprocess_started_ms: number;
   /** Wall time between fences and exact counts of what was dispatched, stage by stage. */
   readonly stages: readonly StageResult[];
   readonly decode_step_ms: readonly number[];
   readonly ledger: Ledger;
+  /** Where the request asked for `timing`. */
+  readonly timeline: TimelineReport | undefined;
   readonly memory: Readonly<Record<Purpose | 'total', MemoryCount>>;
   readonly warnings: readonly string[];
 }
@@ -215,6 +221,7 @@ export class Engine {
       return finish !== 'length';
     };
     const maxNewTokens = request.maxNewTokens ?? DEFAULT_NEW_TOKENS;
+    const timeline = request.timing && (await start_timeline(this.executor, request.timing));
     const run = run_model(this.context, input, { ...request, maxNewTokens, until });
     try {
       for (;;) {
@@ -230,7 +237,9 @@ export class Engine {
             counts: { ...input.counts, new_tokens: ids.length },
             tiling: input.tiling,
             preprocess_ms: input.preprocess_ms,
+            preprocess_started_ms: input.preprocess_started_ms,
             ...next.value,
+            timeline: await timeline?.collect(),
             memory: this.executor.buffers.memory(),
           };
         }
@@ -238,6 +247,7 @@ export class Engine {
       }
     } finally {
       await run.return(undefined as never);
+      timeline?.close();
     }
   }
 }
@@ -274,7 +284,7 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   };
   const preprocess_ms = performance.now() - started;
   check_length(config, built.ids.length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
-  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms };
+  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess_started_ms: started };
 }
 
 function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
@@ -288,8 +298,8 @@ function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): Cro
 
 function check_request(request: GenerateRequest, config: ModelConfig): void {
   const whole = (name: string, value: number | undefined, least: number) => {
-    if (value !== undefined && !(Number.isInteger(value) && value >= least)) {
-      throw new UsageError(`${name}: expected a whole number of at least ${least}, found ${value}`);
+    if (value !== undefined && !(Number.isInteger(value) && value >= least && value < 2 ** 32)) {
+      throw new UsageError(`${name}: expected a whole number of at least ${least} and below 2^32, found ${value}`);
     }
   };
   whole('maxNewTokens', request.maxNewTokens, 0);

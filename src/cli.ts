@@ -5,7 +5,7 @@ import { doctor } from './commands/doctor.ts';
 import { generate } from './commands/generate.ts';
 import { synth } from './commands/synth.ts';
 import { verify } from './commands/verify.ts';
-import { integer, list, number, one_line, positive } from './options.ts';
+import { integer, list, number, on_adapter, one_line, positive } from './options.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
@@ -13,23 +13,6 @@ const program = new Command('molmoe')
   .version(version)
   .option('--debug', 'show stack traces and what drivers print')
   .configureOutput({ outputError: (text, write) => write(`${one_line(text)} (--help lists the options)\n`) });
-
-const on_adapter = (command: Command): Command =>
-  command
-    .option('--adapter <name>', 'a part of the adapter name, its number, or auto', 'auto')
-    .addOption(
-      new Option('--backend <name>', 'graphics API').choices([
-        'vulkan',
-        'metal',
-        'd3d12',
-        'd3d11',
-        'opengl',
-        'opengles',
-      ]),
-    )
-    .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
-    .addOption(new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes']).default('auto'))
-    .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
 
 on_adapter(program.command('generate'))
   .description('look at a picture and answer: tokens to stdout as they come, timings to stderr')
@@ -54,6 +37,10 @@ on_adapter(program.command('generate'))
   .option('--ignore-eos', 'go on after the end-of-text token')
   .option('--flush <n>', 'tokens made between two readbacks', positive, 1)
   .option('--keep-dead-block', 'run the ViT block whose output nobody reads')
+  .addOption(
+    new Option('--timing <what>', 'stamp GPU time of each stage or kernel (costs time)').choices(['stage', 'kernel']),
+  )
+  .option('--trace <file>', 'write a trace for Perfetto or chrome://tracing; implies --timing kernel')
   .option('--json', 'print one JSON object instead of text')
   .action((options) => run(() => generate(options, debug())));
 

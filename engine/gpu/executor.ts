@@ -60,6 +60,8 @@ export interface Executor {
   ) => void;
   readonly copy: (from: Buffer, from_offset: number, to: Buffer, to_offset: number, bytes: number) => void;
   readonly write: (to: Buffer, offset: number, data: ArrayBufferView) => void;
+  /** Records other commands between passes: resolving queries. */
+  readonly commands: (encode: (encoder: GPUCommandEncoder) => void) => void;
   /** Forgets what was recorded and not flushed: after an error or an abort. */
   readonly drop: () => void;
   /** Compiles what is missing, encodes and submits everything recorded. */
@@ -84,6 +86,7 @@ type Entry =
       readonly to_offset: number;
       readonly bytes: number;
     }
+  | { readonly kind: 'commands'; readonly encode: (encoder: GPUCommandEncoder) => void }
   | { readonly kind: 'write'; readonly to: Buffer; readonly offset: number; readonly data: Uint8Array };
 
 const UNIFORM_STRIDE = 256;
@@ -213,6 +216,11 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
         continue;
       }
       encoder ??= device.gpu.createCommandEncoder();
+      if (entry.kind === 'commands') {
+        end_pass();
+        entry.encode(encoder);
+        continue;
+      }
       if (entry.kind === 'copy') {
         end_pass();
         encoder.copyBufferToBuffer(entry.from.gpu, entry.from_offset, entry.to.gpu, entry.to_offset, entry.bytes);
@@ -286,6 +294,9 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
       // Copied: the caller may change its array before the flush.
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
       entries.push({ kind: 'write', to, offset, data: bytes });
+    },
+    commands: (encode) => {
+      entries.push({ kind: 'commands', encode });
     },
     drop: () => {
       entries = [];

@@ -17,24 +17,17 @@ export type PreparedImage = {
 
 export type ImageOptions = { mode?: ResizeMode; crops?: CropChoice; geometry?: ImageGeometry };
 
-/** Where the picture goes, before any pixel is touched: refuses what cannot be prepared. */
-export function plan_image(
+export function prepare_image(
   picture: Picture,
   { mode = 'pad', crops = default_crops, geometry = molmo_geometry }: ImageOptions = {},
-): Pick<PreparedImage, 'tiling' | 'canvas' | 'overview'> {
+): PreparedImage {
   check_picture(picture);
   const tiling = choose_tiling(picture.width, picture.height, crops, geometry);
-  const tile = tile_px(geometry);
-  const margin = margin_px(geometry);
-  const canvas = place(picture, tile * tiling.cols + margin, tile * tiling.rows + margin, mode);
-  return { tiling, canvas, overview: place(picture, geometry.crop_px, geometry.crop_px, mode) };
-}
-
-export function prepare_image(picture: Picture, options: ImageOptions = {}): PreparedImage {
-  const { tiling, canvas, overview } = plan_image(picture, options);
-  const { geometry = molmo_geometry } = options;
   const { rows, cols } = tiling;
   const tile = tile_px(geometry);
+  const margin = margin_px(geometry);
+  const canvas = place(picture, tile * cols + margin, tile * rows + margin, mode);
+  const overview = place(picture, geometry.crop_px, geometry.crop_px, mode);
 
   const views = rows * cols + 1;
   const view_values = geometry.crop_px * geometry.crop_px * 3;

@@ -32,6 +32,15 @@ export const padded = (cols: number): number => round_up(cols, 8);
 
 export const weight_option = (ctx: Context) => ({ WEIGHT_FORMAT: FORMATS[ctx.weights.format] });
 
+/**
+ * Hands a part of a stage to the GPU. A software adapter takes seconds for a stage, and work handed over cannot be taken
+ * back: there each part is waited for, so that an abort need not wait for the whole.
+ */
+export async function submit_part(ctx: Context, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  await (ctx.executor.device.traits.software ? ctx.executor.finish() : ctx.executor.flush());
+}
+
 /** An activation buffer of [rows, cols padded to 8]. */
 export function activation(ctx: Context, label: string, rows: number, cols: number): View {
   const stride = padded(cols);

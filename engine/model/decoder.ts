@@ -14,7 +14,7 @@ import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
 import { sample } from '../../kernels/sample/sample.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, type View, weight_option } from './context.ts';
+import { activation, type Context, linear, submit_part, type View, weight_option } from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
 import type { Sequences } from './sequences.ts';
@@ -150,6 +150,7 @@ export interface Step {
   /** Keys that the rows attend to, all together; and, in prefill, the one sequence they belong to. */
   readonly keys: number;
   readonly sequence?: { readonly index: number; readonly first_position: number };
+  readonly signal?: AbortSignal;
 }
 
 /** work.x through all blocks of the plan. A skipped block dispatches nothing: x passes, its cache does not exist. */
@@ -168,7 +169,7 @@ export async function run_blocks(
       await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
-    if (step.stage === 'prefill' && layer % 2 === 1) await ctx.executor.flush();
+    if (step.stage === 'prefill' && layer % 2 === 1) await submit_part(ctx, step.signal);
   }
 }
 

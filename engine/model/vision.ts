@@ -4,7 +4,7 @@ import { layer_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, padded, release, type View } from './context.ts';
+import { activation, type Context, linear, padded, release, submit_part, type View } from './context.ts';
 import type { LayerNorm, VitBlock } from './weights.ts';
 
 export const PATCHES = 576; // 24 x 24 a crop
@@ -21,6 +21,7 @@ export interface Crops {
 export interface VisionOptions {
   /** Runs the blocks behind the last tap too, although nothing reads their output: for comparisons. */
   readonly keepDeadBlocks?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /** ViT over all crops; the tapped blocks' outputs, padding embeddings added, land in pooling order. */
@@ -131,7 +132,7 @@ async function run_batch(
       );
     }
     // Long queues hold back errors and aborts, and some drivers stop a queue that runs for seconds.
-    if (layer % 4 === 3) await executor.flush();
+    if (layer % 4 === 3) await submit_part(ctx, options.signal);
   }
 }
 

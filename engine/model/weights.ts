@@ -299,6 +299,7 @@ export async function load_weights(
     const report = await run_pack_jobs(executor, source, in_order, format, on_progress, signal);
     return { format, report, ...layout };
   } catch (error) {
+    executor.drop(); // what was recorded for these buffers
     buffers.destroy(...made);
     throw error;
   }

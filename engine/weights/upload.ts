@@ -78,11 +78,32 @@ export async function run_pack_jobs(
 ): Promise<LoadReport> {
   const started = performance.now();
   const names = [...new Set(jobs.map((job) => job.tensor))];
-  const flag_of = new Map(names.map((name, i) => [name, i]));
   const flags = await executor.buffers.guard('load flags', () =>
     executor.buffers.create('load flags', 4 * names.length, 'tables'),
   );
-  executor.write(flags, 0, new Uint32Array(names.length));
+  try {
+    executor.write(flags, 0, new Uint32Array(names.length));
+    const bytes = await pack_all(executor, source, jobs, format, names, flags, on_progress, signal);
+    const faults = new Uint32Array(await executor.read(flags, 0, 4 * names.length));
+    report_faults(source, names, faults, format);
+    return { bytes, ms: performance.now() - started, tensors: names.length };
+  } finally {
+    executor.buffers.destroy(flags);
+  }
+}
+
+/** Returns the bytes moved; each tensor's faults are left in its flag. */
+async function pack_all(
+  executor: Executor,
+  source: WeightSource,
+  jobs: readonly PackJob[],
+  format: WeightFormat,
+  names: readonly string[],
+  flags: Buffer,
+  on_progress: LoadProgress,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const flag_of = new Map(names.map((name, i) => [name, i]));
 
   const record = (job: PackJob, chunk: Buffer | undefined, source_byte0: number) => {
     const info = info_of(source, job.tensor);
@@ -155,10 +176,7 @@ export async function run_pack_jobs(
       executor.buffers.destroy(chunk);
     }
   }
-  const faults = new Uint32Array(await executor.read(flags, 0, 4 * names.length));
-  executor.buffers.destroy(flags);
-  report_faults(source, names, faults, format);
-  return { bytes: total, ms: performance.now() - started, tensors: names.length };
+  return total;
 }
 
 /** Cuts jobs so that each fits one staging buffer; pieces of a matrix start at multiples of 8 rows. */

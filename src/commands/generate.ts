@@ -1,10 +1,13 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { StageResult } from '../../engine/generate.ts';
+import type { Timing } from '../../engine/gpu/timeline.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import type { ResizeMode } from '../../engine/input/resize.ts';
+import { chrome_trace, gpu_time_by, type HostSpan } from '../../engine/meter/trace.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
+import { write_atomic } from '../../engine/node/files.ts';
 import { type DeviceChoice, Molmoe } from '../../engine/node/load.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
 import { commit, dirty, version } from '../build.ts';
@@ -50,6 +53,8 @@ export interface GenerateFlags extends AdapterFlags {
   readonly ignoreEos?: boolean;
   readonly flush: number;
   readonly keepDeadBlock?: boolean;
+  readonly timing?: Timing;
+  readonly trace?: string;
   readonly json?: boolean;
 }
 
@@ -77,11 +82,14 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
     if (!flags.json) introduce(model, flags, image);
     if (!flags.json) for await (const token of generation) out(token.text);
     const result = await generation.result;
+    if (flags.trace !== undefined) await write_trace(flags.trace, result);
     if (flags.json) out(`${JSON.stringify(report(model, request, result))}\n`);
     else {
       out('\n');
       for (const line of result.warnings) warn(line);
       note(summary(result));
+      if (flags.trace !== undefined)
+        note(`trace in ${flags.trace}: open it in Perfetto (ui.perfetto.dev) or chrome://tracing`);
     }
   } finally {
     model.close();
@@ -113,6 +121,7 @@ function request_of(flags: GenerateFlags, image: Picture | undefined, signal: Ab
     ignoreEos: flags.ignoreEos,
     tokensPerReadback: flags.flush,
     keepDeadBlocks: flags.keepDeadBlock,
+    timing: flags.trace === undefined ? flags.timing : 'kernel',
     signal,
   };
 }
@@ -154,14 +163,50 @@ function summary(result: GenerateResult): string {
   const decode_ms = result.decode_step_ms.reduce((sum, x) => sum + x, 0);
   const rate = steps > 0 ? `, ${((1000 * steps) / decode_ms).toFixed(1)} tokens/s in decode` : '';
   const vision = counts.crops > 0 ? `${counts.views} views, ${counts.inserted_cells} image cells in ` : '';
-  return `${bold(`${counts.new_tokens} tokens`)} (ended by ${result.finish}) after ${vision}${counts.prompt_tokens} prompt tokens; ${seconds(total)}${rate}\n${table(rows)}`;
+  const stamped = result.timeline === undefined ? '' : `\n${gpu_summary(result)}`;
+  return `${bold(`${counts.new_tokens} tokens`)} (ended by ${result.finish}) after ${vision}${counts.prompt_tokens} prompt tokens; ${seconds(total)}${rate}\n${table(rows)}${stamped}`;
+}
+
+/** Where the GPU's own time went. Stamping each pass slows a run: these are not its plain times. */
+function gpu_summary({ timeline, stages }: GenerateResult): string {
+  if (timeline === undefined) return '';
+  const { timing, sum_ns, span_ns, faults } = timeline;
+  const name_of = (span: (typeof timeline.spans)[number]) =>
+    timing === 'kernel' ? `${span.first.tag.stage} ${span.first.tag.component}` : span.first.tag.stage;
+  const sums = gpu_time_by(timeline, name_of);
+  const rows = [
+    ['GPU time of', 'sum', 'share', 'passes'],
+    ...sums.map(({ name, gpu_ms, passes }) => [
+      name,
+      ms(gpu_ms),
+      `${((1e8 * gpu_ms) / sum_ns).toFixed(1)} %`,
+      String(passes),
+    ]),
+  ];
+  const wrong = [
+    ...(faults.negative > 0 ? [`${faults.negative} passes end before they begin`] : []),
+    ...(faults.zero > 0 ? [`${faults.zero} passes take no time`] : []),
+    ...(faults.quantised ? ['stamps are rounded'] : []),
+  ];
+  const notes = wrong.length > 0 ? `; stamps are doubtful: ${wrong.join(', ')}` : '';
+  const of_stages = stages.reduce((sum, stage) => sum + stage.wall_ms, 0);
+  return `${table(rows)}\nsum of ${timing} passes ${ms(sum_ns / 1e6)}, first to last stamp ${ms(span_ns / 1e6)}, wall of all stages ${ms(of_stages)}${notes}`;
+}
+
+async function write_trace(file: string, result: GenerateResult): Promise<void> {
+  if (result.timeline === undefined) return;
+  const host: HostSpan[] = [
+    { name: 'preprocess', started_ms: result.preprocess_started_ms, wall_ms: result.preprocess_ms },
+    ...result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({ name: stage, started_ms, wall_ms, args })),
+  ];
+  await write_atomic(file, JSON.stringify(chrome_trace(host, result.timeline)));
 }
 
 /** Everything a reader needs to judge the numbers. Times are wall times between fences. */
 function report(model: Molmoe, request: GenerateRequest, result: GenerateResult) {
   const { executor, weights } = model.engine;
   const { config, ...facts } = model.facts;
-  const { ledger, ...rest } = result;
+  const { ledger, timeline, ...rest } = result;
   return {
     schema: 'molmoe.generate/1',
     version,
@@ -179,7 +224,13 @@ function report(model: Molmoe, request: GenerateRequest, result: GenerateResult)
       signal: undefined,
     },
     clock: 'wall time between fences',
+    timing: timeline?.timing ?? 'off',
     ...rest,
+    timeline: timeline && {
+      clock: 'GPU timestamps; own time of each pass',
+      ...timeline,
+      spans: timeline.spans.map(({ first, ...times }) => ({ ...first.tag, kernel: first.kernel.name, ...times })),
+    },
     ledger: ledger.rows(),
   };
 }

@@ -43,7 +43,9 @@ export async function verify(folder: string | undefined, flags: VerifyFlags, deb
   } finally {
     executor.destroy();
   }
-  if (reports.length === 0) throw new UsageError(`--case ${flags.case?.join(' ')}: no set in ${root} has such a case`);
+  const absent = flags.case?.find((name) => !reports.some((report) => report.case === name));
+  if (absent !== undefined) throw new UsageError(`--case ${absent}: no set in ${root} has such a case`);
+  if (reports.length === 0) throw new InputError(`${root}: expected golden sets with cases, found no case`);
   const passed = reports.filter((report) => report.passed).length;
   const closing = {
     schema: 'molmoe.verify/1',

@@ -1,0 +1,172 @@
+import { InputError } from '../errors.ts';
+import { type Buffer, USAGE } from './buffers.ts';
+import type { Dispatch, Executor } from './executor.ts';
+
+/** Passes that carry time stamps: one a stage, or one a dispatch. */
+export type Timing = 'stage' | 'kernel';
+
+/** One stamped pass. Times are on the GPU's clock, in nanoseconds from the first stamp collected. */
+export interface Span {
+  /** What the pass began with; in kernel timing the only dispatch it holds. */
+  readonly first: Dispatch;
+  readonly begin_ns: number;
+  readonly end_ns: number;
+  /**
+   * The pass's own time. On Vulkan the begin stamp is taken before the barrier, so a pass that waits for the one before
+   * would count part of it: end - max(end before, begin).
+   */
+  readonly own_ns: number;
+}
+
+export interface TimelineReport {
+  readonly timing: Timing;
+  readonly spans: readonly Span[];
+  /** The first stamp on the host's clock (performance.now), and how far off that may be either way. */
+  readonly first_host_ms: number;
+  readonly anchor_error_ms: number;
+  /** Sum of the passes' own times, and last end minus first begin. */
+  readonly sum_ns: number;
+  readonly span_ns: number;
+  /** Stamps that cannot be true as they are; reported, never mended. */
+  readonly faults: { readonly negative: number; readonly zero: number; readonly quantised: boolean };
+}
+
+export interface Timeline {
+  /** Everything stamped since the last collection. Waits for the GPU. */
+  readonly collect: () => Promise<TimelineReport>;
+  /** Stops stamping and frees the query sets. */
+  readonly close: () => void;
+}
+
+/** One moment on both clocks, from an empty stamped pass between two looks at the host's clock. */
+export interface Anchor {
+  readonly gpu_ns: bigint;
+  readonly host_ms: number;
+  readonly error_ms: number;
+}
+
+/** WebGPU's largest query set; a pass takes two stamps. */
+const STAMPS = 4096;
+
+interface QueryBlock {
+  readonly set: GPUQuerySet;
+  readonly resolved: Buffer;
+  used: number;
+}
+
+/** Stamps passes from now on. Query sets are handed out in blocks, resolved in bulk at collection, and used again. */
+export async function start_timeline(executor: Executor, timing: Timing): Promise<Timeline> {
+  const { device, buffers } = executor;
+  if (!device.features.has('timestamp-query')) {
+    throw new InputError(
+      `timing by ${timing} needs the adapter's timestamp-query feature, which ${device.facts.description || 'this adapter'} lacks; wall times need none`,
+    );
+  }
+  const blocks: QueryBlock[] = [];
+  let stamped: { readonly first: Dispatch; readonly block: number; readonly at: number }[] = [];
+  let filling = 0;
+
+  const block_with_room = (): QueryBlock => {
+    const open = blocks[filling];
+    if (open !== undefined && open.used < STAMPS) return open;
+    if (open !== undefined) filling += 1;
+    const known = blocks[filling];
+    if (known !== undefined) return known;
+    const set = device.gpu.createQuerySet({ type: 'timestamp', count: STAMPS });
+    const resolved = buffers.create('time stamps', 8 * STAMPS, 'tables', USAGE.query | USAGE.copy_src);
+    const made = { set, resolved, used: 0 };
+    blocks.push(made);
+    return made;
+  };
+
+  const anchor = await anchor_clocks(executor, block_with_room());
+  executor.plan_passes({
+    starts_new_pass: (previous, next) => timing === 'kernel' || previous.tag.stage !== next.tag.stage,
+    timestamps: (first) => {
+      const block = block_with_room();
+      const at = block.used;
+      block.used += 2;
+      stamped.push({ first, block: blocks.indexOf(block), at });
+      return { querySet: block.set, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 };
+    },
+  });
+
+  const collect = async (): Promise<TimelineReport> => {
+    await executor.flush();
+    const stamps: BigUint64Array[] = [];
+    for (const block of blocks) {
+      if (block.used === 0) continue;
+      const { set, resolved, used } = block;
+      executor.commands((encoder) => encoder.resolveQuerySet(set, 0, used, resolved.gpu, 0));
+      stamps[blocks.indexOf(block)] = new BigUint64Array(await executor.read(resolved, 0, 8 * used));
+      block.used = 0;
+    }
+    const taken = stamped;
+    stamped = [];
+    filling = 0;
+    const pairs = taken.map(({ first, block, at }) => {
+      const of_block = stamps[block] as BigUint64Array;
+      return { first, begin: of_block[at] as bigint, end: of_block[at + 1] as bigint };
+    });
+    return report_of(timing, pairs, anchor);
+  };
+
+  return {
+    collect,
+    close() {
+      executor.plan_passes(undefined);
+      for (const block of blocks) {
+        block.set.destroy();
+        buffers.destroy(block.resolved);
+      }
+    },
+  };
+}
+
+async function anchor_clocks(executor: Executor, { set, resolved }: QueryBlock): Promise<Anchor> {
+  await executor.finish();
+  const before_ms = performance.now();
+  executor.commands((encoder) => {
+    const timestampWrites = { querySet: set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+    encoder.beginComputePass({ timestampWrites }).end();
+    encoder.resolveQuerySet(set, 0, 2, resolved.gpu, 0);
+  });
+  const [, end] = new BigUint64Array(await executor.read(resolved, 0, 16));
+  const error_ms = (performance.now() - before_ms) / 2;
+  return { gpu_ns: end as bigint, host_ms: before_ms + error_ms, error_ms };
+}
+
+/** Stamps in submission order, as nanoseconds of the GPU's clock. */
+export function report_of(
+  timing: Timing,
+  pairs: readonly { readonly first: Dispatch; readonly begin: bigint; readonly end: bigint }[],
+  anchor: Anchor,
+): TimelineReport {
+  const origin = pairs[0]?.begin ?? 0n;
+  let before = Number.NEGATIVE_INFINITY;
+  const spans = pairs.map(({ first, begin, end }): Span => {
+    const begin_ns = Number(begin - origin);
+    const end_ns = Number(end - origin);
+    const own_ns = end_ns - Math.max(before, begin_ns);
+    before = end_ns;
+    return { first, begin_ns, end_ns, own_ns };
+  });
+  return {
+    timing,
+    spans,
+    first_host_ms: anchor.host_ms + Number(origin - anchor.gpu_ns) / 1e6,
+    anchor_error_ms: anchor.error_ms,
+    sum_ns: spans.reduce((sum, span) => sum + span.own_ns, 0),
+    span_ns: (spans.at(-1)?.end_ns ?? 0) - (spans[0]?.begin_ns ?? 0),
+    faults: {
+      negative: spans.filter((span) => span.own_ns < 0).length,
+      zero: spans.filter((span) => span.own_ns === 0).length,
+      quantised: is_quantised(pairs.flatMap(({ begin, end }) => [begin, end])),
+    },
+  };
+}
+
+/** Browsers round stamps to 65,536 or 100,000 ns against timing attacks; Dawn's toggle turns that off. */
+function is_quantised(stamps: readonly bigint[]): boolean {
+  return stamps.length > 1 && [65_536n, 100_000n].some((unit) => stamps.every((stamp) => stamp % unit === 0n));
+}
