@@ -11,7 +11,7 @@ const reason = icd === undefined ? 'MOLMOE_SWIFTSHADER_ICD names no driver' : ex
 it.skipIf(reason !== '')(
   `shipped goldens on SwiftShader${reason && `: skipped, ${reason}`}`,
   async () => {
-    const env = named === undefined ? {} : { VK_ICD_FILENAMES: named, VK_DRIVER_FILES: named };
+    const env: Record<string, string> = named === undefined ? {} : { VK_ICD_FILENAMES: named, VK_DRIVER_FILES: named };
     const args = ['verify', '--set', 'tiny', 'odd', '--case', 'text17', 'img2'];
     const { code, stdout } = await cli(args, { env, timeout_ms: 300_000 });
     expect(JSON.parse(stdout)).toMatchObject({ adapter: expect.stringContaining('SwiftShader'), cases: 4, passed: 4 });
