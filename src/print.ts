@@ -52,7 +52,7 @@ export function progress(what: string): { update: (done: number, total: number) 
   return {
     update(done, total) {
       const now = performance.now();
-      if (now - shown < (is_tty ? 100 : 5000) || total <= 0) return;
+      if (now - shown < (is_tty ? 100 : 5000) || done >= total) return; // nothing left: nothing to say
       shown = now;
       const share = done / total;
       const left = share > 0 ? `, ${seconds(((now - started) * (1 - share)) / share)} left` : '';

@@ -3,7 +3,7 @@ import { InputError } from '../errors.ts';
 import { type Buffer, type Buffers, make_buffers, USAGE } from './buffers.ts';
 import type { Device } from './device.ts';
 import { make_pipelines, PARAM_BYTES, type Pipeline, pack_params, type VariantChoice } from './pipelines.ts';
-import { is_heavy, type Load, polite } from './wait.ts';
+import { polite } from './wait.ts';
 
 export type Stage = 'load' | 'vision_encoder' | 'projector' | 'prefill' | 'decode';
 export type Component =
@@ -99,7 +99,6 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
   const unused = buffers.create('unused', 256, 'tables');
   const groups = new Map<string, GPUBindGroup>();
   const groups_of = new Map<number, string[]>();
-  const load: Load = { flops: 0, bytes: 0, dispatches: 0 };
   const staging = new Map<number, Buffer[]>();
   const scratch = new Uint8Array(PARAM_BYTES);
   const scratch_view = new DataView(scratch.buffer);
@@ -136,9 +135,6 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     const moved = made.bytes.weights + made.bytes.read + made.bytes.written + made.bytes.kv;
     if (!Number.isFinite(executed + cost.other + moved))
       throw new Error(`${kernel.name}: a parameter is missing: its cost is no number`);
-    load.flops += executed;
-    load.bytes += moved;
-    load.dispatches += 1;
     entries.push({ kind: 'dispatch', dispatch: made });
     observer?.(made);
   };
@@ -246,10 +242,8 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
   };
 
   const wait = async <T>(pending: Promise<T>): Promise<T> => {
-    const nap = device.traits.software && is_heavy(load);
-    load.flops = load.bytes = load.dispatches = 0;
     try {
-      return await polite(pending, nap);
+      return await polite(pending, device.traits.software);
     } finally {
       device.check();
     }

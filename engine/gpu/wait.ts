@@ -1,25 +1,8 @@
 /**
  * Waiting for the GPU. While a promise of the GPU is pending, the Node binding polls it from the event loop without
- * rest: on a software adapter that is one of the cores the work itself needs. Sleeping between polls gives it back, but
- * lets cores fall asleep, which makes each tiny dispatch dearer. So: nap when dispatches are heavy, poll when tiny.
+ * rest: on a software adapter that is one of the cores the work itself needs. Sleeping between polls gives it back.
  */
-export interface Load {
-  /** Matrix FLOPs and bytes moved that have been submitted and not yet waited for. */
-  flops: number;
-  bytes: number;
-  dispatches: number;
-}
-
 const NAP_MS = 1;
-/** Rough rates of a software adapter; only used to tell heavy from tiny. */
-const FLOPS_PER_MS = 5e7;
-const BYTES_PER_MS = 8e6;
-const HEAVY_MS_PER_DISPATCH = 0.3;
-
-export function is_heavy(load: Load): boolean {
-  const work_ms = Math.max(load.flops / FLOPS_PER_MS, load.bytes / BYTES_PER_MS);
-  return load.dispatches > 0 && work_ms / load.dispatches > HEAVY_MS_PER_DISPATCH;
-}
 
 const next_turn: (() => Promise<void>) | undefined =
   typeof setImmediate === 'function' ? () => new Promise((resolve) => setImmediate(resolve)) : undefined;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { USAGE } from '../../engine/gpu/buffers.ts';
 import { type AdapterFacts, choose_adapter } from '../../engine/gpu/device.ts';
-import { is_heavy, polite } from '../../engine/gpu/wait.ts';
+import { polite } from '../../engine/gpu/wait.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import { download_f32, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 
@@ -133,12 +133,6 @@ describe('the executor', async () => {
 });
 
 describe('waiting', () => {
-  it('naps only when launches are heavy', () => {
-    expect(is_heavy({ flops: 1e9, bytes: 0, dispatches: 1 })).toBe(true);
-    expect(is_heavy({ flops: 1e9, bytes: 0, dispatches: 1000 })).toBe(false);
-    expect(is_heavy({ flops: 0, bytes: 1e9, dispatches: 10 })).toBe(true);
-    expect(is_heavy({ flops: 0, bytes: 0, dispatches: 0 })).toBe(false);
-  });
   it('passes results and failures on', async () => {
     expect(await polite(new Promise((resolve) => setTimeout(() => resolve(7), 5)), true)).toBe(7);
     await expect(polite(Promise.reject(new Error('lost')), true)).rejects.toThrow('lost');
