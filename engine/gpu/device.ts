@@ -94,7 +94,7 @@ export function adapter_facts(adapter: GPUAdapter): AdapterFacts {
 
 export interface AdapterHandle {
   readonly adapter: GPUAdapter;
-  /** What made the adapter. In Node, once it is garbage-collected every device of it crashes: a device holds on to it. */
+  /** What made the adapter; a device holds on to it. */
   readonly instance: GPU;
 }
 

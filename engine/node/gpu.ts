@@ -24,6 +24,12 @@ export interface OpenAdapter extends AdapterHandle {
   readonly toggles: { readonly enable: readonly string[]; readonly disable: readonly string[] };
 }
 
+/**
+ * Never let go of an instance: the binding goes on polling it for a turn or two after its last device is destroyed, and
+ * polling one that was garbage-collected hangs or aborts the process.
+ */
+const instances: GPU[] = [];
+
 export function default_backend(platform: string): NonNullable<AdapterChoice['backend']> {
   if (platform === 'darwin') return 'metal';
   return platform === 'win32' ? 'd3d12' : 'vulkan';
@@ -41,6 +47,7 @@ export async function open_adapter(choice: AdapterChoice): Promise<OpenAdapter> 
     `disable-dawn-features=${toggles.disable.join(',')}`,
   ];
   const instance = create(flags);
+  instances.push(instance);
   const asks: GPURequestAdapterOptions[] = [
     { powerPreference: choice.power ?? 'high-performance' },
     { powerPreference: choice.power === 'low-power' ? 'high-performance' : 'low-power' },
