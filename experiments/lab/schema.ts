@@ -1,0 +1,422 @@
+import { z } from 'zod';
+
+/**
+ * What results look like. Every file says which of these it is in `schema`; results/schema/*.json is made from them.
+ * Names that published studies use (T_LLM_prefill, P95 ...) are kept as they are. All times are milliseconds.
+ */
+
+const finite = z.number();
+const count = z.int().nonnegative();
+const strings = z.array(z.string());
+
+/** Of a list of latencies: linear percentiles, population deviation. */
+export const summary_schema = z.strictObject({
+  P50: finite,
+  P95: finite,
+  P99: finite,
+  mean: finite,
+  std: finite,
+  min: finite,
+  max: finite,
+  median: finite,
+  /** std / mean; null where the mean is 0. */
+  CoV: finite.nullable(),
+  n: count,
+  /** Bootstrap 95 % interval of the mean and of the median; null for a single value. */
+  mean_ci95: z.tuple([finite, finite]).nullable(),
+  median_ci95: z.tuple([finite, finite]).nullable(),
+});
+export type Summary = z.infer<typeof summary_schema>;
+
+export const provenance_schema = z.strictObject({
+  package_version: z.string(),
+  commit: z.string(),
+  dirty: z.boolean(),
+  /** Digest of all sources and packages that this build was made from. */
+  build: z.string(),
+  adapter: z.strictObject({
+    vendor: z.string(),
+    architecture: z.string(),
+    device: z.string(),
+    /** Names the driver and its version where the graphics API tells. */
+    description: z.string(),
+    type: z.enum(['software', 'hardware']),
+    subgroup_min_size: count,
+    subgroup_max_size: count,
+    features: strings,
+  }),
+  backend: z.string(),
+  toggles: z.strictObject({ enable: strings, disable: strings }),
+  mode: z.enum(['release', 'validated']),
+  /** Kernel family asked for; `auto` goes by the adapter. */
+  variant: z.string(),
+  model: z.strictObject({
+    name: z.string(),
+    weights: z.string(),
+    weights_kind: z.enum(['checkpoint', 'synthetic']),
+    seed: count.nullable(),
+    /** Of a checkpoint: digest of its config, its headers and samples of its data. */
+    weights_digest: z.string().nullable(),
+    dtype: z.string(),
+    tokenizer: z.string(),
+    layers: count,
+    experts: count,
+    parameters: z.record(z.string(), count),
+  }),
+  host: z.strictObject({
+    name: z.string(),
+    os: z.string(),
+    cpu: z.string(),
+    cores: count,
+    memory_bytes: count,
+    node: z.string(),
+  }),
+});
+export type Provenance = z.infer<typeof provenance_schema>;
+
+export const protocol_schema = z.strictObject({
+  batch: z.literal(1),
+  /** Unrecorded runs before each configuration. */
+  warmup: count,
+  /** Timed runs without instruments: the published latencies. */
+  runs: count,
+  /** Further runs with a time stamp around every kernel: component times. */
+  instrumented: count,
+  order: z.enum(['fixed', 'shuffled']),
+  order_seed: count.nullable(),
+  method: z.enum(['direct', 'subtraction', 'hook']),
+  tokens_per_readback: count,
+});
+export type Protocol = z.infer<typeof protocol_schema>;
+
+/** One timed run. Wall times of the host, between fences. */
+export const sample_schema = z.strictObject({
+  /** Tokenising, decoding and preparing the picture, on the host. */
+  T_data_processing: finite,
+  /** null in a request without a picture. */
+  T_vision_encoder: finite.nullable(),
+  T_projector: finite.nullable(),
+  T_vision_total: finite.nullable(),
+  T_LLM_prefill: finite,
+  T_LLM_decode: finite,
+  T_decode_per_step: z.array(finite),
+  /** T_LLM_decode / decode steps; null where there are none. */
+  T_decode_per_token: finite.nullable(),
+  /** From the first stage's start to the last token on the host. */
+  T_total: finite,
+  T_system_total: finite,
+  /** T_total less its stages: between fences, outside of all of them. */
+  T_gaps: finite,
+});
+export type Sample = z.infer<typeof sample_schema>;
+
+/** The two older methods, beside a direct measurement. Signed: nothing is clamped. */
+export const method_sample_schema = z.strictObject({
+  method: z.enum(['subtraction', 'hook']),
+  T_vision_encoder: finite.nullable(),
+  T_projector: finite.nullable(),
+  T_vision_total: finite.nullable(),
+  T_LLM_prefill: finite,
+  T_LLM_decode: finite,
+  T_total: finite,
+});
+export type MethodSample = z.infer<typeof method_sample_schema>;
+
+export const stage_schema = z.enum(['vision_encoder', 'projector', 'prefill', 'decode']);
+export type StageName = z.infer<typeof stage_schema>;
+export const STAGES: readonly StageName[] = stage_schema.options;
+
+/** Published names of the parts of a stage. */
+export const part_schema = z.enum([
+  'attention',
+  'mlp',
+  'moe_routing',
+  'moe_experts',
+  'norm',
+  'embed',
+  'pooling',
+  'head',
+]);
+export type PartName = z.infer<typeof part_schema>;
+export const PARTS: readonly PartName[] = part_schema.options;
+
+export const counts_schema = z.strictObject({
+  dispatches: count,
+  /** 2 x multiply-adds of matrix work that the mathematics needs. */
+  flops: finite,
+  /** As computed, tiles and masked squares included. */
+  executed_flops: finite,
+  /** Exponentials, divisions, sums of norms: one each. */
+  other_ops: finite,
+  weight_bytes: finite,
+  read_bytes: finite,
+  written_bytes: finite,
+  kv_bytes: finite,
+});
+export type CountsRecord = z.infer<typeof counts_schema>;
+
+export const kernel_row_schema = counts_schema.extend({
+  stage: stage_schema,
+  part: part_schema,
+  kernel: z.string(),
+  variant: z.string(),
+  /** Mean over the instrumented runs of the sum of this row's passes. */
+  gpu_ms: finite,
+  /** Least time the ceilings of the adapter allow, and what sets it; null without ceilings. */
+  floor_ms: finite.nullable(),
+  bound: z.enum(['compute', 'memory', 'launch']).nullable(),
+});
+export type KernelRow = z.infer<typeof kernel_row_schema>;
+
+/** One instrumented run: GPU time by stage and part. Never mixed with the plain runs. */
+export const instrumented_run_schema = z.strictObject({
+  /** Host wall time of the stages of this run, so that the price of the instruments shows. */
+  wall_ms: finite,
+  /** First to last stamp; sum of all passes; what lies between them. */
+  span_ms: finite,
+  sum_ms: finite,
+  gaps_ms: finite,
+  stages: z.array(z.strictObject({ stage: stage_schema, gpu_ms: finite, span_ms: finite })),
+  parts: z.array(z.strictObject({ stage: stage_schema, part: part_schema, gpu_ms: finite })),
+  faults: z.strictObject({ negative: count, zero: count, quantised: z.boolean() }),
+});
+export type InstrumentedRun = z.infer<typeof instrumented_run_schema>;
+
+export const instrumented_schema = z.strictObject({
+  clock: z.enum(['GPU timestamps, a pass a kernel', 'host clock around fenced submits']),
+  anchor_error_ms: finite.nullable(),
+  runs: z.array(instrumented_run_schema),
+  kernels: z.array(kernel_row_schema),
+  /** The last run as a strip: consecutive passes of one stage, layer and part joined. */
+  strip: z.strictObject({
+    columns: z.tuple([
+      z.literal('stage'),
+      z.literal('layer'),
+      z.literal('part'),
+      z.literal('begin_ms'),
+      z.literal('gpu_ms'),
+    ]),
+    /** Stage and part as indices into STAGES and PARTS; layer -1 where there is none. */
+    rows: z.array(z.tuple([count, z.int(), count, finite, finite])),
+  }),
+});
+export type Instrumented = z.infer<typeof instrumented_schema>;
+
+export const token_counts_schema = z.strictObject({
+  /** "width x height" as 1008x784; null without a picture. */
+  image_size: z.string().nullable(),
+  tiling: z.tuple([count, count]).nullable(),
+  /** Views the encoder sees, the overview included. */
+  num_crops: count,
+  vit_patches: count,
+  pooled_vision_tokens: count,
+  inserted_vision_tokens: count,
+  special_image_tokens: count,
+  text_tokens: count,
+  prompt_length: count,
+  num_output_tokens: count,
+  decode_steps: count,
+});
+export type TokenCountsRecord = z.infer<typeof token_counts_schema>;
+
+const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
+
+export const flops_schema = z.strictObject({
+  /** From the ledger: what was dispatched. */
+  exact: by_stage(finite),
+  /** What published formulas say, by their names; how wrong they are is the point. */
+  legacy: z.strictObject({ S1: by_stage(finite), S4: by_stage(finite) }),
+});
+export type FlopsRecord = z.infer<typeof flops_schema>;
+
+export const routing_schema = z.strictObject({
+  /** Token-expert pairs an expert got, a row a block that ran. */
+  layers: z.array(z.strictObject({ layer: count, pairs: z.array(count) })),
+  /** Busiest expert over the mean, the mean over layers. */
+  imbalance: finite,
+});
+export type RoutingRecord = z.infer<typeof routing_schema>;
+
+export const ceilings_schema = z.strictObject({
+  schema: z.literal('molmoe.ceilings/1'),
+  adapter: z.string(),
+  date: z.string(),
+  build: z.string(),
+  /** Fused multiply-adds in registers, FLOP/s at 2 each; f16 and matrix null where the adapter lacks them. */
+  fma_f32_flops: finite,
+  fma_f16_flops: finite.nullable(),
+  matrix_f16_flops: finite.nullable(),
+  /** Reads and writes of buffers much larger than caches, bytes/s. */
+  stream_read_bytes: finite,
+  stream_write_bytes: finite,
+  /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
+  dispatch_ms: finite,
+  readback_ms: finite,
+});
+export type Ceilings = z.infer<typeof ceilings_schema>;
+
+/** One configuration, saved as soon as it has ended. */
+export const configuration_schema = z.strictObject({
+  schema: z.literal('molmoe.configuration/1'),
+  experiment: z.string(),
+  key: z.string(),
+  /** Digest of the run's fingerprint: results under another are not mixed in. */
+  run: z.string(),
+  /** What the plan set for this configuration: { regime: 'high', prompt: 'short', decode: 'long' }. */
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  started: z.iso.datetime(),
+  ended: z.iso.datetime(),
+  tokens: token_counts_schema,
+  clean: z.strictObject({ clock: z.literal('host wall time between fences'), samples: z.array(sample_schema) }),
+  methods: z.array(method_sample_schema),
+  instrumented: instrumented_schema.nullable(),
+  counters: by_stage(counts_schema),
+  flops: flops_schema,
+  routing: routing_schema.nullable(),
+  warnings: strings,
+});
+export type Configuration = z.infer<typeof configuration_schema>;
+
+/** run.json: what all configurations of a folder have in common. */
+export const run_schema = z.strictObject({
+  schema: z.literal('molmoe.run/1'),
+  experiment: z.string(),
+  fingerprint: z.strictObject({
+    provenance: provenance_schema,
+    protocol: protocol_schema,
+    knobs: z.record(z.string(), z.unknown()),
+  }),
+  run: z.string(),
+  started: z.iso.datetime(),
+  ceilings: ceilings_schema.nullable(),
+});
+export type Run = z.infer<typeof run_schema>;
+
+const fit_schema = z.strictObject({
+  slope: finite,
+  intercept: finite,
+  r_squared: finite.nullable(),
+  slope_ci95: z.tuple([finite, finite]).nullable(),
+  n: count,
+});
+export type FitRecord = z.infer<typeof fit_schema>;
+
+const e1_head = {
+  experiment: z.literal('e1'),
+  provenance: provenance_schema,
+  protocol: protocol_schema,
+  knobs: z.record(z.string(), z.unknown()),
+  ceilings: ceilings_schema.nullable(),
+  started: z.iso.datetime(),
+  ended: z.iso.datetime(),
+};
+const e1_key = {
+  key: z.string(),
+  regime: z.string(),
+  prompt: z.string(),
+  decode: z.string(),
+  ...token_counts_schema.shape,
+};
+
+export const finding_schema = z.strictObject({
+  expectation: z.string(),
+  outcome: z.enum(['confirmed', 'refuted', 'not tested']),
+  /** The numbers it rests on, as one sentence. */
+  because: z.string(),
+});
+export type Finding = z.infer<typeof finding_schema>;
+
+export const e1_stages_schema = z.strictObject({
+  schema: z.literal('molmoe.e1.stage_latency_breakdown/1'),
+  ...e1_head,
+  configurations: z.array(
+    z.strictObject({
+      ...e1_key,
+      clock: z.string(),
+      /** By T_ name; null where a request has no such stage. */
+      statistics: z.record(z.string(), summary_schema.nullable()),
+      samples: z.array(sample_schema),
+      methods: z.array(method_sample_schema),
+      /** Shares of the mean T_total. */
+      shares: by_stage(finite),
+      largest_stage: stage_schema,
+      flops: flops_schema,
+      counters: by_stage(counts_schema),
+      warnings: strings,
+    }),
+  ),
+  findings: z.array(finding_schema),
+  scaling: z.strictObject({
+    /** ms over prompt positions; ms over decode steps. */
+    prefill: fit_schema.nullable(),
+    decode: fit_schema.nullable(),
+  }),
+});
+export type E1Stages = z.infer<typeof e1_stages_schema>;
+
+export const e1_flops_schema = z.strictObject({
+  schema: z.literal('molmoe.e1.flops_vs_latency/1'),
+  ...e1_head,
+  points: z.array(
+    z.strictObject({
+      key: z.string(),
+      stage: stage_schema,
+      flops: finite,
+      legacy_S1: finite,
+      legacy_S4: finite,
+      /** Mean of the clean runs. */
+      latency_ms: finite,
+      bytes: finite,
+      dispatches: count,
+      floor_ms: finite.nullable(),
+    }),
+  ),
+  correlation: z.array(
+    z.strictObject({
+      /** A stage, or all of them together. */
+      over: z.union([stage_schema, z.literal('pooled')]),
+      flops: z.enum(['exact', 'S1', 'S4']),
+      n: count,
+      spearman: finite.nullable(),
+      r_squared: finite.nullable(),
+      ms_per_gflop: z.tuple([finite, finite]).nullable(),
+    }),
+  ),
+});
+export type E1Flops = z.infer<typeof e1_flops_schema>;
+
+export const e1_parts_schema = z.strictObject({
+  schema: z.literal('molmoe.e1.attention_ffn_breakdown/1'),
+  ...e1_head,
+  configurations: z.array(
+    z.strictObject({
+      ...e1_key,
+      clock: z.string(),
+      parts: z.array(
+        z.strictObject({
+          stage: stage_schema,
+          part: part_schema,
+          statistics: summary_schema,
+          share_of_stage: finite,
+          ...counts_schema.shape,
+          floor_ms: finite.nullable(),
+        }),
+      ),
+      largest_part: by_stage(part_schema),
+      kernels: z.array(kernel_row_schema),
+      routing: routing_schema.nullable(),
+      runs: z.array(instrumented_run_schema),
+    }),
+  ),
+});
+export type E1Parts = z.infer<typeof e1_parts_schema>;
+
+/** Schemas by file name; results/schema holds them as JSON Schema. */
+export const SCHEMAS = {
+  run: run_schema,
+  configuration: configuration_schema,
+  ceilings: ceilings_schema,
+  e1_stage_latency_breakdown: e1_stages_schema,
+  e1_flops_vs_latency: e1_flops_schema,
+  e1_attention_ffn_breakdown: e1_parts_schema,
+} as const;
