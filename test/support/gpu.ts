@@ -1,3 +1,5 @@
+export { noise } from './noise.ts';
+
 import { afterAll } from 'vitest';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import { type DeviceOptions, open_device } from '../../engine/gpu/device.ts';
@@ -33,15 +35,6 @@ export async function download_f32(executor: Executor, buffer: Buffer, count: nu
 
 export async function download_u32(executor: Executor, buffer: Buffer, count: number): Promise<Uint32Array> {
   return new Uint32Array(await executor.read(buffer, 0, 4 * count));
-}
-
-/** Repeatable numbers in [-1, 1). */
-export function noise(count: number, seed = 1): Float32Array {
-  let state = Math.imul(seed, 0x9e3779b9) >>> 0;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state >>> 8) * 2 ** -23 - 1;
-  });
 }
 
 export function largest_difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
