@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { open_executor } from '../engine/node/load.ts';
 import { bench_load } from './load.bench.ts';
 import { bench_matmul } from './matmul.bench.ts';
+import { bench_overhead } from './overhead.bench.ts';
 import { bench_request } from './request.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [matmul] [request] [load] [molmoe-1b]
+ *   node dist/bench.js [matmul] [request] [load] [overhead] [molmoe-1b]
  * The last line is one JSON object; it is also appended to bench/history/<adapter>.jsonl.
  */
 export interface Bench {
@@ -19,6 +20,7 @@ const BENCHES = {
   matmul: bench_matmul,
   request: (bench: Bench) => bench_request(bench, 'molmoe-mini'),
   load: bench_load,
+  overhead: bench_overhead,
   'molmoe-1b': (bench: Bench) => bench_request(bench, 'molmoe-1b'),
 };
 type Name = keyof typeof BENCHES;

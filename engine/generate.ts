@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly keepDeadBlocks?: boolean;
   /** Head and probe at every prompt position instead of the last. */
   readonly allLogits?: boolean;
+  /** Ends the request after this stage: nothing is generated. */
+  readonly stopAfter?: 'vision_encoder' | 'projector';
   /** Sees each token as it is read; true ends the generation with that token. */
   readonly until?: (id: number) => boolean;
   readonly signal?: AbortSignal;
@@ -51,6 +53,8 @@ export interface StageResult extends Counts {
 
 export interface RunResult {
   readonly stages: readonly StageResult[];
+  /** From the first stage's start to the last token on the host, without the time the caller took between tokens. */
+  readonly total_ms: number;
   /** Wall time of each decode step, or of each group of steps between two readbacks divided by their number. */
   readonly decode_step_ms: readonly number[];
   readonly ledger: Ledger;
@@ -76,6 +80,15 @@ export async function* run_model(
   const ledger = make_ledger();
   const stages: StageResult[] = [];
   const decode_step_ms: number[] = [];
+  const begun_ms = performance.now();
+  let away_ms = 0;
+  const done = (): RunResult => ({
+    stages,
+    total_ms: performance.now() - begun_ms - away_ms,
+    decode_step_ms,
+    ledger,
+    warnings: warning === undefined ? [] : [warning],
+  });
   const timed = async <T>(stage: StageResult['stage'], run: () => Promise<T>): Promise<T> => {
     options.signal?.throwIfAborted();
     const started = performance.now();
@@ -94,7 +107,9 @@ export async function* run_model(
     if (input.crops !== undefined) {
       const crops = input.crops;
       const windows = await timed('vision_encoder', () => encode_vision(ctx, crops, options));
+      if (options.stopAfter === 'vision_encoder') return done();
       insertion = { features: await timed('projector', () => project(ctx, windows)), index: crops.index };
+      if (options.stopAfter === 'projector') return done();
     }
     sequences = await open_sequences(ctx, [input.ids], steps, plan);
     const open = sequences;
@@ -105,7 +120,9 @@ export async function* run_model(
     if (!ended) {
       const [first] = (await read_tokens(ctx, open, 0, 1)) as [RunToken];
       ended = options.until?.(first.id) === true;
+      const left_ms = performance.now();
       yield first;
+      away_ms += performance.now() - left_ms;
     }
     const work = steps > 1 && !ended ? await decoder_work(ctx, 1, 1, plan, open.capacity) : undefined;
     const decode_started = performance.now();
@@ -123,7 +140,9 @@ export async function* run_model(
       made += count;
       for (const token of tokens) {
         ended = options.until?.(token.id) === true;
+        const left_ms = performance.now();
         yield token;
+        away_ms += performance.now() - left_ms;
         if (ended) break; // tokens made ahead of the end are dropped
       }
     }
@@ -136,7 +155,7 @@ export async function* run_model(
         ...ledger.sum((row) => row.stage === 'decode'),
       });
     }
-    return { stages, decode_step_ms, ledger, warnings: warning === undefined ? [] : [warning] };
+    return done();
   } finally {
     executor.observe(undefined);
     executor.drop();

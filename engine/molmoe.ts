@@ -3,7 +3,7 @@ import { InputError, UsageError } from './errors.ts';
 import { run_model, type StageResult } from './generate.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
-import { start_timeline, type TimelineReport, type Timing } from './gpu/timeline.ts';
+import { type HostSpan, start_timeline, type TimelineReport, type Timing } from './gpu/timeline.ts';
 import { type ImageGeometry, molmo_geometry } from './input/geometry.ts';
 import { prepare_image } from './input/image.ts';
 import type { VisionCounts } from './input/layout.ts';
@@ -14,9 +14,10 @@ import { type CropChoice, choose_tiling, type crop_tiers, type Tiling } from './
 import { type StreamDecoder, stream_decoder, type Tokenizer } from './input/tokenizer.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
-import type { Context } from './model/context.ts';
+import type { Context, Probe } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
+import { count_routing, type Routing } from './model/routing.ts';
 import { check_length } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
 import type { WeightSource } from './weights/source.ts';
@@ -42,6 +43,12 @@ export interface GenerateRequest {
   readonly keepDeadBlocks?: boolean;
   /** Stamps passes on the GPU's clock, one a stage or one a kernel. That costs time: wall times are then not the plain ones. */
   readonly timing?: Timing;
+  /** Reads back what every router chose: `result.routing`. Costs a fence a block. */
+  readonly routing?: boolean;
+  /** Ends the request after this stage: nothing is generated. */
+  readonly stopAfter?: 'vision_encoder' | 'projector';
+  /** Sees intermediate results by the names of the reference data. */
+  readonly probe?: Probe;
   readonly signal?: AbortSignal;
 }
 
@@ -69,13 +76,18 @@ export interface GenerateResult {
   readonly tiling: Tiling | undefined;
   /** Host time of tokenising and of image preparation. */
   readonly preprocess_ms: number;
-  readonly preprocess_started_ms: number;
+  /** Its parts, on the host's clock. */
+  readonly preprocess: readonly HostSpan[];
   /** Wall time between fences and exact counts of what was dispatched, stage by stage. */
   readonly stages: readonly StageResult[];
+  /** From the first stage's start to the last token on the host. */
+  readonly total_ms: number;
   readonly decode_step_ms: readonly number[];
   readonly ledger: Ledger;
   /** Where the request asked for `timing`. */
   readonly timeline: TimelineReport | undefined;
+  /** Where the request asked for it. */
+  readonly routing: Routing | undefined;
   readonly memory: Readonly<Record<Purpose | 'total', MemoryCount>>;
   readonly warnings: readonly string[];
 }
@@ -107,6 +119,16 @@ export interface ModelParts {
   readonly signal?: AbortSignal;
 }
 
+export const model_facts = (parts: Omit<ModelParts, 'executor'>): ModelFacts => ({
+  name: parts.name,
+  weights: parts.source.label,
+  weights_kind: parts.source.kind,
+  seed: parts.source.kind === 'synthetic' ? parts.source.seed : undefined,
+  dtype: parts.dtype,
+  tokenizer: parts.tokenizer.kind,
+  config: parts.config,
+});
+
 /** One model on one device. Requests run one after the other and leave nothing behind. */
 export class Engine {
   readonly facts: ModelFacts;
@@ -119,15 +141,7 @@ export class Engine {
     this.executor = parts.executor;
     this.tokenizer = parts.tokenizer;
     this.weights = weights;
-    this.facts = {
-      name: parts.name,
-      weights: parts.source.label,
-      weights_kind: parts.source.kind,
-      seed: parts.source.kind === 'synthetic' ? parts.source.seed : undefined,
-      dtype: parts.dtype,
-      tokenizer: parts.tokenizer.kind,
-      config: parts.config,
-    };
+    this.facts = model_facts(parts);
   }
 
   static async create(parts: ModelParts): Promise<Engine> {
@@ -222,7 +236,9 @@ export class Engine {
     };
     const maxNewTokens = request.maxNewTokens ?? DEFAULT_NEW_TOKENS;
     const timeline = request.timing && (await start_timeline(this.executor, request.timing));
-    const run = run_model(this.context, input, { ...request, maxNewTokens, until });
+    const routing = request.routing ? count_routing(this.executor, config, input.ids.length) : undefined;
+    const probe = both(request.probe, routing?.probe);
+    const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until });
     try {
       for (;;) {
         const next = await run.next();
@@ -237,8 +253,9 @@ export class Engine {
             counts: { ...input.counts, new_tokens: ids.length },
             tiling: input.tiling,
             preprocess_ms: input.preprocess_ms,
-            preprocess_started_ms: input.preprocess_started_ms,
+            preprocess: input.preprocess,
             ...next.value,
+            routing: routing?.result(),
             timeline: await timeline?.collect(),
             memory: this.executor.buffers.memory(),
           };
@@ -254,6 +271,14 @@ export class Engine {
 
 const DEFAULT_NEW_TOKENS = 64;
 
+const both = (a: Probe | undefined, b: Probe | undefined): Probe | undefined =>
+  a === undefined || b === undefined
+    ? (a ?? b)
+    : async (...seen) => {
+        await a(...seen);
+        await b(...seen);
+      };
+
 /** Picture and prompt become ids, crops and positions; what cannot run is refused. */
 function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer) {
   check_request(request, config);
@@ -262,6 +287,7 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   const geometry: ImageGeometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
   const prepared =
     image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
+  const prepared_ms = performance.now();
   const built = build_prompt(tokenizer, prompt, {
     tiling: prepared?.tiling,
     geometry,
@@ -283,8 +309,13 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
     prompt_tokens: built.ids.length,
   };
   const preprocess_ms = performance.now() - started;
+  const image_ms = prepared_ms - started;
+  const preprocess: HostSpan[] = [
+    ...(image === undefined ? [] : [{ name: 'prepare image', started_ms: started, wall_ms: image_ms }]),
+    { name: 'tokenise', started_ms: prepared_ms, wall_ms: preprocess_ms - image_ms },
+  ];
   check_length(config, built.ids.length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
-  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess_started_ms: started };
+  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess };
 }
 
 function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {

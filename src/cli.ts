@@ -1,11 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
-import { doctor } from './commands/doctor.ts';
-import { generate } from './commands/generate.ts';
-import { synth } from './commands/synth.ts';
-import { verify } from './commands/verify.ts';
-import { integer, list, number, on_adapter, one_line, positive } from './options.ts';
+import { add_lab } from './lab.ts';
+import { integer, number, on_adapter, on_model, one_line, positive, with_knobs } from './options.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
@@ -14,21 +11,17 @@ const program = new Command('molmoe')
   .option('--debug', 'show stack traces and what drivers print')
   .configureOutput({ outputError: (text, write) => write(`${one_line(text)} (--help lists the options)\n`) });
 
-on_adapter(program.command('generate'))
+const debug = (): boolean => program.opts().debug === true;
+const run = (action: () => Promise<number | undefined>) => run_command(action, debug());
+
+with_knobs(on_model(program.command('generate')))
   .description('look at a picture and answer: tokens to stdout as they come, timings to stderr')
-  .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
-  .addOption(new Option('--dtype <format>', 'storage of the weights').choices(['f16', 'bf16', 'f32']).default('f16'))
-  .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
-  .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none')
   .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
   .option('--prompt <text>', 'question; with neither this nor --image, a built-in picture is described')
   .addOption(new Option('--resize <mode>', 'letterbox, or cover and crop').choices(['pad', 'fill']).default('pad'))
   .option('--max-new-tokens <n>', 'tokens to make at most', integer, 64)
-  .option('--max-crops <n>', 'high-resolution crops at most', positive)
   .option('--crops <n>', 'exactly this many crops', positive)
   .option('--tier <name>', 'low, medium or high crop counts')
-  .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
-  .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none')
   .option('--temperature <t>', 'sample instead of taking the likeliest token', number)
   .option('--top-p <p>', 'sample from the likeliest tokens of this mass', number)
   .option('--sample-top-k <k>', 'sample from the k likeliest tokens', integer)
@@ -42,12 +35,12 @@ on_adapter(program.command('generate'))
   )
   .option('--trace <file>', 'write a trace for Perfetto or chrome://tracing; implies --timing kernel')
   .option('--json', 'print one JSON object instead of text')
-  .action((options) => run(() => generate(options, debug())));
+  .action((options) => run(async () => (await import('./commands/generate.ts')).generate(options, debug())));
 
 on_adapter(program.command('doctor'))
   .description('what this machine offers: adapter, driver, features, limits, and what is missing')
   .option('--json', 'print one JSON object')
-  .action((options) => run(() => doctor(options, debug())));
+  .action((options) => run(async () => (await import('./commands/doctor.ts')).doctor(options, debug())));
 
 on_adapter(program.command('verify'))
   .argument('[folder]', 'golden folder; the small goldens of the package when left out')
@@ -62,7 +55,9 @@ on_adapter(program.command('verify'))
   )
   .option('--without <feature...>', 'do without subgroups, shader-f16, timestamp-query or immediates')
   .option('--json', 'print only the closing JSON object')
-  .action((folder, options) => run(() => verify(folder, options, debug())));
+  .action((folder, options) =>
+    run(async () => (await import('./commands/verify.ts')).verify(folder, options, debug())),
+  );
 
 program
   .command('synth')
@@ -72,10 +67,9 @@ program
   .addOption(new Option('--dtype <format>', 'stored type').choices(['f32', 'f16', 'bf16']).default('f32'))
   .option('--seed <n>', 'seed of the weight formula', integer, 1)
   .option('--shard-mb <n>', 'largest shard, in MB of tensors', integer, 5000)
-  .action((options) => run(() => synth(options)));
+  .action((options) => run(async () => (await import('./commands/synth.ts')).synth(options)));
 
-const debug = (): boolean => program.opts().debug === true;
-const run = (action: () => Promise<number | undefined>) => run_command(action, debug());
+add_lab(program, run, debug);
 
 program.exitOverride();
 for (const command of program.commands) command.exitOverride();

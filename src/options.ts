@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { preset_names } from '../engine/model/presets.ts';
 
 export function integer(text: string): number {
   if (!/^\d{1,15}$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number.');
@@ -22,6 +23,17 @@ export const list =
   (text: string): T[] =>
     text.split(',').map(item);
 
+/** Some of these words, or `all`. */
+export const some_of =
+  <T extends string>(words: readonly T[]) =>
+  (text: string): T[] | undefined => {
+    if (text === 'all') return undefined;
+    const chosen = text.split(',').map((word) => word.trim());
+    const unknown = chosen.find((word) => !words.some((known) => known === word));
+    if (unknown !== undefined) throw new InvalidArgumentError(`expected some of ${words.join(', ')}, or all.`);
+    return words.filter((word) => chosen.includes(word));
+  };
+
 export const one_line = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 
 /** The options of every command that opens an adapter. */
@@ -41,6 +53,21 @@ export const on_adapter = (command: Command): Command =>
     .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
     .addOption(new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes']).default('auto'))
     .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
+
+/** The options of every command that loads a model. */
+export const on_model = (command: Command): Command =>
+  on_adapter(command)
+    .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
+    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(['f16', 'bf16', 'f32']).default('f16'))
+    .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
+    .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
+
+/** The three knobs of a request. */
+export const with_knobs = (command: Command): Command =>
+  command
+    .option('--max-crops <n>', 'high-resolution crops at most', positive)
+    .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
+    .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
 
 /** Ctrl-C asks the work to stop; a second one ends the process. */
 export function interruptible(): AbortSignal {

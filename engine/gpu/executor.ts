@@ -44,7 +44,14 @@ export interface Dispatch {
 export interface PassPlan {
   readonly starts_new_pass: (previous: Dispatch, next: Dispatch) => boolean;
   readonly timestamps: (first: Dispatch) => GPUComputePassTimestampWrites | undefined;
+  /** Where the GPU has no stamps: each pass is submitted by itself, waited for, and told with the host's clock. */
+  readonly fenced?: (first: Dispatch, begin_ms: number, end_ms: number) => void;
 }
+
+/** What the host does for a request. */
+export type HostWork = 'compile' | 'encode' | 'submit' | 'wait' | 'read back';
+
+type FencedPass = NonNullable<PassPlan['fenced']>;
 
 export interface Executor {
   readonly device: Device;
@@ -72,9 +79,13 @@ export interface Executor {
   readonly read: (from: Buffer, offset: number, bytes: number) => Promise<ArrayBuffer>;
   readonly observe: (observer: ((dispatch: Dispatch) => void) | undefined) => void;
   readonly plan_passes: (plan: PassPlan | undefined) => void;
+  /** Sees when the host did what, on its own clock (performance.now). */
+  readonly watch_host: (watcher: HostWatcher | undefined) => void;
   readonly pipeline_count: () => number;
   readonly destroy: () => void;
 }
+
+export type HostWatcher = (work: HostWork, started_ms: number, ended_ms: number) => void;
 
 type Entry =
   | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
@@ -106,6 +117,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
   let entries: Entry[] = [];
   let observer: ((dispatch: Dispatch) => void) | undefined;
   let plan: PassPlan | undefined;
+  let watcher: HostWatcher | undefined;
 
   buffers.on_destroy((buffer) => {
     for (const key of groups_of.get(buffer.id) ?? []) groups.delete(key);
@@ -200,9 +212,16 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
       pass?.end();
       pass = undefined;
     };
+    let started_ms = performance.now();
     const submit = () => {
       end_pass();
-      if (encoder !== undefined) device.gpu.queue.submit([encoder.finish()]);
+      if (encoder === undefined) return;
+      const commands = encoder.finish();
+      const encoded_ms = performance.now();
+      device.gpu.queue.submit([commands]);
+      watcher?.('encode', started_ms, encoded_ms);
+      started_ms = performance.now();
+      watcher?.('submit', encoded_ms, started_ms);
       encoder = undefined;
     };
     for (const entry of batch) {
@@ -231,20 +250,52 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     submit();
   };
 
+  const encode_fenced = async (batch: readonly Entry[], { starts_new_pass }: PassPlan, told: FencedPass) => {
+    let part: Entry[] = [];
+    let first: Dispatch | undefined;
+    let previous: Dispatch | undefined;
+    const run_part = async () => {
+      const begin_ms = performance.now();
+      encode(part);
+      await device.gpu.queue.onSubmittedWorkDone(); // no nap: it would be longer than most passes
+      if (first !== undefined) told(first, begin_ms, performance.now());
+      part = [];
+      first = undefined;
+    };
+    for (const entry of batch) {
+      if (entry.kind === 'dispatch') {
+        if (first !== undefined && previous !== undefined && starts_new_pass(previous, entry.dispatch))
+          await run_part();
+        first ??= entry.dispatch;
+        previous = entry.dispatch;
+      } else if (first !== undefined) await run_part();
+      part.push(entry);
+    }
+    if (part.length > 0) await run_part();
+  };
+
   const flush = async () => {
     const batch = entries;
     entries = [];
+    const started_ms = performance.now();
+    let compiled = false;
     for (const entry of batch) {
-      if (entry.kind === 'dispatch' && entry.dispatch.pipeline.gpu === undefined) await entry.dispatch.pipeline.ready;
+      if (entry.kind !== 'dispatch' || entry.dispatch.pipeline.gpu !== undefined) continue;
+      await entry.dispatch.pipeline.ready;
+      compiled = true;
     }
-    encode(batch);
+    if (compiled) watcher?.('compile', started_ms, performance.now());
+    if (plan?.fenced === undefined) encode(batch);
+    else await encode_fenced(batch, plan, plan.fenced);
     device.check();
   };
 
   const wait = async <T>(pending: Promise<T>): Promise<T> => {
+    const started_ms = performance.now();
     try {
       return await polite(pending, device.traits.software);
     } finally {
+      watcher?.('wait', started_ms, performance.now());
       device.check();
     }
   };
@@ -269,8 +320,10 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     });
     await flush();
     await wait(target.gpu.mapAsync(1, 0, Math.ceil(bytes / 4) * 4));
+    const mapped_ms = performance.now();
     const result = target.gpu.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
     target.gpu.unmap();
+    watcher?.('read back', mapped_ms, performance.now());
     if (size <= 2 ** 20) pool.push(target);
     else buffers.destroy(target);
     return result;
@@ -303,6 +356,9 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     },
     plan_passes: (next) => {
       plan = next;
+    },
+    watch_host: (next) => {
+      watcher = next;
     },
     pipeline_count: pipelines.count,
     destroy: device.destroy,

@@ -1,6 +1,5 @@
-import { InputError } from '../errors.ts';
 import { type Buffer, USAGE } from './buffers.ts';
-import type { Dispatch, Executor } from './executor.ts';
+import type { Dispatch, Executor, HostWork } from './executor.ts';
 
 /** Passes that carry time stamps: one a stage, or one a dispatch. */
 export type Timing = 'stage' | 'kernel';
@@ -18,8 +17,17 @@ export interface Span {
   readonly own_ns: number;
 }
 
+/** What the host did, on its own clock (performance.now). */
+export interface HostSpan {
+  readonly name: HostWork | string;
+  readonly started_ms: number;
+  readonly wall_ms: number;
+}
+
 export interface TimelineReport {
   readonly timing: Timing;
+  /** `host`: the adapter has no stamps; each pass was submitted by itself and waited for, which is part of its time. */
+  readonly clock: 'gpu' | 'host';
   readonly spans: readonly Span[];
   /** The first stamp on the host's clock (performance.now), and how far off that may be either way. */
   readonly first_host_ms: number;
@@ -27,6 +35,8 @@ export interface TimelineReport {
   /** Sum of the passes' own times, and last end minus first begin. */
   readonly sum_ns: number;
   readonly span_ns: number;
+  /** Encoding, submitting and waiting, as it happened meanwhile. */
+  readonly host: readonly HostSpan[];
   /** Stamps that cannot be true as they are; reported, never mended. */
   readonly faults: { readonly negative: number; readonly zero: number; readonly quantised: boolean };
 }
@@ -54,14 +64,48 @@ interface QueryBlock {
   used: number;
 }
 
-/** Stamps passes from now on. Query sets are handed out in blocks, resolved in bulk at collection, and used again. */
+const cut = (timing: Timing) => (previous: Dispatch, next: Dispatch) =>
+  timing === 'kernel' || previous.tag.stage !== next.tag.stage;
+
+/** Times passes from now on: by the GPU's own clock where the adapter has stamps, else by the host's around fences. */
 export async function start_timeline(executor: Executor, timing: Timing): Promise<Timeline> {
+  const host: HostSpan[] = [];
+  const start = executor.device.features.has('timestamp-query') ? stamped_timeline : fenced_timeline;
+  const timeline = await start(executor, timing, host);
+  executor.watch_host((name, started_ms, ended_ms) => {
+    host.push({ name, started_ms, wall_ms: ended_ms - started_ms });
+  });
+  return {
+    collect: timeline.collect,
+    close() {
+      executor.watch_host(undefined);
+      timeline.close();
+    },
+  };
+}
+
+async function fenced_timeline(executor: Executor, timing: Timing, host: HostSpan[]): Promise<Timeline> {
+  let pairs: StampPair[] = [];
+  const ns = (ms: number) => BigInt(Math.round(1e6 * ms));
+  executor.plan_passes({
+    starts_new_pass: cut(timing),
+    timestamps: () => undefined,
+    fenced: (first, begin_ms, end_ms) => pairs.push({ first, begin: ns(begin_ms), end: ns(end_ms) }),
+  });
+  return {
+    async collect() {
+      await executor.flush();
+      const taken = pairs;
+      pairs = [];
+      return report_of(timing, 'host', taken, { gpu_ns: 0n, host_ms: 0, error_ms: 0 }, host.splice(0));
+    },
+    close: () => executor.plan_passes(undefined),
+  };
+}
+
+/** Query sets are handed out in blocks, resolved in bulk at collection, and used again. */
+async function stamped_timeline(executor: Executor, timing: Timing, host: HostSpan[]): Promise<Timeline> {
   const { device, buffers } = executor;
-  if (!device.features.has('timestamp-query')) {
-    throw new InputError(
-      `timing by ${timing} needs the adapter's timestamp-query feature, which ${device.facts.description || 'this adapter'} lacks; wall times need none`,
-    );
-  }
   const blocks: QueryBlock[] = [];
   let stamped: { readonly first: Dispatch; readonly block: number; readonly at: number }[] = [];
   let filling = 0;
@@ -81,7 +125,7 @@ export async function start_timeline(executor: Executor, timing: Timing): Promis
 
   const anchor = await anchor_clocks(executor, block_with_room());
   executor.plan_passes({
-    starts_new_pass: (previous, next) => timing === 'kernel' || previous.tag.stage !== next.tag.stage,
+    starts_new_pass: cut(timing),
     timestamps: (first) => {
       const block = block_with_room();
       const at = block.used;
@@ -108,7 +152,7 @@ export async function start_timeline(executor: Executor, timing: Timing): Promis
       const of_block = stamps[block] as BigUint64Array;
       return { first, begin: of_block[at] as bigint, end: of_block[at + 1] as bigint };
     });
-    return report_of(timing, pairs, anchor);
+    return report_of(timing, 'gpu', pairs, anchor, host.splice(0));
   };
 
   return {
@@ -136,11 +180,19 @@ async function anchor_clocks(executor: Executor, { set, resolved }: QueryBlock):
   return { gpu_ns: end as bigint, host_ms: before_ms + error_ms, error_ms };
 }
 
-/** Stamps in submission order, as nanoseconds of the GPU's clock. */
+interface StampPair {
+  readonly first: Dispatch;
+  readonly begin: bigint;
+  readonly end: bigint;
+}
+
+/** Stamps in submission order, as nanoseconds of one clock. */
 export function report_of(
   timing: Timing,
-  pairs: readonly { readonly first: Dispatch; readonly begin: bigint; readonly end: bigint }[],
+  clock: TimelineReport['clock'],
+  pairs: readonly StampPair[],
   anchor: Anchor,
+  host: readonly HostSpan[],
 ): TimelineReport {
   const origin = pairs[0]?.begin ?? 0n;
   let before = Number.NEGATIVE_INFINITY;
@@ -153,6 +205,8 @@ export function report_of(
   });
   return {
     timing,
+    clock,
+    host,
     spans,
     first_host_ms: anchor.host_ms + Number(origin - anchor.gpu_ns) / 1e6,
     anchor_error_ms: anchor.error_ms,

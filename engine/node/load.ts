@@ -9,7 +9,7 @@ import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenize
 import { load_config, type ModelConfig } from '../model/config.ts';
 import { preset_config, preset_names } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
-import { Engine } from '../molmoe.ts';
+import { Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import { open_checkpoint } from '../weights/checkpoint.ts';
 import { synthetic_source } from '../weights/formula.ts';
 import type { Folder, WeightSource } from '../weights/source.ts';
@@ -108,48 +108,78 @@ async function open_origin(found: ReturnType<typeof resolve_model>, seed: number
   return { config, source, tokenizer: await folder_tokenizer(folder) };
 }
 
+/** A device and a model that is known but not on it yet. */
+export interface OpenModel extends OpenedDevice {
+  readonly facts: ModelFacts;
+  readonly tokenizer: Tokenizer;
+  readonly source: WeightSource;
+  /** Brings the weights to the GPU, once; from then on the returned model owns the device. */
+  readonly load: (on_progress?: LoadProgress, signal?: AbortSignal) => Promise<Molmoe>;
+  readonly close: () => Promise<void>;
+}
+
+/** Device, config, tokenizer and the checkpoint's headers: all that can be said of a model before it is loaded. */
+export async function open_model(options: LoadOptions = {}): Promise<OpenModel> {
+  const dtype = options.dtype ?? 'f16';
+  if (!Object.hasOwn(FORMATS, dtype)) {
+    throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
+  }
+  const { executor, adapter } = await open_executor(options);
+  let source: WeightSource | undefined;
+  try {
+    const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
+    const origin = await open_origin(found, options.seed ?? 1);
+    source = origin.source;
+    const given = options.tokenizer === undefined ? undefined : await folder_tokenizer(node_folder(options.tokenizer));
+    if (options.tokenizer !== undefined && given === undefined) {
+      throw new InputError(`--tokenizer ${options.tokenizer}: expected a folder with tokenizer.json, found none in it`);
+    }
+    const { config } = origin;
+    const bytes = () => byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
+    const tokenizer = given ?? origin.tokenizer ?? bytes();
+    const parts = { ...origin, name: found.name, executor, tokenizer, dtype };
+    return {
+      executor,
+      adapter,
+      tokenizer,
+      source: origin.source,
+      facts: model_facts(parts),
+      load: async (on_progress, signal) => new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter),
+      async close() {
+        executor.destroy();
+        await origin.source.close();
+      },
+    };
+  } catch (error) {
+    executor.destroy();
+    await source?.close();
+    throw error;
+  }
+}
+
 /** The library's entry: device, weights and tokenizer in one call. */
 export class Molmoe {
   readonly engine: Engine;
   readonly adapter: OpenAdapter;
 
-  private constructor(engine: Engine, adapter: OpenAdapter) {
+  constructor(engine: Engine, adapter: OpenAdapter) {
     this.engine = engine;
     this.adapter = adapter;
   }
 
   static async load(options: LoadOptions = {}): Promise<Molmoe> {
-    const dtype = options.dtype ?? 'f16';
-    if (!Object.hasOwn(FORMATS, dtype)) {
-      throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
-    }
-    const { executor, adapter } = await open_executor(options);
-    let source: WeightSource | undefined;
+    const model = await open_model(options);
     try {
-      const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
-      const origin = await open_origin(found, options.seed ?? 1);
-      source = origin.source;
-      const given =
-        options.tokenizer === undefined ? undefined : await folder_tokenizer(node_folder(options.tokenizer));
-      if (options.tokenizer !== undefined && given === undefined) {
-        throw new InputError(
-          `--tokenizer ${options.tokenizer}: expected a folder with tokenizer.json, found none in it`,
-        );
-      }
-      const { config } = origin;
-      const bytes = () => byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
-      const tokenizer = given ?? origin.tokenizer ?? bytes();
-      const engine = await Engine.create({ ...origin, ...options, name: found.name, executor, tokenizer, dtype });
-      return new Molmoe(engine, adapter);
+      return await model.load(options.on_progress, options.signal);
     } catch (error) {
-      executor.destroy();
+      model.executor.destroy();
       throw error;
     } finally {
-      await source?.close();
+      await model.source.close();
     }
   }
 
-  get facts(): Engine['facts'] {
+  get facts(): ModelFacts {
     return this.engine.facts;
   }
 

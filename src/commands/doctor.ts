@@ -2,7 +2,7 @@ import { mebibytes } from '../../engine/gpu/buffers.ts';
 import { open_executor } from '../../engine/node/load.ts';
 import { commit, dirty, version } from '../build.ts';
 import { out, table } from '../print.ts';
-import { type AdapterFlags, device_choice } from './generate.ts';
+import { type AdapterFlags, device_choice } from './flags.ts';
 
 const LIMITS = [
   'maxStorageBufferBindingSize',

@@ -3,48 +3,23 @@ import type { StageResult } from '../../engine/generate.ts';
 import type { Timing } from '../../engine/gpu/timeline.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import type { ResizeMode } from '../../engine/input/resize.ts';
-import { chrome_trace, gpu_time_by, type HostSpan } from '../../engine/meter/trace.ts';
-import { parse_blocks } from '../../engine/model/knobs.ts';
+import { chrome_trace, gpu_time_by, type StageSpan } from '../../engine/meter/trace.ts';
 import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { write_atomic } from '../../engine/node/files.ts';
-import { type DeviceChoice, Molmoe } from '../../engine/node/load.ts';
-import type { WeightFormat } from '../../kernels/spec.ts';
+import { Molmoe } from '../../engine/node/load.ts';
 import { commit, dirty, version } from '../build.ts';
 import { interruptible } from '../options.ts';
 import { bold, dim, ms, note, out, progress, seconds, short_number, table, warn } from '../print.ts';
+import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 
-export interface AdapterFlags {
-  readonly adapter: string;
-  readonly backend?: DeviceChoice['backend'];
-  readonly power?: DeviceChoice['power'];
-  readonly variant: NonNullable<DeviceChoice['variant']>;
-  readonly validate?: boolean;
-}
-
-export const device_choice = (flags: AdapterFlags, debug: boolean): DeviceChoice => ({
-  adapter: flags.adapter,
-  backend: flags.backend,
-  power: flags.power,
-  variant: flags.variant,
-  mode: flags.validate ? 'validated' : 'release',
-  hush: !debug,
-});
-
-export interface GenerateFlags extends AdapterFlags {
-  readonly model: string;
-  readonly dtype: WeightFormat;
-  readonly weightsSeed: number;
-  readonly tokenizer?: string;
+export interface GenerateFlags extends AdapterFlags, ModelFlags, KnobFlags {
   readonly image?: string;
   readonly prompt?: string;
   readonly resize: ResizeMode;
   readonly maxNewTokens: number;
-  readonly maxCrops?: number;
   readonly crops?: number;
   readonly tier?: string;
-  readonly topK?: readonly number[];
-  readonly blocks?: string;
   readonly temperature?: number;
   readonly topP?: number;
   readonly sampleTopK?: number;
@@ -69,11 +44,7 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
   const request = request_of(flags, image, signal);
   const bar = progress('loading weights');
   const model = await Molmoe.load({
-    ...device_choice(flags, debug),
-    model: flags.model,
-    dtype: flags.dtype,
-    seed: flags.weightsSeed,
-    tokenizer: flags.tokenizer,
+    ...load_options(flags, debug),
     on_progress: bar.update,
     signal,
   }).finally(bar.end);
@@ -102,20 +73,14 @@ async function picture_of({ image, prompt, resize }: GenerateFlags): Promise<Pic
 }
 
 function request_of(flags: GenerateFlags, image: Picture | undefined, signal: AbortSignal): GenerateRequest {
-  const { temperature, topP, sampleTopK, seed, topK } = flags;
+  const { temperature, topP, sampleTopK, seed } = flags;
   const sampled = [temperature, topP, sampleTopK, seed].some((flag) => flag !== undefined);
   return {
     prompt: flags.prompt ?? BUILT_IN_PROMPT,
     image,
     resize: flags.resize,
     maxNewTokens: flags.maxNewTokens,
-    knobs: {
-      maxCrops: flags.maxCrops,
-      crops: flags.crops,
-      tier: flags.tier,
-      topK: topK?.length === 1 ? topK[0] : topK,
-      blocks: flags.blocks === undefined ? undefined : parse_blocks(flags.blocks),
-    },
+    knobs: { ...knobs_of(flags), crops: flags.crops, tier: flags.tier },
     sampling: sampled ? { temperature: temperature ?? 1, topP, topK: sampleTopK, seed } : undefined,
     stop: flags.stop,
     ignoreEos: flags.ignoreEos,
@@ -167,15 +132,15 @@ function summary(result: GenerateResult): string {
   return `${bold(`${counts.new_tokens} tokens`)} (ended by ${result.finish}) after ${vision}${counts.prompt_tokens} prompt tokens; ${seconds(total)}${rate}\n${table(rows)}${stamped}`;
 }
 
-/** Where the GPU's own time went. Stamping each pass slows a run: these are not its plain times. */
+/** Where the GPU's own time went; without stamps, the host's time around each pass, submitted and awaited by itself. Stamping each pass slows a run: these are not its plain times. */
 function gpu_summary({ timeline, stages }: GenerateResult): string {
   if (timeline === undefined) return '';
-  const { timing, sum_ns, span_ns, faults } = timeline;
+  const { timing, clock, sum_ns, span_ns, faults } = timeline;
   const name_of = (span: (typeof timeline.spans)[number]) =>
     timing === 'kernel' ? `${span.first.tag.stage} ${span.first.tag.component}` : span.first.tag.stage;
   const sums = gpu_time_by(timeline, name_of);
   const rows = [
-    ['GPU time of', 'sum', 'share', 'passes'],
+    [clock === 'gpu' ? 'GPU time of' : 'fenced time of', 'sum', 'share', 'passes'],
     ...sums.map(({ name, gpu_ms, passes }) => [
       name,
       ms(gpu_ms),
@@ -195,8 +160,8 @@ function gpu_summary({ timeline, stages }: GenerateResult): string {
 
 async function write_trace(file: string, result: GenerateResult): Promise<void> {
   if (result.timeline === undefined) return;
-  const host: HostSpan[] = [
-    { name: 'preprocess', started_ms: result.preprocess_started_ms, wall_ms: result.preprocess_ms },
+  const host: StageSpan[] = [
+    ...result.preprocess,
     ...result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({ name: stage, started_ms, wall_ms, args })),
   ];
   await write_atomic(file, JSON.stringify(chrome_trace(host, result.timeline)));
@@ -227,7 +192,6 @@ function report(model: Molmoe, request: GenerateRequest, result: GenerateResult)
     timing: timeline?.timing ?? 'off',
     ...rest,
     timeline: timeline && {
-      clock: 'GPU timestamps; own time of each pass',
       ...timeline,
       spans: timeline.spans.map(({ first, ...times }) => ({ ...first.tag, kernel: first.kernel.name, ...times })),
     },

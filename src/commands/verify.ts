@@ -11,7 +11,7 @@ import type { Finding } from '../../engine/verify_compare.ts';
 import { open_checkpoint } from '../../engine/weights/checkpoint.ts';
 import { commit, dirty, version } from '../build.ts';
 import { note, out, seconds, table } from '../print.ts';
-import { type AdapterFlags, device_choice } from './generate.ts';
+import { type AdapterFlags, device_choice } from './flags.ts';
 
 export interface VerifyFlags extends AdapterFlags {
   readonly set?: readonly string[];

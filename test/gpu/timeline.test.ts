@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { InputError } from '../../engine/errors.ts';
 import type { Dispatch } from '../../engine/gpu/executor.ts';
 import { report_of, start_timeline } from '../../engine/gpu/timeline.ts';
 import { LINEAR_BINDINGS, matmul } from '../../kernels/matmul/matmul.ts';
@@ -12,20 +11,22 @@ const pairs = (...times: [number, number][]) =>
 
 describe('stamps', () => {
   it('of dependent passes do not count the pass before', () => {
-    const report = report_of('kernel', pairs([1000, 1500], [1010, 1900], [2003, 2004]), anchor);
+    const report = report_of('kernel', 'gpu', pairs([1000, 1500], [1010, 1900], [2003, 2004]), anchor, []);
     expect(report.spans.map((span) => span.own_ns)).toEqual([500, 400, 1]);
     expect([report.sum_ns, report.span_ns]).toEqual([901, 1004]);
     expect(report.first_host_ms).toBeCloseTo(20.0005, 9);
     expect(report.faults).toEqual({ negative: 0, zero: 0, quantised: false });
   });
   it('that cannot be true are counted, not mended', () => {
-    const report = report_of('kernel', pairs([100, 300], [250, 260], [260, 260]), anchor);
+    const report = report_of('kernel', 'gpu', pairs([100, 300], [250, 260], [260, 260]), anchor, []);
     expect(report.spans.map((span) => span.own_ns)).toEqual([200, -40, 0]);
     expect(report.faults).toMatchObject({ negative: 1, zero: 1 });
   });
   it('that were rounded are noticed', () => {
-    expect(report_of('kernel', pairs([100_000, 300_000], [300_000, 900_000]), anchor).faults.quantised).toBe(true);
-    expect(report_of('kernel', [], anchor).faults.quantised).toBe(false);
+    expect(report_of('kernel', 'gpu', pairs([100_000, 300_000], [300_000, 900_000]), anchor, []).faults.quantised).toBe(
+      true,
+    );
+    expect(report_of('kernel', 'gpu', [], anchor, []).faults.quantised).toBe(false);
   });
 });
 
@@ -84,8 +85,41 @@ describe('a timeline', async () => {
     expect(e.buffers.memory().tables.current).toBeLessThan(held);
   });
 
-  it('needs timestamp-query and says so', async () => {
+  it('goes by the host around fenced submits where the adapter has no stamps', async () => {
     const without = await test_executor('auto', { without: ['timestamp-query'] });
-    await expect(start_timeline(without, 'kernel')).rejects.toThrow(InputError);
+    const buffers = Object.fromEntries(LINEAR_BINDINGS.map((b, i) => [b.name, upload(without, noise(256 * 256, i))]));
+    const product = (rows: number, stage: 'prefill' | 'decode') => {
+      const sizes = { rows, k: 256, cols: 256, true_cols: 256, a_stride: 256, c_stride: 256 };
+      const params = { ...sizes, col0: 0, a_row0: 0, c_row0: 0, epilogue: 0 };
+      without.dispatch(matmul, buffers, params, { WEIGHT_FORMAT: 1 }, { stage, component: 'mlp' });
+    };
+    product(256, 'prefill');
+    await without.finish();
+    const timeline = await start_timeline(without, 'kernel');
+    for (let i = 0; i < 6; i++) product(i % 2 === 0 ? 24 : 240, i < 3 ? 'prefill' : 'decode');
+    const report = await timeline.collect();
+    expect(report.clock).toBe('host');
+    expect(report.spans.map((span) => span.first.params.rows)).toEqual([24, 240, 24, 240, 24, 240]);
+    expect(report.spans.every((span) => span.own_ns > 0 && span.end_ns - span.begin_ns === span.own_ns)).toBe(true);
+    timeline.close();
+    const by_stage = await start_timeline(without, 'stage');
+    for (const stage of ['prefill', 'prefill', 'decode'] as const) product(24, stage);
+    expect((await by_stage.collect()).spans.map((span) => span.first.tag.stage)).toEqual(['prefill', 'decode']);
+    by_stage.close();
+  });
+
+  it('tells what the host did meanwhile, on the same clock', async () => {
+    await warm();
+    const before_ms = performance.now();
+    const timeline = await start_timeline(e, 'stage');
+    product(240, 'prefill');
+    await e.finish();
+    const { host } = await timeline.collect();
+    timeline.close();
+    for (const work of ['encode', 'submit', 'wait', 'read back']) {
+      expect(host.some((span) => span.name === work)).toBe(true);
+    }
+    expect(host.every((span) => span.started_ms >= before_ms && span.wall_ms >= 0)).toBe(true);
+    expect(host.every((span) => span.started_ms + span.wall_ms <= performance.now())).toBe(true);
   });
 });

@@ -1,0 +1,36 @@
+import { type Configuration, PARTS, type PartName, type Sample, STAGES, type StageName } from './schema.ts';
+
+const STAGE_KEY = {
+  vision_encoder: 'T_vision_encoder',
+  projector: 'T_projector',
+  prefill: 'T_LLM_prefill',
+  decode: 'T_LLM_decode',
+} as const satisfies Record<StageName, keyof Sample>;
+
+export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
+
+/** Mean of the plain runs; undefined where a request has no such stage. */
+export function stage_ms(configuration: Configuration, stage: StageName): number | undefined {
+  const values = configuration.clean.samples.flatMap((sample) => sample[STAGE_KEY[stage]] ?? []);
+  const ran = stage !== 'decode' || configuration.tokens.decode_steps > 0;
+  return ran && values.length > 0 ? mean(values) : undefined;
+}
+
+export const stages_that_ran = (configuration: Configuration): StageName[] =>
+  STAGES.filter((stage) => stage_ms(configuration, stage) !== undefined);
+
+export const largest = <K extends string>(sizes: readonly (readonly [K, number])[]): K =>
+  sizes.reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+
+export const largest_stage = (configuration: Configuration): StageName =>
+  largest(stages_that_ran(configuration).map((stage) => [stage, stage_ms(configuration, stage) as number]));
+
+/** GPU time of the parts of a stage, mean over the instrumented runs; largest first. */
+export function parts_of(configuration: Configuration, stage: StageName): [PartName, number][] {
+  const runs = configuration.instrumented?.runs ?? [];
+  const sizes = PARTS.flatMap((part): [PartName, number][] => {
+    const values = runs.flatMap((run) => run.parts.filter((row) => row.stage === stage && row.part === part));
+    return values.length > 0 ? [[part, mean(values.map((row) => row.gpu_ms))]] : [];
+  });
+  return sizes.sort((a, b) => b[1] - a[1]);
+}

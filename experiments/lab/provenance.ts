@@ -1,0 +1,61 @@
+import { cpus, hostname, release, totalmem, type } from 'node:os';
+import { TOGGLES } from '../../engine/gpu/device.ts';
+import { parameter_counts } from '../../engine/model/tensors.ts';
+import type { OpenModel } from '../../engine/node/load.ts';
+import { sampled_digest } from '../../engine/weights/digest.ts';
+import type { Provenance } from './schema.ts';
+
+/** What built the program: handed in, since only the bundle knows. */
+export interface Build {
+  readonly version: string;
+  readonly commit: string;
+  readonly dirty: boolean;
+  readonly digest: string;
+}
+
+/** Everything about program, adapter, model and host that a number depends on. */
+export async function provenance_of(model: OpenModel, build: Build): Promise<Provenance> {
+  const { executor, adapter, facts, source } = model;
+  const { device, variant } = executor;
+  const { vendor, architecture, description, type: kind, subgroup_min_size, subgroup_max_size } = device.facts;
+  return {
+    package_version: build.version,
+    commit: build.commit,
+    dirty: build.dirty,
+    build: build.digest,
+    adapter: {
+      vendor,
+      architecture,
+      device: device.facts.device,
+      description,
+      type: kind,
+      subgroup_min_size,
+      subgroup_max_size,
+      features: [...device.features].sort(),
+    },
+    backend: adapter.backend,
+    toggles: { enable: [...TOGGLES[device.mode].enable], disable: [...TOGGLES[device.mode].disable] },
+    mode: device.mode,
+    variant,
+    model: {
+      name: facts.name,
+      weights: facts.weights,
+      weights_kind: facts.weights_kind,
+      seed: facts.seed ?? null,
+      weights_digest: source.kind === 'checkpoint' ? await sampled_digest(source) : null,
+      dtype: facts.dtype,
+      tokenizer: facts.tokenizer,
+      layers: facts.config.n_layers,
+      experts: facts.config.n_experts,
+      parameters: { ...parameter_counts(facts.config) },
+    },
+    host: {
+      name: hostname(),
+      os: `${type()} ${release()}`,
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      cores: cpus().length,
+      memory_bytes: totalmem(),
+      node: process.version,
+    },
+  };
+}

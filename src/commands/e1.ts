@@ -1,0 +1,221 @@
+import { resolve } from 'node:path';
+import { UsageError } from '../../engine/errors.ts';
+import { legacy_flops } from '../../engine/meter/legacy.ts';
+import { chrome_trace } from '../../engine/meter/trace.ts';
+import type { GenerateResult } from '../../engine/molmoe.ts';
+import { type OpenModel, open_model } from '../../engine/node/load.ts';
+import { type E1Options, plan_e1, QUESTION } from '../../experiments/core/e1.ts';
+import { e1_figures } from '../../experiments/core/e1_figures.ts';
+import { flops_file, parts_file, stages_file } from '../../experiments/core/e1_results.ts';
+import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
+import { type Cell, run_cells } from '../../experiments/lab/experiment.ts';
+import { render } from '../../experiments/lab/figures.ts';
+import { floor_with } from '../../experiments/lab/floors.ts';
+import { ordered } from '../../experiments/lab/plan.ts';
+import { provenance_of } from '../../experiments/lab/provenance.ts';
+import { open_results, type Results } from '../../experiments/lab/record.ts';
+import { build_report } from '../../experiments/lab/report.ts';
+import {
+  type Configuration,
+  e1_flops_schema,
+  e1_parts_schema,
+  e1_stages_schema,
+  type Protocol,
+  STAGES,
+} from '../../experiments/lab/schema.ts';
+import { build } from '../build.ts';
+import { interruptible } from '../options.ts';
+import { bold, dim, note, out, progress, warn } from '../print.ts';
+import { e1_summary } from './e1_summary.ts';
+import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+
+export interface E1Flags extends AdapterFlags, ModelFlags, KnobFlags {
+  readonly regime?: E1Options['regimes'];
+  readonly prompt?: E1Options['prompts'];
+  readonly decode?: E1Options['decodes'];
+  readonly fullGrid?: boolean;
+  readonly portrait?: boolean;
+  readonly runs: number;
+  readonly warmup: number;
+  readonly instrumented: number;
+  readonly method: Protocol['method'];
+  readonly shuffle?: number;
+  readonly flush: number;
+  readonly routing?: boolean;
+  readonly trace?: boolean;
+  readonly out: string;
+  readonly fresh?: boolean;
+  readonly recalibrate?: boolean;
+}
+
+export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
+  const signal = interruptible();
+  const protocol = protocol_of(flags);
+  const model = await open_model(load_options(flags, debug));
+  let results: Results | undefined;
+  try {
+    const options = options_of(flags);
+    const { knobs } = options;
+    const cells = ordered(
+      plan_e1({ config: model.facts.config, tokenizer: model.tokenizer }, options),
+      protocol.order,
+      protocol.order_seed ?? 0,
+    );
+    const adapter = model.executor.device.facts;
+    note(dim(`adapter  ${adapter.description || adapter.device} (${adapter.type})`));
+    note(dim(`model    ${model.facts.name}: ${model.facts.weights}, stored as ${model.facts.dtype}`));
+    const provenance = await provenance_of(model, build);
+    results = await open_results(flags.out, {
+      experiment: 'e1',
+      fingerprint: { provenance, protocol, knobs: { ...knobs, portrait: flags.portrait === true } },
+      fresh: flags.fresh,
+      ceilings: await ceilings_for(model.executor, { build: build.digest, recalibrate: flags.recalibrate }),
+    });
+    await measure_cells(model, cells, results, protocol, flags, signal);
+    await publish(results, protocol);
+  } finally {
+    await results?.close();
+    await model.close();
+  }
+}
+
+function protocol_of(flags: E1Flags): Protocol {
+  return {
+    batch: 1,
+    warmup: flags.warmup,
+    runs: flags.runs,
+    instrumented: flags.instrumented,
+    order: flags.shuffle === undefined ? 'fixed' : 'shuffled',
+    order_seed: flags.shuffle ?? null,
+    method: flags.method,
+    tokens_per_readback: flags.flush,
+  };
+}
+
+function options_of(flags: E1Flags): E1Options {
+  if (flags.fullGrid && (flags.regime ?? flags.prompt ?? flags.decode) !== undefined) {
+    throw new UsageError('--full-grid measures all 27 cells: leave --regime, --prompt and --decode out');
+  }
+  return {
+    regimes: flags.regime,
+    prompts: flags.prompt,
+    decodes: flags.decode,
+    full_grid: flags.fullGrid,
+    portrait: flags.portrait,
+    tokens_per_readback: flags.flush,
+    knobs: knobs_of(flags),
+  };
+}
+
+async function measure_cells(
+  model: OpenModel,
+  cells: readonly Cell[],
+  results: Results,
+  protocol: Protocol,
+  flags: E1Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  const known = cells.filter((cell) => results.finished().has(cell.key)).length;
+  const folder = resolve(flags.out);
+  if (known > 0)
+    note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
+  const bar = progress('measuring');
+  const { ceilings } = results.run;
+  try {
+    await run_cells(cells, {
+      results,
+      protocol,
+      signal,
+      floor_of: ceilings === null ? undefined : floor_with(ceilings),
+      load: () => model.load(undefined, signal).then((loaded) => loaded.engine),
+      complete: async (cell, measured, engine) => ({
+        flops: {
+          exact: Object.fromEntries(
+            STAGES.flatMap((stage) => {
+              const counts = measured.counters[stage];
+              return counts ? [[stage, counts.flops]] : [];
+            }),
+          ),
+          legacy: legacy_flops(model.facts.config, {
+            views: measured.tokens.num_crops,
+            prompt_tokens: measured.tokens.prompt_length,
+            new_tokens: measured.tokens.num_output_tokens,
+          }),
+        },
+        routing: flags.routing ? await count_experts(cell, engine) : null,
+      }),
+      on_instrumented: async (cell, result) => {
+        if (flags.trace) await results.write(`traces/${cell.key}.json`, trace_of(result));
+      },
+      on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
+      on_progress: bar.update,
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+/** One more run of the prompt, with every router's choice read back. */
+async function count_experts(
+  cell: Cell,
+  engine: Parameters<Parameters<typeof run_cells>[1]['complete']>[2],
+): Promise<Configuration['routing']> {
+  const { routing } = await engine.generate({ ...cell.request, maxNewTokens: 0, routing: true }).result;
+  if (routing?.imbalance.prefill === undefined) return null;
+  return {
+    layers: routing.layers.map(({ layer, prefill }) => ({ layer, pairs: [...prefill] })),
+    imbalance: routing.imbalance.prefill,
+  };
+}
+
+function trace_of(result: GenerateResult): string {
+  if (result.timeline === undefined) return '{}';
+  const stages = result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({
+    name: stage,
+    started_ms,
+    wall_ms,
+    args,
+  }));
+  return JSON.stringify(chrome_trace([...result.preprocess, ...stages], result.timeline));
+}
+
+/** Files, figures, report and summary of everything the folder holds. */
+async function publish(results: Results, protocol: Protocol): Promise<void> {
+  const configurations = [...results.finished().values()];
+  const { run, folder } = results;
+  const stages = stages_file(run, configurations);
+  const flops = flops_file(run, configurations);
+  const parts = parts_file(run, configurations);
+  await results.write_json('e1_stage_latency_breakdown.json', e1_stages_schema, stages);
+  await results.write_json('e1_flops_vs_latency.json', e1_flops_schema, flops);
+  await results.write_json('e1_attention_ffn_breakdown.json', e1_parts_schema, parts);
+  const figures: { name: string; svg: string }[] = [];
+  for (const figure of e1_figures(stages, flops, parts)) {
+    const { svg, png } = await render(figure);
+    await results.write(`figures/${figure.name}.svg`, svg);
+    await results.write(`figures/${figure.name}.png`, png);
+    figures.push({ name: figure.name, svg });
+  }
+  const files = [
+    'e1_stage_latency_breakdown.json',
+    'e1_flops_vs_latency.json',
+    'e1_attention_ffn_breakdown.json',
+    ...figures.map(({ name }) => `figures/${name}.png`),
+  ];
+  const report = build_report({
+    title: 'E1: where the time of a request goes',
+    question: QUESTION,
+    run,
+    configurations,
+    findings: stages.findings,
+    figures,
+    files,
+  });
+  const report_path = await results.write('report.html', report);
+  out(`${e1_summary(stages, flops, parts, protocol)}\n`);
+  for (const warning of new Set(configurations.flatMap((one) => one.warnings.map((text) => `${one.key}: ${text}`))))
+    warn(warning);
+  note(`\n${bold('results')}  ${resolve(folder)}`);
+  note(`figures  ${figures.map(({ name }) => `figures/${name}.png`).join(', ')}`);
+  note(`${bold('report')}   ${report_path}`);
+}

@@ -1,0 +1,37 @@
+import { type Command, Option } from 'commander';
+import { DECODES, PROMPTS, REGIMES } from '../experiments/core/e1.ts';
+import { integer, on_model, positive, some_of, with_knobs } from './options.ts';
+
+type Run = (action: () => Promise<number | undefined>) => Promise<void>;
+const words = <T extends object>(of: T) => Object.keys(of) as (keyof T & string)[];
+
+/** The commands of the laboratory: experiments, and what reads their results. */
+export function add_lab(program: Command, run: Run, debug: () => boolean): void {
+  with_knobs(on_model(program.command('e1')))
+    .description('where the time of a request goes, stage by stage and kernel by kernel, and why FLOPs do not say so')
+    .option(
+      '--regime <names>',
+      'image: low (336x336), medium (560x560), high (1008x784), or all',
+      some_of(words(REGIMES)),
+    )
+    .option('--prompt <names>', 'prompt: short (20 tokens), medium (40), long (128), or all', some_of(words(PROMPTS)))
+    .option('--decode <names>', 'answer: short (8 tokens), medium (32), long (128), or all', some_of(words(DECODES)))
+    .option('--full-grid', 'all 27 cells')
+    .option('--portrait', 'read 1008x784 as height x width')
+    .option('--runs <n>', 'timed runs of each configuration', positive, 10)
+    .option('--warmup <n>', 'runs before them that do not count', integer, 3)
+    .option('--instrumented <n>', 'further runs with every kernel stamped', integer, 1)
+    .addOption(
+      new Option('--method <name>', 'time stages directly, or also as older profiles did, to show their error')
+        .choices(['direct', 'subtraction', 'hook'])
+        .default('direct'),
+    )
+    .option('--shuffle <seed>', 'run the configurations in an order drawn with this seed', integer)
+    .option('--flush <n>', 'tokens made between two readbacks', positive, 1)
+    .option('--routing', 'count which experts the prompt went to (one more run each)')
+    .option('--trace', 'write a trace of each configuration for Perfetto')
+    .option('--out <folder>', 'where results go; what is there is continued', 'results/core/e1')
+    .option('--fresh', 'start anew there')
+    .option('--recalibrate', 'measure the ceilings of the adapter again')
+    .action((options) => run(async () => (await import('./commands/e1.ts')).e1(options, debug())));
+}
