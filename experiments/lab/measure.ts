@@ -31,7 +31,7 @@ const PART_OF: Readonly<Record<Component, PartName>> = {
   weights: 'embed',
 };
 
-export type Generator = Pick<Engine, 'generate'>;
+export type Generator = Pick<Engine, 'generate' | 'executor' | 'facts'>;
 
 /** One plain run: every stage directly, between fences. */
 export async function measure(
@@ -251,7 +251,7 @@ export async function measure_by(
 /** From the first block that ended to the last one, with a fence at both, as forward hooks on blocks time it. */
 async function prefill_by_hooks(model: Generator, request: GenerateRequest): Promise<number> {
   const ends: number[] = [];
-  const { executor, facts } = model as Engine;
+  const { executor, facts } = model;
   const last = facts.config.n_layers - 1;
   const probe: Probe = async (point, layer) => {
     if (point !== 'llm.hidden' || (layer !== 0 && layer !== last)) return;

@@ -8,30 +8,67 @@ const folder = mkdtempSync(join(tmpdir(), 'molmoe-timing-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const tiny = ['generate', '--model', 'molmoe-tiny', '--ignore-eos', '--max-new-tokens', '3', '--max-crops', '1'];
 
+interface TraceEvent {
+  name: string;
+  ph: string;
+  pid: number;
+  tid: number;
+  ts: number;
+  dur: number;
+  args: { flops: number; stage: string };
+}
+
 it('--trace writes every dispatch on the GPU track and every stage on the host track', async () => {
   const file = join(folder, 'run.json');
   const { code, stdout } = await cli([...tiny, '--trace', file, '--json']);
   expect(code).toBe(0);
   const report = JSON.parse(stdout);
   const dispatches = report.stages.reduce((sum: number, stage: { dispatches: number }) => sum + stage.dispatches, 0);
-  const { traceEvents } = JSON.parse(readFileSync(file, 'utf8'));
-  const of_track = (pid: number) =>
-    traceEvents.filter((e: { ph: string; pid: number }) => e.ph === 'X' && e.pid === pid);
-  expect(of_track(2).length).toBe(dispatches);
-  expect(of_track(1).map((e: { name: string }) => e.name)).toEqual([
-    'preprocess',
-    'vision_encoder',
-    'projector',
-    'prefill',
-    'decode',
-  ]);
-  const flops = of_track(2).reduce((sum: number, e: { args: { flops: number } }) => sum + e.args.flops, 0);
+  const events: TraceEvent[] = JSON.parse(readFileSync(file, 'utf8')).traceEvents;
+  const of_track = (pid: number, tid: number) => events.filter((e) => e.ph === 'X' && e.pid === pid && e.tid === tid);
+  const kernels = of_track(2, 2);
+  expect(kernels.length).toBe(dispatches);
+  const stages = ['vision_encoder', 'projector', 'prefill', 'decode'];
+  expect(of_track(1, 0).map((e) => e.name)).toEqual(['prepare image', 'tokenise', ...stages]);
+  expect(of_track(2, 0).map((e) => e.name)).toEqual(stages);
+  expect(of_track(2, 1).some((e) => e.name === 'prefill layer 3')).toBe(true);
+  for (const work of ['encode', 'submit', 'wait', 'read back']) {
+    expect(of_track(1, 1).some((e) => e.name === work)).toBe(true);
+  }
+  const flops = kernels.reduce((sum, e) => sum + e.args.flops, 0);
   expect(flops).toBe(report.stages.reduce((sum: number, stage: { flops: number }) => sum + stage.flops, 0));
   // Both tracks are on one clock: each stage's kernels lie inside it, give or take how well the clocks were brought together.
   const slack_us = 1000 * report.timeline.anchor_error_ms + 500;
-  for (const stage of of_track(1).slice(1)) {
-    const kernels = of_track(2).filter((e: { args: { stage: string } }) => e.args.stage === stage.name);
-    expect(Math.min(...kernels.map((e: { ts: number }) => e.ts))).toBeGreaterThan(stage.ts - slack_us);
+  for (const stage of of_track(1, 0).slice(2)) {
+    const begins = kernels.filter((e) => e.args.stage === stage.name).map((e) => e.ts);
+    expect(Math.min(...begins)).toBeGreaterThan(stage.ts - slack_us);
+  }
+});
+
+it('a trace of more than 10,000 events keeps to the format: no negative time, no overlap within a track', async () => {
+  const file = join(folder, 'long.json');
+  const { code } = await cli([...tiny, '--max-new-tokens', '160', '--trace', file, '--json']);
+  expect(code).toBe(0);
+  const trace = JSON.parse(readFileSync(file, 'utf8'));
+  expect(Object.keys(trace)).toEqual(['traceEvents']);
+  const events: TraceEvent[] = trace.traceEvents;
+  expect(events.length).toBeGreaterThan(10_000);
+  for (const event of events) {
+    expect([event.ph, typeof event.name, Number.isInteger(event.pid), Number.isInteger(event.tid)]).toEqual([
+      event.ph === 'M' ? 'M' : 'X',
+      'string',
+      true,
+      true,
+    ]);
+    if (event.ph === 'X') expect(event.ts >= 0 && event.dur >= 0).toBe(true);
+    else expect(['process_name', 'thread_name']).toContain(event.name);
+  }
+  for (const track of ['1/0', '2/0', '2/1', '2/2']) {
+    const slices = events.filter((e) => e.ph === 'X' && `${e.pid}/${e.tid}` === track).sort((x, y) => x.ts - y.ts);
+    const overlaps = slices.filter(
+      (e, i) => i > 0 && e.ts < (slices[i - 1] as TraceEvent).ts + (slices[i - 1] as TraceEvent).dur - 0.01,
+    );
+    expect(overlaps).toEqual([]);
   }
 });
 
