@@ -103,6 +103,7 @@ export async function* run_model(
   const mark = executor.buffers.mark();
   let insertion: Insertion | undefined;
   let sequences: Sequences | undefined;
+  let ahead: Group | undefined;
   try {
     if (input.crops !== undefined) {
       const crops = input.crops;
@@ -127,17 +128,26 @@ export async function* run_model(
     const work = steps > 1 && !ended ? await decoder_work(ctx, 1, 1, plan, open.capacity) : undefined;
     const decode_started = performance.now();
     const group = Math.max(1, options.tokensPerReadback ?? 1);
-    for (let made = 1; made < steps && !ended; ) {
+    const submit_group = async (made: number): Promise<Group> => {
       const count = Math.min(group, steps - made);
-      const group_started = performance.now();
       for (let i = 0; i < count; i++) {
         options.signal?.throwIfAborted();
         await decode_step(ctx, open, plan, made - 1 + i, options.sampling, work as DecoderWork);
       }
-      const tokens = await read_tokens(ctx, open, made, count);
-      const each_ms = (performance.now() - group_started) / count;
+      return { count, end: made + count, arrive: await tokens_later(ctx, open, made, count) };
+    };
+    // The next group can go out before the last one's tokens are read: they are on the GPU already, which then never
+    // idles. Not where the GPU is the host's own cores: there encoding takes time from the work it would overlap.
+    const overlap = !executor.device.traits.software;
+    let before_ms = decode_started;
+    if (steps > 1 && !ended) ahead = await submit_group(1);
+    while (ahead !== undefined && !ended) {
+      const { count, end, arrive } = ahead;
+      const more = end < steps;
+      ahead = more && overlap ? await submit_group(end) : undefined;
+      const tokens = await arrive();
+      const each_ms = (performance.now() - before_ms) / count;
       for (let i = 0; i < count; i++) decode_step_ms.push(each_ms);
-      made += count;
       for (const token of tokens) {
         ended = options.until?.(token.id) === true;
         const left_ms = performance.now();
@@ -145,6 +155,8 @@ export async function* run_model(
         away_ms += performance.now() - left_ms;
         if (ended) break; // tokens made ahead of the end are dropped
       }
+      before_ms = performance.now();
+      if (more && !overlap && !ended) ahead = await submit_group(end);
     }
     if (decode_step_ms.length > 0) {
       const wall_ms = decode_step_ms.reduce((sum, ms) => sum + ms, 0); // not the time the caller took between tokens
@@ -159,6 +171,7 @@ export async function* run_model(
   } finally {
     executor.observe(undefined);
     executor.drop();
+    await ahead?.arrive().catch(() => undefined); // the caller left or the text ended: its readback is given back
     if (sequences !== undefined) close_sequences(ctx, sequences);
     executor.buffers.sweep(mark);
   }
@@ -236,8 +249,28 @@ async function decode_step(
   await ctx.executor.flush();
 }
 
-async function read_tokens(ctx: Context, sequences: Sequences, index: number, count: number): Promise<RunToken[]> {
-  const bytes = await ctx.executor.read(sequences.tokens, 4 * (sequences.prompt_rows + index), 4 * count);
+/** Decode steps whose tokens are read together. */
+interface Group {
+  readonly count: number;
+  /** Tokens made when it is done. */
+  readonly end: number;
+  readonly arrive: () => Promise<RunToken[]>;
+}
+
+const read_tokens = async (...range: Parameters<typeof tokens_later>): Promise<RunToken[]> =>
+  (await tokens_later(...range))();
+
+async function tokens_later(
+  ctx: Context,
+  sequences: Sequences,
+  index: number,
+  count: number,
+): Promise<() => Promise<RunToken[]>> {
+  const read = await ctx.executor.read_later(sequences.tokens, 4 * (sequences.prompt_rows + index), 4 * count);
+  return async () => checked_tokens(ctx, await read(), index);
+}
+
+function checked_tokens(ctx: Context, bytes: ArrayBuffer, index: number): RunToken[] {
   return Array.from(new Uint32Array(bytes), (id, i) => {
     if (id < ctx.config.embedding_size) return { id, index: index + i };
     throw new InputError(

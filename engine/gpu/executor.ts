@@ -77,6 +77,8 @@ export interface Executor {
   readonly finish: () => Promise<void>;
   /** Copies a range to the host after everything recorded before it. */
   readonly read: (from: Buffer, offset: number, bytes: number) => Promise<ArrayBuffer>;
+  /** As `read`, in two halves: submits the copy now, and waits for it when the returned function is called (once). */
+  readonly read_later: (from: Buffer, offset: number, bytes: number) => Promise<() => Promise<ArrayBuffer>>;
   readonly observe: (observer: ((dispatch: Dispatch) => void) | undefined) => void;
   readonly plan_passes: (plan: PassPlan | undefined) => void;
   /** Sees when the host did what, on its own clock (performance.now). */
@@ -305,7 +307,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     await wait(device.gpu.queue.onSubmittedWorkDone());
   };
 
-  const read: Executor['read'] = async (from, offset, bytes) => {
+  const read_later: Executor['read_later'] = async (from, offset, bytes) => {
     const size = 2 ** Math.ceil(Math.log2(Math.max(256, bytes)));
     const pool = staging.get(size) ?? [];
     staging.set(size, pool);
@@ -319,15 +321,19 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
       bytes: Math.ceil(bytes / 4) * 4,
     });
     await flush();
-    await wait(target.gpu.mapAsync(1, 0, Math.ceil(bytes / 4) * 4));
-    const mapped_ms = performance.now();
-    const result = target.gpu.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
-    target.gpu.unmap();
-    watcher?.('read back', mapped_ms, performance.now());
-    if (size <= 2 ** 20) pool.push(target);
-    else buffers.destroy(target);
-    return result;
+    return async () => {
+      await wait(target.gpu.mapAsync(1, 0, Math.ceil(bytes / 4) * 4));
+      const mapped_ms = performance.now();
+      const result = target.gpu.getMappedRange(0, Math.ceil(bytes / 4) * 4).slice(0, bytes);
+      target.gpu.unmap();
+      watcher?.('read back', mapped_ms, performance.now());
+      if (size <= 2 ** 20) pool.push(target);
+      else buffers.destroy(target);
+      return result;
+    };
   };
+
+  const read: Executor['read'] = async (...range) => (await read_later(...range))();
 
   return {
     device,
@@ -351,6 +357,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     flush,
     finish,
     read,
+    read_later,
     observe: (next) => {
       observer = next;
     },
