@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { vite_bundle } from './tools/inline_bundle.mjs';
 
 /** WGSL files are imported as text, as esbuild does in the build. */
 const wgsl = {
@@ -10,7 +11,7 @@ const wgsl = {
 };
 
 export default defineConfig({
-  plugins: [wgsl],
+  plugins: [wgsl, vite_bundle],
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,

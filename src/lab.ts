@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DECODES, PROMPTS, REGIMES } from '../experiments/core/e1.ts';
-import { integer, on_model, positive, some_of, with_knobs } from './options.ts';
+import { integer, number, on_model, positive, some_of, with_knobs } from './options.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
 const words = <T extends object>(of: T) => Object.keys(of) as (keyof T & string)[];
@@ -34,4 +34,13 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--fresh', 'start anew there')
     .option('--recalibrate', 'measure the ceilings of the adapter again')
     .action((options) => run(async () => (await import('./commands/e1.ts')).e1(options, debug())));
+
+  program
+    .command('compare')
+    .argument('<a>', 'results folder, its e1_stage_latency_breakdown.json, or one configuration')
+    .argument('<b>', 'the same of another run')
+    .description('ratio B/A of every stage; significant: its 95 % interval leaves out 1 and Mann-Whitney gives p < 0.05')
+    .option('--fail-above <ratio>', 'exit with 1 where a significant ratio is larger, such as 1.10', number)
+    .option('--json', 'print one JSON object')
+    .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));
 }

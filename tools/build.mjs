@@ -5,8 +5,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { esbuild_bundle } from './inline_bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -24,7 +25,7 @@ export function source_digest() {
   for (const folder of ['src', 'engine', 'kernels', 'experiments', 'tools', 'bench']) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
-      if (!/\.(ts|mjs|wgsl|json)$/.test(name) || name.includes('node_modules')) continue;
+      if (!/\.(ts|mjs|wgsl|css|json)$/.test(name) || name.includes('node_modules')) continue;
       hash.update(`${folder}/${name}\0`).update(readFileSync(join(root, folder, name)));
     }
   }
@@ -58,6 +59,11 @@ async function build(with_types) {
     target: 'node20',
     packages: 'external',
     loader: { '.wgsl': 'text' },
+    plugins: [esbuild_bundle],
+    // A command's packages load when it is called. Chunks lie beside the entries: paths are relative to either.
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    metafile: true,
     sourcemap: true,
     logLevel: 'warning',
     define: {
@@ -68,10 +74,11 @@ async function build(with_types) {
   };
   const { cli, bench, ...others } = entries;
   if (existsSync(join(root, bench))) others.bench = bench;
-  await Promise.all([
+  const built = await Promise.all([
     bundle({ ...shared, entryPoints: { cli }, banner: { js: '#!/usr/bin/env node' } }),
     bundle({ ...shared, entryPoints: others }),
   ]);
+  remove_stale(built.flatMap(({ metafile }) => Object.keys(metafile.outputs)));
   chmodSync(join(root, 'dist/cli.js'), 0o755);
   if (with_types) {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
@@ -79,6 +86,14 @@ async function build(with_types) {
     if (typed.status !== 0) process.exit(1);
   }
   writeFileSync(join(root, 'dist/.stamp'), digest);
+}
+
+/** Chunks of earlier builds: their names hold digests, so nothing overwrites them. */
+function remove_stale(outputs) {
+  const current = new Set(outputs.map((path) => basename(path)));
+  for (const name of readdirSync(join(root, 'dist'))) {
+    if (/\.js(\.map)?$/.test(name) && !current.has(name)) rmSync(join(root, 'dist', name));
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

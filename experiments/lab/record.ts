@@ -1,0 +1,227 @@
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import type { z } from 'zod';
+import { InputError } from '../../engine/errors.ts';
+import { file_error, write_atomic } from '../../engine/node/files.ts';
+import { differences, digest_of, some_of } from './fingerprint.ts';
+import { LOCK_FILE, take_lock } from './lock.ts';
+import {
+  CONFIGURATIONS,
+  configuration_files,
+  first_issue,
+  in_order,
+  RUN_FILE,
+  read_configuration,
+  read_run,
+} from './read.ts';
+import { type Ceilings, type Configuration, configuration_schema, type Run, run_schema } from './schema.ts';
+
+export { read_results } from './read.ts';
+
+/** Names of all files written here, so that --fresh removes these and nothing else. */
+const LIST_FILE = 'files.txt';
+
+export interface ResultsOptions {
+  readonly experiment: string;
+  readonly fingerprint: Run['fingerprint'];
+  readonly ceilings: Ceilings | null;
+  readonly started?: string;
+  /** Removes what was written here before. */
+  readonly fresh?: boolean;
+}
+
+/** A folder of results, held by this process alone. */
+export interface Results {
+  readonly run: Run;
+  readonly folder: string;
+  /** By key, in the order they were measured. */
+  finished(): ReadonlyMap<string, Configuration>;
+  save(configuration: Configuration): Promise<void>;
+  /** Name relative to the folder; gives back the path. */
+  write(name: string, data: string | Uint8Array): Promise<string>;
+  write_json<T>(name: string, schema: z.ZodType<T>, value: T): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function open_results(folder: string, options: ResultsOptions): Promise<Results> {
+  await make_folder(folder);
+  const lock = await take_lock(folder);
+  try {
+    const listed = await read_list(folder);
+    await remove_leftovers(folder, listed);
+    if (options.fresh) await remove_written(folder, listed);
+    const run = (await saved_run(folder, listed, options)) ?? (await start_run(folder, listed, options));
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function results_of(
+  folder: string,
+  run: Run,
+  listed: Set<string>,
+  finished: Map<string, Configuration>,
+  close: () => Promise<void>,
+): Results {
+  const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
+  return {
+    run,
+    folder,
+    finished: () => finished,
+    save: async (configuration) => {
+      const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
+      if (valid.run !== run.run || valid.experiment !== run.experiment) {
+        throw new Error(`${valid.key}: of run ${valid.run}, saved into run ${run.run}`);
+      }
+      await write(`${CONFIGURATIONS}/${valid.key}.json`, `${JSON.stringify(valid)}\n`);
+      finished.set(valid.key, valid);
+    },
+    write,
+    write_json: async (name, schema, value) =>
+      write(name, `${JSON.stringify(valid_or_fault(schema, value, name), null, 2)}\n`),
+    close,
+  };
+}
+
+/** Our own results break our own schema: no input can mend that. */
+function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new Error(`${name}: a result that breaks its schema: ${first_issue(result.error)}`);
+}
+
+async function make_folder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new InputError(`${folder}: expected a folder for results, found a file; choose another --out`);
+    }
+    throw file_error(error, folder, 'a folder for results');
+  }
+}
+
+/** The run that the folder holds, if it is this one; undefined in a new folder. */
+async function saved_run(
+  folder: string,
+  listed: ReadonlySet<string>,
+  { experiment, fingerprint }: ResultsOptions,
+): Promise<Run | undefined> {
+  const ours = await is_ours(folder, listed, RUN_FILE, 'molmoe.run/');
+  const saved = await read_run(folder, ours ? 'restore it or use --fresh' : 'choose another --out');
+  if (saved === undefined) return undefined;
+  const run = digest_of(fingerprint);
+  if (saved.experiment === experiment && saved.run === run) return saved;
+  const others = differences({ experiment: saved.experiment, ...saved.fingerprint }, { experiment, ...fingerprint });
+  const shown = some_of(others.length > 0 ? others : differences({ run: saved.run }, { run }));
+  throw new InputError(
+    `${folder}: expected results of a run like this one, found others: ${shown}; --fresh starts anew, or choose another --out`,
+  );
+}
+
+async function start_run(folder: string, listed: Set<string>, options: ResultsOptions): Promise<Run> {
+  const { experiment, fingerprint, ceilings, started = new Date().toISOString() } = options;
+  const run: Run = { schema: 'molmoe.run/1', experiment, fingerprint, run: digest_of(fingerprint), started, ceilings };
+  const valid = valid_or_fault(run_schema, run, RUN_FILE);
+  await write_listed(folder, listed, RUN_FILE, `${JSON.stringify(valid, null, 2)}\n`);
+  return valid;
+}
+
+async function finished_in(folder: string, run: Run, listed: ReadonlySet<string>): Promise<Map<string, Configuration>> {
+  const configurations: Configuration[] = [];
+  for (const name of await configuration_files(folder)) {
+    const ours = await is_ours(folder, listed, `${CONFIGURATIONS}/${name}`, 'molmoe.configuration/');
+    const remedy = ours ? 'delete it or use --fresh' : 'move it elsewhere';
+    configurations.push(await read_configuration(folder, name, { ...run, remedy }));
+  }
+  return new Map(in_order(configurations).map((one) => [one.key, one]));
+}
+
+/** Written here, or a file of the lab that came from another folder; not somebody's own. */
+async function is_ours(folder: string, listed: ReadonlySet<string>, name: string, schema: string): Promise<boolean> {
+  if (listed.has(name)) return true;
+  const text = await readFile(join(folder, name), 'utf8').catch(() => '');
+  return /^\s*\{\s*"schema"\s*:\s*"([^"]*)"/.exec(text)?.[1]?.startsWith(schema) === true;
+}
+
+/** Listed before it is written: a run that is killed leaves nothing that the list lacks. */
+async function write_listed(
+  folder: string,
+  listed: Set<string>,
+  name: string,
+  data: string | Uint8Array,
+): Promise<string> {
+  if (!is_inside(name)) throw new Error(`${name}: not a name inside the results folder`);
+  const path = join(folder, name);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    // The line end comes first: a line that a full disk cut short does not run into the next.
+    if (!listed.has(name)) await appendFile(join(folder, LIST_FILE), `\n${name}`);
+  } catch (error) {
+    throw file_error(error, path, 'a file that can be written');
+  }
+  listed.add(name);
+  await write_atomic(path, data);
+  return path;
+}
+
+const is_inside = (name: string): boolean =>
+  !/[\\\n\0]/.test(name) &&
+  posix.normalize(name) === name &&
+  !posix.isAbsolute(name) &&
+  !/^\.\.?(\/|$)|\/$/.test(name) &&
+  ![LOCK_FILE, LIST_FILE].includes(name);
+
+async function read_list(folder: string): Promise<Set<string>> {
+  const path = join(folder, LIST_FILE);
+  try {
+    return new Set((await readFile(path, 'utf8')).split('\n').filter(is_inside));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
+    throw file_error(error, path, 'a readable list of files');
+  }
+}
+
+/** run.json goes last: a removal that was interrupted leaves a folder that still says whose it is. */
+async function remove_written(folder: string, listed: Set<string>): Promise<void> {
+  const removed = [...listed].filter((name) => name !== RUN_FILE);
+  for (const file of await configuration_files(folder)) {
+    const name = `${CONFIGURATIONS}/${file}`;
+    if (!listed.has(name) && (await is_ours(folder, listed, name, 'molmoe.configuration/'))) removed.push(name);
+  }
+  if (await is_ours(folder, listed, RUN_FILE, 'molmoe.run/')) removed.push(RUN_FILE);
+  for (const name of [...removed, LIST_FILE]) await remove(join(folder, name));
+  listed.clear();
+}
+
+/** What killed runs left: files half written, claims on locks. Only the holder of the lock may do this. */
+async function remove_leftovers(folder: string, listed: ReadonlySet<string>): Promise<void> {
+  for (const inner of new Set(['.', ...[...listed].map((name) => posix.dirname(name))])) {
+    for (const name of await names_in(join(folder, inner))) {
+      const whole = name.replace(/\.\d+-[0-9a-f]{8}\.tmp$/, '');
+      const half_written = whole !== name && listed.has(posix.join(inner, whole));
+      if (half_written || (inner === '.' && /^lock(\.[0-9a-f-]+\.json|.*\.\d+-[0-9a-f]{8}\.tmp)$/.test(name))) {
+        await remove(join(folder, inner, name));
+      }
+    }
+  }
+}
+
+async function names_in(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw file_error(error, folder, 'a readable folder');
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw file_error(error, path, 'a file that can be removed');
+  }
+}

@@ -1,0 +1,138 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+
+type Child = Node | string | null | undefined;
+
+/** Text stays text: children are nodes or strings, never markup. */
+export function el<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Readonly<Record<string, string | undefined>> = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** The clock a section's times come from, said beside its heading. */
+export type Clock = 'wall' | 'gpu' | 'counted';
+const CLOCKS: Readonly<Record<Clock, string>> = {
+  wall: 'wall time, clean runs',
+  gpu: 'GPU time, instrumented run',
+  counted: 'counted, not timed',
+};
+
+export const clock_badge = (clock: Clock): HTMLElement => el('span', { class: `clock clock-${clock}` }, CLOCKS[clock]);
+
+export function section(
+  id: string,
+  title: string,
+  clock: Clock | null,
+  lead: string | null,
+  ...children: readonly Child[]
+): HTMLElement {
+  return el(
+    'section',
+    { id, 'aria-labelledby': `${id}-title` },
+    el('h2', { id: `${id}-title` }, title, clock && ' ', clock && clock_badge(clock)),
+    lead && el('p', { class: 'lead' }, lead),
+    ...children,
+  );
+}
+
+/** How to read what stands beside it. */
+export const teach = (...lines: readonly string[]): HTMLElement =>
+  el('aside', { class: 'teach' }, el('strong', {}, 'How to read it'), ...lines.map((line) => el('p', {}, line)));
+
+/** Said where something was not measured. */
+export const missing = (text: string): HTMLElement => el('p', { class: 'missing' }, text);
+
+export const folded = (summary: string, ...children: readonly Child[]): HTMLElement =>
+  el('details', {}, el('summary', {}, summary), ...children);
+
+/** Wide tables scroll inside their own frame, also by keyboard. */
+export const scrolling = (label: string, table: HTMLElement): HTMLElement =>
+  el('div', { class: 'scrolling', role: 'region', tabindex: '0', 'aria-label': label }, table);
+
+/** A table of text; columns whose name is in `numeric` stand to the right. The first column heads its rows. */
+export function text_table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  numeric: (column: number) => boolean = (column) => column > 0,
+): HTMLTableElement {
+  const side = (i: number) => (numeric(i) ? 'number' : undefined);
+  return el(
+    'table',
+    {},
+    el('caption', {}, caption),
+    el('thead', {}, el('tr', {}, ...head.map((name, i) => el('th', { scope: 'col', class: side(i) }, name)))),
+    el(
+      'tbody',
+      {},
+      ...rows.map((row) =>
+        el(
+          'tr',
+          {},
+          ...row.map((text, i) => (i === 0 ? el('th', { scope: 'row' }, text) : el('td', { class: side(i) }, text))),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Buttons of which one is on. */
+export function choice<T extends string>(
+  label: string,
+  options: readonly { readonly value: T; readonly text: string }[],
+  first: T,
+  on_choice: (value: T) => void,
+): HTMLElement {
+  const buttons = options.map(({ value, text }) => {
+    const button = el('button', { type: 'button', 'data-value': value, 'aria-pressed': String(value === first) }, text);
+    button.addEventListener('click', () => {
+      for (const other of buttons) other.setAttribute('aria-pressed', String(other === button));
+      on_choice(value);
+    });
+    return button;
+  });
+  return el('div', { class: 'choice', role: 'group', 'aria-label': label }, ...buttons);
+}
+
+export interface LegendItem {
+  readonly name: string;
+  readonly label: string;
+  /** Paints 22 x 14 CSS pixels. */
+  readonly swatch: (context: CanvasRenderingContext2D) => void;
+}
+
+/** A button a series; a press hides it. The last one shown stays. */
+export function legend(items: readonly LegendItem[], on_change: (hidden: ReadonlySet<string>) => void): HTMLElement {
+  const hidden = new Set<string>();
+  const buttons = items.map(({ name, label, swatch }) => {
+    const button = el('button', { type: 'button', 'data-series': name, 'aria-pressed': 'true' }, sample(swatch), label);
+    button.addEventListener('click', () => {
+      if (hidden.has(name)) hidden.delete(name);
+      else if (hidden.size < items.length - 1) hidden.add(name);
+      button.setAttribute('aria-pressed', String(!hidden.has(name)));
+      on_change(hidden);
+    });
+    return button;
+  });
+  return el('div', { class: 'legend', role: 'group', 'aria-label': 'Series: press to hide or show' }, ...buttons);
+}
+
+/** The small picture before a name. */
+export function sample(paint: LegendItem['swatch']): HTMLCanvasElement {
+  const [width, height] = [22, 14];
+  const canvas = el('canvas', { class: 'swatch', 'aria-hidden': 'true' });
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  context.scale(devicePixelRatio, devicePixelRatio);
+  paint(context);
+  return canvas;
+}

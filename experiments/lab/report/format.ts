@@ -1,0 +1,56 @@
+/** Numbers as a reader wants them: as many digits as mean something, and always a unit. */
+
+export const NONE = '–';
+
+/** Three significant digits below a thousand, whole numbers above. */
+export function digits(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
+  if (size < 1e-6) return value.toExponential(1);
+  return value.toPrecision(3);
+}
+
+export const or_none = (value: number | null | undefined, show: (value: number) => string): string =>
+  value === null || value === undefined ? NONE : show(value);
+
+export const ms = (value: number): string => `${digits(value)} ms`;
+export const count = (value: number): string => value.toLocaleString('en-US');
+
+/** A share as percent; small ones keep a digit. */
+export const percent = (share: number): string =>
+  `${Math.abs(share) < 0.0995 ? (100 * share).toFixed(1) : (100 * share).toFixed(0)} %`;
+
+const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P'];
+
+/** 1.2e10, 'FLOP' -> '12.0 GFLOP'. */
+export function si(value: number, unit: string): string {
+  let step = 0;
+  let x = value;
+  while (Math.abs(x) >= 999.5 && step < PREFIXES.length - 1) {
+    x /= 1000;
+    step += 1;
+  }
+  return `${step === 0 && Number.isInteger(x) ? x : digits(x)} ${PREFIXES[step]}${unit}`;
+}
+
+export const interval = (ci: readonly [number, number] | null | undefined): string =>
+  ci ? `${digits(ci[0])} to ${digits(ci[1])} ms` : 'one run: none';
+
+/** vision_encoder -> vision encoder */
+export const words = (name: string): string => name.replaceAll('_', ' ');
+
+/** Ticks of an axis: no more digits than their distance needs. */
+export const tick = (value: number): string =>
+  Number(value.toPrecision(6)).toLocaleString('en-US', { maximumSignificantDigits: 6 });
+
+/** Round steps (1, 2 or 5 times a power of ten), about `wanted` of them from `low` to `high`. */
+export function round_ticks(low: number, high: number, wanted: number): number[] {
+  const rough = (high - low) / Math.max(1, wanted);
+  if (!(rough > 0)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5, 10].find((k) => k * power >= rough) as number) * power;
+  const first = Math.ceil(low / step);
+  const last = Math.floor(high / step);
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}

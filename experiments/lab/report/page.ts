@@ -1,0 +1,94 @@
+import type { ReportConfiguration, ReportData } from './data.ts';
+import { el } from './dom.ts';
+import { count } from './format.ts';
+import { contents, findings_section, header } from './header.ts';
+import { kernels_section } from './kernel_table.ts';
+import { clocks_section, parts_section } from './parts.ts';
+import { figures_section, provenance_section } from './provenance.ts';
+import { roofline_section } from './roofline.ts';
+import { routing_section } from './routing.ts';
+import { scaling_section, stages_section } from './stages.ts';
+import { steps_section } from './steps.ts';
+import { timeline_section } from './timeline.ts';
+import { hide_tip } from './tip.ts';
+
+const data = JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData;
+
+/** What the picker changes. */
+const picked_sections = (one: ReportConfiguration): HTMLElement[] => [
+  steps_section(one),
+  clocks_section(one),
+  parts_section(one, data),
+  kernels_section(one, data),
+  roofline_section(one, data),
+  timeline_section(one, data),
+  routing_section(one),
+];
+
+function picker(show: (one: ReportConfiguration) => void): HTMLElement {
+  const { configurations } = data;
+  const select = el(
+    'select',
+    { id: 'configuration' },
+    ...configurations.map(({ key }, i) => el('option', { value: String(i) }, key)),
+  );
+  const facts = el('output', { for: 'configuration', class: 'facts' });
+  const before = el('button', { type: 'button', 'aria-label': 'previous configuration' }, '‹');
+  const after = el('button', { type: 'button', 'aria-label': 'next configuration' }, '›');
+  const update = () => {
+    const i = select.selectedIndex;
+    const one = configurations[i] as ReportConfiguration;
+    before.disabled = i === 0;
+    after.disabled = i === configurations.length - 1;
+    facts.textContent = summary(one);
+    hide_tip();
+    show(one);
+  };
+  const step = (by: number) => {
+    select.selectedIndex += by;
+    update();
+  };
+  select.addEventListener('change', update);
+  before.addEventListener('click', () => step(-1));
+  after.addEventListener('click', () => step(1));
+  update();
+  return el(
+    'div',
+    { class: 'picker', role: 'group', 'aria-label': 'Configuration of the sections below' },
+    el('label', { for: 'configuration' }, 'Configuration'),
+    el('span', { class: 'choice' }, before, select, after),
+    facts,
+  );
+}
+
+function summary({ tokens, warnings }: ReportConfiguration): string {
+  const facts = [
+    tokens.image_size === null ? 'no picture' : `picture ${tokens.image_size}, ${count(tokens.num_crops)} views`,
+    `${count(tokens.prompt_length)} prompt positions`,
+    `${count(tokens.num_output_tokens)} output tokens`,
+  ];
+  if (warnings.length > 0)
+    facts.push(`⚠ ${warnings.length === 1 ? 'a warning' : `${warnings.length} warnings`}, see below`);
+  return facts.join(' · ');
+}
+
+function start(): void {
+  const before = [findings_section(data), stages_section(data), scaling_section(data)];
+  const after = [figures_section(data), provenance_section(data)];
+  const body = el('div', { class: 'picked-sections' });
+  // Of a fixed height while it is filled again, so that the page does not jump.
+  const show = (one: ReportConfiguration) => {
+    body.style.minHeight = `${body.offsetHeight}px`;
+    body.replaceChildren(...picked_sections(one));
+    requestAnimationFrame(() => requestAnimationFrame(() => body.style.removeProperty('min-height')));
+  };
+  const pick = picker(show);
+  const nav = contents([...before, ...(body.children as unknown as HTMLElement[]), ...after]);
+  document.body.append(
+    header(data),
+    nav,
+    el('main', {}, ...before, el('div', { class: 'picked-group' }, pick, body), ...after),
+  );
+}
+
+start();

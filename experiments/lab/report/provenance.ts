@@ -1,0 +1,120 @@
+import type { ReportData } from './data.ts';
+import { el, missing, section, text_table } from './dom.ts';
+import { digits, si, words } from './format.ts';
+
+type Row = readonly [string, string];
+
+/** Everything that another run must have in common with this one to be compared with it. */
+export function provenance_section({ run, configurations }: ReportData): HTMLElement {
+  const { provenance, protocol, knobs } = run.fingerprint;
+  const { adapter, model, host, toggles, ...build } = provenance;
+  const ended = configurations.reduce((last, one) => (one.ended > last ? one.ended : last), run.started);
+  const identity: Row[] = [
+    ['experiment', run.experiment],
+    ['run', run.run],
+    ['started', run.started],
+    ['ended', ended],
+  ];
+  const groups: readonly (readonly [string, readonly Row[]])[] = [
+    ['Run', identity],
+    ['Build', flat(build)],
+    ['Adapter', [...flat(adapter), ...flat(toggles, 'toggles')]],
+    ['Model', flat(model)],
+    ['Host', flat(host)],
+    ['Protocol', flat(protocol)],
+    ['Knobs', Object.keys(knobs).length > 0 ? flat(knobs) : [['all', 'default']]],
+    ['Ceilings', run.ceilings ? ceiling_rows(run.ceilings) : [['all', 'not measured']]],
+  ];
+  return section(
+    'provenance',
+    'Where these numbers come from',
+    null,
+    'Two results may be compared only where all of this agrees, but for what is being compared.',
+    el(
+      'div',
+      { class: 'provenance' },
+      ...groups.map(([name, rows]) => text_table(name, ['what', 'value'], rows, () => false)),
+    ),
+    el('h3', {}, 'Warnings'),
+    warnings({ configurations }),
+  );
+}
+
+function ceiling_rows(ceilings: NonNullable<ReportData['run']['ceilings']>): Row[] {
+  const rate = (value: number | null, unit: string) =>
+    value === null ? 'not offered by the adapter' : si(value, unit);
+  return [
+    ['adapter', ceilings.adapter],
+    ['measured', ceilings.date],
+    ['build', ceilings.build],
+    ['multiply-adds, f32', rate(ceilings.fma_f32_flops, 'FLOP/s')],
+    ['multiply-adds, f16', rate(ceilings.fma_f16_flops, 'FLOP/s')],
+    ['matrix units, f16', rate(ceilings.matrix_f16_flops, 'FLOP/s')],
+    ['memory reads', rate(ceilings.stream_read_bytes, 'B/s')],
+    ['memory writes', rate(ceilings.stream_write_bytes, 'B/s')],
+    ['an empty dispatch', `${digits(ceilings.dispatch_ms)} ms`],
+    ['submit and 4-byte readback', `${digits(ceilings.readback_ms)} ms`],
+  ];
+}
+
+/** Names and values of a nested record, a row each. */
+function flat(value: object, prefix = ''): Row[] {
+  return Object.entries(value).flatMap(([name, item]): Row[] => {
+    const label = words(prefix === '' ? name : `${prefix}: ${name}`);
+    if (Array.isArray(item)) return [[label, item.length > 0 ? item.map(String).join(', ') : 'none']];
+    if (item !== null && typeof item === 'object') return flat(item, name);
+    return [[label.replace(/ bytes$/, ''), shown(name, item)]];
+  });
+}
+
+function shown(name: string, value: unknown): string {
+  if (value === null || value === undefined || value === '') return 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value !== 'number') return String(value);
+  if (name.endsWith('_bytes')) return si(value, 'B');
+  return Number.isInteger(value)
+    ? value.toLocaleString('en-US', { useGrouping: !name.includes('seed') })
+    : String(value);
+}
+
+/** Equal warnings of several configurations stand once. */
+function warnings({ configurations }: Pick<ReportData, 'configurations'>): HTMLElement {
+  const keys = new Map<string, string[]>();
+  for (const one of configurations) {
+    for (const text of one.warnings) keys.set(text, [...(keys.get(text) ?? []), one.key]);
+  }
+  if (keys.size === 0) return missing('None: no drift, no outliers, nothing the model complained about.');
+  const items = [...keys].map(([text, of]) => {
+    const where = of.length === configurations.length && of.length > 1 ? 'all configurations' : of.join(', ');
+    return el('li', {}, el('strong', {}, where), `: ${text}`);
+  });
+  return el('ul', { class: 'warnings' }, ...items);
+}
+
+/** Drawings to keep, and the files beside this page. */
+export function figures_section({ figures, files }: ReportData): HTMLElement {
+  const cards = figures.map(({ name, svg }) => {
+    // As a picture, so that nothing inside it can run or load.
+    const source = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+    const file = name.endsWith('.svg') ? name : `${name}.svg`;
+    return el(
+      'figure',
+      { class: 'card' },
+      el('img', { src: source, alt: words(name.replace(/\.svg$/, '')), loading: 'lazy' }),
+      el('figcaption', {}, el('span', {}, name), el('a', { href: source, download: file }, 'download SVG')),
+    );
+  });
+  const links = files.map((name) => {
+    const href = `./${name.split('/').map(encodeURIComponent).join('/')}`;
+    return el('li', {}, el('a', { href }, name));
+  });
+  return section(
+    'figures',
+    'Figures and files',
+    null,
+    null,
+    cards.length > 0 ? el('div', { class: 'cards' }, ...cards) : missing('No figures were drawn.'),
+    el('h3', {}, 'Files beside this page'),
+    links.length > 0 ? el('ul', { class: 'files' }, ...links) : missing('None.'),
+  );
+}
