@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { make_executor } from '../../engine/gpu/executor.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { preset_config } from '../../engine/model/presets.ts';
@@ -60,6 +61,54 @@ describe('a generation', () => {
     const one = await run({ maxNewTokens: 11 });
     for (const tokensPerReadback of [2, 4, 100]) {
       expect((await run({ maxNewTokens: 11, tokensPerReadback })).tokens).toEqual(one.tokens);
+    }
+  });
+
+  it('makes the same tokens where steps are submitted ahead, as on a real GPU, and gives every readback buffer back', async () => {
+    const device = { ...executor.device, traits: { ...executor.device.traits, software: false } };
+    const ahead = make_executor(device, 'lanes');
+    const source = synthetic_source(specs, 1, 'F32');
+    const other = await Engine.create({ name: 'tiny', executor: ahead, config, source, tokenizer, dtype: 'f32' });
+    const plain = await run({ maxNewTokens: 12 });
+    expect((await other.generate({ prompt, ignoreEos: true, maxNewTokens: 12 }).result).tokens).toEqual(plain.tokens);
+    const grouped = { prompt, ignoreEos: true, maxNewTokens: 12, tokensPerReadback: 5 };
+    expect((await other.generate(grouped).result).tokens).toEqual(plain.tokens);
+    const held = ahead.buffers.memory().total.current;
+    for (let leave = 1; leave < 6; leave++) {
+      let seen = 0;
+      for await (const _ of other.generate({ prompt, ignoreEos: true, maxNewTokens: 12 })) {
+        seen += 1;
+        if (seen === leave) break;
+      }
+    }
+    expect(ahead.buffers.memory().total.current).toBe(held);
+    const stopped = await other.generate({ prompt, maxNewTokens: 12, stop: [plain.text.slice(0, 3)], ignoreEos: true })
+      .result;
+    expect(stopped.finish).toBe('stop');
+    expect(ahead.buffers.memory().total.current).toBe(held);
+  });
+
+  it('counts which experts the tokens went to', async () => {
+    const image = formula_picture('rings', 336, 336);
+    const { routing, counts, tokens } = await run({ image, maxNewTokens: 4, routing: true });
+    const sum = (pairs: readonly number[]) => pairs.reduce((total, n) => total + n, 0);
+    expect(routing?.layers.map((layer) => layer.layer)).toEqual([0, 1, 2, 3]);
+    for (const { prefill, decode } of routing?.layers ?? []) {
+      expect([prefill.length, sum(prefill), sum(decode)]).toEqual([8, 2 * counts.prompt_tokens, 2 * 3]);
+    }
+    expect(routing?.imbalance.prefill).toBeGreaterThan(1);
+    expect(routing?.imbalance.prefill).toBeLessThanOrEqual(4); // two of eight experts take everything
+    const one = await run({ maxNewTokens: 1, routing: true, knobs: { topK: 8, blocks: [1] } });
+    expect(one.routing?.layers.map((layer) => layer.layer)).toEqual([1]);
+    expect(one.routing?.imbalance).toEqual({ prefill: 1, decode: undefined });
+    expect((await run({ image, maxNewTokens: 4 })).tokens).toEqual(tokens);
+  });
+
+  it('ends after the stage it is told to, with nothing generated', async () => {
+    const image = formula_picture('rings', 336, 336);
+    for (const stopAfter of ['vision_encoder', 'projector'] as const) {
+      const { stages, tokens } = await run({ image, stopAfter });
+      expect([stages.at(-1)?.stage, tokens.length]).toEqual([stopAfter, 0]);
     }
   });
 
