@@ -80,8 +80,8 @@ function report_data(input: ReportInput): ReportData {
     parts: PARTS,
     configurations: input.configurations.map(report_configuration),
     fits: {
-      prefill: fit(input.configurations, 'prefill', (tokens) => tokens.prompt_length),
-      decode: fit(input.configurations, 'decode', (tokens) => tokens.decode_steps),
+      prefill: line_over(input.configurations, 'prefill', (tokens) => tokens.prompt_length),
+      decode: line_over(input.configurations, 'decode', (tokens) => tokens.decode_steps),
     },
   };
 }
@@ -113,7 +113,7 @@ function rounded([stage, layer, part, begin_ms, gpu_ms]: StripRow): StripRow {
 }
 
 /** Mean latency over a count of tokens; null where that never varies. */
-function fit(
+function line_over(
   configurations: readonly Configuration[],
   stage: StageName,
   count: (tokens: Configuration['tokens']) => number,

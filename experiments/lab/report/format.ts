@@ -6,9 +6,10 @@ export const NONE = '–';
 export function digits(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
-  if (size < 1e-6) return value.toExponential(1);
-  return value.toPrecision(3);
+  if (value < 0) return `−${digits(size)}`;
+  if (size >= 999.5) return Math.round(size).toLocaleString('en-US');
+  if (size < 1e-6) return size.toExponential(1);
+  return size.toPrecision(3);
 }
 
 export const or_none = (value: number | null | undefined, show: (value: number) => string): string =>

@@ -37,13 +37,13 @@ export const COLUMNS: readonly Column[] = [
   text_column('variant', 'variant', (row) => row.variant),
   number_column('dispatches', 'dispatches', undefined, (row) => row.dispatches, count),
   number_column('gpu_ms', 'GPU time', 'ms', (row) => row.gpu_ms),
-  number_column('share', 'share', '%', (row) => row.share, percent),
+  number_column('share', 'share', undefined, (row) => row.share, percent),
   number_column('flops', 'work', 'GFLOP', (row) => row.flops / 1e9),
   number_column('flops_per_s', 'rate', 'GFLOP/s', (row) => scaled(row.flops_per_s, 1e9)),
   number_column('bytes', 'moved', 'MB', (row) => row.bytes / 1e6),
   number_column('bytes_per_s', 'traffic', 'GB/s', (row) => scaled(row.bytes_per_s, 1e9)),
   number_column('floor_ms', 'floor', 'ms', (row) => row.floor_ms),
-  number_column('efficiency', 'efficiency', '%', (row) => row.efficiency, percent),
+  number_column('efficiency', 'efficiency', undefined, (row) => row.efficiency, percent),
   text_column('bound', 'bound by', (row) => row.bound),
 ];
 
@@ -98,8 +98,8 @@ function kernel_table(rows: readonly KernelFacts[], stages: readonly StageName[]
   let order: Order = { by: 'gpu_ms', ascending: false };
   let stage: StageName | 'all' = 'all';
   const heads = COLUMNS.map((column) => {
-    const button = el('button', { type: 'button', 'data-sort': column.id }, column.head);
-    if (column.unit !== undefined) button.append(' ', el('small', {}, column.unit));
+    const button = el('button', { type: 'button', 'data-sort': column.id }, el('span', {}, column.head));
+    button.append(' ', el('small', {}, column.unit ?? ''));
     const is_number = is_numeric(column);
     button.addEventListener('click', () => {
       const again = order.by === column.id;
@@ -132,7 +132,7 @@ function kernel_table(rows: readonly KernelFacts[], stages: readonly StageName[]
   const table = el(
     'table',
     { class: 'kernels' },
-    el('caption', {}, 'Kernels of the picked configuration, instrumented GPU time'),
+    el('caption', {}, 'Picked configuration, instrumented GPU time'),
     el('thead', {}, el('tr', {}, ...heads)),
     body,
     foot,
@@ -176,7 +176,7 @@ function table_row(row: KernelFacts): HTMLElement {
 
 function share_bar(share: number): HTMLElement {
   const bar = el('span', { class: 'bar', 'aria-hidden': 'true' });
-  bar.style.width = `${Math.max(1, 48 * share)}px`;
+  bar.style.width = `${Math.max(1, 40 * share)}px`;
   return bar;
 }
 

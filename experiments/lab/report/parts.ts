@@ -115,7 +115,7 @@ export function parts_section(one: ReportConfiguration, { stages, parts }: Repor
     }),
     teach(
       'Shares compare the make-up of stages of very different length; milliseconds show which of them is worth the trouble.',
-      'Experts and routing are apart on purpose: routing picks 8 of the experts for each token and sorts the tokens by expert, the experts then do the arithmetic.',
+      'Experts and routing are apart on purpose: routing picks a few of the experts for each token and sorts the tokens by expert, the experts then do the arithmetic.',
     ),
     folded(
       'The same as a table',

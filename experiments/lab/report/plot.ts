@@ -37,8 +37,10 @@ export function plot(
     if (chart === undefined) {
       const { options, data } = make(width);
       chart = new uPlot({ ...options, ...size }, data, box);
-    } else if (chart.width !== width) chart.setSize(size);
-    else chart.redraw(false);
+    } else if (chart.width !== width) {
+      chart.setSize(size);
+      chart.setData(chart.data); // a range may depend on the width
+    } else chart.redraw(false);
   });
   return {
     change: (change) => {

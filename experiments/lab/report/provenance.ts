@@ -100,7 +100,7 @@ export function figures_section({ figures, files }: ReportData): HTMLElement {
     return el(
       'figure',
       { class: 'card' },
-      el('img', { src: source, alt: words(name.replace(/\.svg$/, '')), loading: 'lazy' }),
+      el('img', { src: source, alt: words(name.replace(/\.svg$/, '')) }),
       el('figcaption', {}, el('span', {}, name), el('a', { href: source, download: file }, 'download SVG')),
     );
   });

@@ -2,7 +2,7 @@ import uPlot from 'uplot';
 import { choice, el, legend } from './dom.ts';
 import { digits, ms, percent } from './format.ts';
 import { axis, on_hover, plot, QUIET } from './plot.ts';
-import { fill_swatch, font, hatched, type Look, theme } from './style.ts';
+import { fill_swatch, font, hatched, type Look, text_width, theme } from './style.ts';
 import type { Tip } from './tip.ts';
 
 export interface StackSeries {
@@ -102,7 +102,7 @@ export function stack_chart(options: StackOptions): HTMLElement {
     ctx.restore();
   };
 
-  const names_px = 14 + 7 * Math.max(...categories.map((name) => name.length));
+  const names_px = 14 + Math.ceil(Math.max(...categories.map((name) => text_width(name, 12))));
   const box = el('div', { class: 'chart', role: 'img', 'aria-label': options.label });
   const chart = plot(
     box,
@@ -183,10 +183,12 @@ export function stack_chart(options: StackOptions): HTMLElement {
   return el('figure', { class: 'plot' }, el('div', { class: 'controls' }, toggles, units), box);
 }
 
-/** Names get two fifths of the width, at about 7 pixels a letter; the tooltip has them whole. */
+/** Names get two fifths of the width; the tooltip has them whole. */
 function short_name(name: string, width: number): string {
-  const letters = Math.floor((0.4 * width - 14) / 7);
-  return name.length > letters ? `${name.slice(0, letters - 1)}…` : name;
+  const room = 0.4 * width - 14;
+  let shown = name;
+  while (shown.length > 1 && text_width(shown, 12) > room) shown = `${shown.slice(0, -2)}…`;
+  return shown;
 }
 
 export const with_interval = (ci: readonly [number, number] | null | undefined): string =>

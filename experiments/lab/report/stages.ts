@@ -127,7 +127,7 @@ export function scaling_section({ configurations, fits }: ReportData): HTMLEleme
     return el(
       'div',
       {},
-      el('h3', {}, `${stage} over ${x_axis}`),
+      el('h3', {}, `${stage === 'prefill' ? 'Prefill' : 'Decode'} over ${x_axis}`),
       points.length === 0
         ? el('p', { class: 'missing' }, `No configuration has a ${stage}.`)
         : scatter_chart({

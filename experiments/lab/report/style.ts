@@ -47,6 +47,14 @@ export const theme = (): Theme => (dark.matches && !printing ? DARK : LIGHT);
 export const FONT_FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 export const font = (size: number, weight = ''): string => `${weight} ${size}px ${FONT_FAMILY}`.trim();
 
+const ruler = document.createElement('canvas').getContext('2d') as CanvasRenderingContext2D;
+
+/** CSS pixels. */
+export function text_width(text: string, size: number): number {
+  ruler.font = font(size);
+  return ruler.measureText(text).width;
+}
+
 type Draw = (width: number) => void;
 const drawn = new Map<HTMLElement, { width: number; draw: Draw }>();
 const PRINT_WIDTH = 660;

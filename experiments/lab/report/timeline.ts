@@ -24,7 +24,7 @@ export function timeline_section(one: ReportConfiguration, { stages, parts }: Re
     lead,
     timeline(strip_of(instrumented, stages, parts)),
     teach(
-      'Lanes are parts and colours are stages, or the other way round. White between the bars is a GPU that had nothing to do.',
+      'Lanes are parts and colours are stages, or the other way round. Where no lane has a bar, the GPU had nothing to do.',
       'Drag across a stretch to look closer; click the strip, then the wheel zooms too. Double-click shows the whole again. With the keyboard: arrows move, + and − zoom, 0 shows the whole.',
     ),
   );

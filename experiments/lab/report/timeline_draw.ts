@@ -81,16 +81,19 @@ export function draw_strip(canvas: HTMLCanvasElement, width: number, strip: Stri
     const [stage, layer, part, begin_ms, gpu_ms] = row;
     if (begin_ms > view.to || begin_ms + gpu_ms < view.from) continue;
     const lane = lane_of(row, by);
-    const x0 = left + (begin_ms - view.from) * scale;
-    const x1 = Math.max(x0 + gpu_ms * scale, x0 + thinnest);
+    const x0 = Math.floor((left + (begin_ms - view.from) * scale) / thinnest) * thinnest;
+    const end = Math.round((left + (begin_ms + gpu_ms - view.from) * scale) / thinnest) * thinnest;
+    const x1 = Math.max(end, x0 + thinnest);
     const start = Math.max(x0, painted.get(lane) ?? left);
     if (x1 <= start) continue;
     const y = TOP_PX + lanes.indexOf(lane) * LANE_PX;
-    pen.fillStyle = fills[by === 'part' ? stage : part] ?? ink;
+    // Hatching on a sliver would only make it paler.
+    const look = by === 'part' ? stage : part;
+    pen.fillStyle = (x1 - start > 6 ? fills[look] : looks[look]?.colour) ?? ink;
     // Neighbours keep a hairline apart where there is room for one.
-    const drawn = x1 - start > 3 ? x1 - 0.5 : x1;
+    const drawn = x1 - start > 4 ? x1 - thinnest : x1;
     pen.fillRect(start, y, drawn - start, BAR_PX);
-    painted.set(lane, Math.max(x1, Math.ceil(x1 / thinnest) * thinnest));
+    painted.set(lane, x1);
     const [from, to] = [Math.max(x0, left), Math.min(x1, right)];
     if (layer >= 0 && to - from > 56) label(pen, `layer ${layer}`, (from + to) / 2, y);
   }

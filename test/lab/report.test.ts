@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { InputError } from '../../engine/errors.ts';
+import { kernel_facts, type ReportData } from '../../experiments/lab/report/data.ts';
+import { digits, interval, percent, round_ticks, si } from '../../experiments/lab/report/format.ts';
+import { build_report } from '../../experiments/lab/report.ts';
+import { summarise } from '../../experiments/lab/stats.ts';
+import { FAKE_RUN, fake_configuration } from '../support/records.ts';
+import { report_input } from './report_input.ts';
+
+const one = fake_configuration('low', 'short', 'short', 3);
+const html = build_report(report_input());
+
+const inside = (page: string, open: string, close: string): string => {
+  const start = page.indexOf(open) + open.length;
+  return page.slice(start, page.indexOf(close, start));
+};
+const json_of = (page: string): string => inside(page, '<script type="application/json" id="data">', '</script>');
+const data_of = (page: string): ReportData => JSON.parse(json_of(page));
+
+describe('the page', () => {
+  const input = report_input();
+  const data = data_of(html);
+
+  it('holds the results themselves, strips to 0.1 µs', () => {
+    expect(data.run).toEqual(input.run);
+    expect(data.findings).toEqual(input.findings);
+    for (const [i, expected] of input.configurations.entries()) {
+      const { statistics, part_ms, ...found } = data.configurations[i] as ReportData['configurations'][number];
+      const rows = found.instrumented?.strip.rows ?? [];
+      const wanted = expected.instrumented?.strip.rows ?? [];
+      expect({ ...found, instrumented: { ...found.instrumented, strip: expected.instrumented?.strip } }).toEqual(
+        expected,
+      );
+      expect(rows.length).toBe(wanted.length);
+      for (const [r, row] of rows.entries()) {
+        for (const [c, value] of row.entries()) expect(Math.abs(value - (wanted[r]?.[c] as number))).toBeLessThan(6e-5);
+      }
+    }
+  });
+
+  it('quotes the statistics that every other result quotes', () => {
+    const totals = input.configurations[4]?.clean.samples.map((sample) => sample.T_total) ?? [];
+    expect(data.configurations[4]?.statistics.T_total).toEqual(summarise(totals));
+  });
+
+  it('asks nothing of a network', () => {
+    const links = html.match(/https?:\/\/[^\s"'\\<>)]*/g) ?? [];
+    expect(links.filter((link) => !link.startsWith('http://www.w3.org/'))).toEqual([]);
+    const markup = html.replace(json_of(html), '').replace(/<script>[\s\S]*<\/script>/, '');
+    expect(markup).not.toMatch(/\b(src|href)=|@import|<link/i);
+  });
+
+  it('lets only its own script and styles run', () => {
+    const sha = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+    const policy = inside(html, 'http-equiv="Content-Security-Policy" content="', '"');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain(`script-src ${sha(inside(html, '<script>', '</script>'))};`);
+    expect(policy).toContain(`style-src ${sha(inside(html, '<style>', '</style>'))};`);
+  });
+
+  it('stays small', () => {
+    const strips = data.configurations.map((each) => JSON.stringify(each.instrumented?.strip).length);
+    expect(html.length - strips.reduce((sum, size) => sum + size, 0)).toBeLessThan(1.5e6);
+  });
+
+  it('needs a configuration', () => {
+    expect(() => build_report(report_input({ configurations: [] }))).toThrow(InputError);
+    expect(() => build_report(report_input({ configurations: [] }))).toThrow(/^report: .*at least one[^\n]*$/);
+  });
+
+  it('fits no line where nothing varies', () => {
+    expect(data_of(build_report(report_input({ configurations: [one, one] }))).fits).toEqual({
+      prefill: null,
+      decode: null,
+    });
+  });
+});
+
+const hostile = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc
+    .array(fc.constantFrom('</script>', '<script>', '<!--', ']]>', '"', "'", '&lt;', '\u2028', '<', '/', '\\', '$&'))
+    .map((pieces) => pieces.join('')),
+);
+
+it('keeps hostile text inside the data', () => {
+  const tags = (page: string) => page.match(/<\/?script/gi)?.length;
+  const plain = tags(build_report(report_input({ configurations: [one] })));
+  fc.assert(
+    fc.property(hostile, hostile, hostile, (title, warning, vendor) => {
+      const { fingerprint } = FAKE_RUN;
+      const { provenance } = fingerprint;
+      const run = {
+        ...FAKE_RUN,
+        fingerprint: { ...fingerprint, provenance: { ...provenance, adapter: { ...provenance.adapter, vendor } } },
+      };
+      const page = build_report(report_input({ title, run, configurations: [{ ...one, warnings: [warning] }] }));
+      expect(tags(page)).toBe(plain);
+      const data = data_of(page);
+      expect(data.title).toBe(title);
+      expect(data.configurations[0]?.warnings).toEqual([warning]);
+      expect(data.run.fingerprint.provenance.adapter.vendor).toBe(vendor);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+describe('kernel rows', () => {
+  const rows = one.instrumented?.kernels ?? [];
+
+  it('get rates from what was counted and measured', () => {
+    const base = { weight_bytes: 6e6, read_bytes: 2e6, written_bytes: 1e6, kv_bytes: 1e6 };
+    const [row] = kernel_facts([
+      { ...(rows[0] as (typeof rows)[number]), ...base, flops: 4e9, gpu_ms: 20, floor_ms: 5 },
+    ]);
+    expect(row).toMatchObject({ bytes: 1e7, share: 1, flops_per_s: 2e11, bytes_per_s: 5e8, intensity: 400 });
+    expect(row).toMatchObject({ efficiency: 0.25, below_floor: false });
+  });
+
+  it('say when they are faster than they can be', () => {
+    expect(
+      kernel_facts(rows.map((row) => ({ ...row, floor_ms: 2 * row.gpu_ms }))).every((row) => row.below_floor),
+    ).toBe(true);
+  });
+
+  it('never hold a number that is none', () => {
+    const zero = rows.map((row) => ({
+      ...row,
+      gpu_ms: 0,
+      flops: 0,
+      weight_bytes: 0,
+      read_bytes: 0,
+      written_bytes: 0,
+      kv_bytes: 0,
+      floor_ms: null,
+    }));
+    for (const row of kernel_facts(zero)) {
+      expect(row).toMatchObject({ share: null, flops_per_s: null, bytes_per_s: null, intensity: null });
+      expect(row).toMatchObject({ efficiency: null, below_floor: false });
+    }
+  });
+});
+
+describe('numbers', () => {
+  it.each([
+    [0, '0'],
+    [0.0123456, '0.0123'],
+    [9.999, '10.0'],
+    [999.4, '999'],
+    [999.6, '1,000'],
+    [12345.6, '12,346'],
+    [-1.5, '−1.50'],
+    [2e-9, '2.0e-9'],
+  ])('%d reads %s', (value, text) => expect(digits(value)).toBe(text));
+
+  it('carry units', () => {
+    expect(si(1.234e10, 'FLOP')).toBe('12.3 GFLOP');
+    expect(si(999.7e6, 'B')).toBe('1.00 GB');
+    expect(si(512, 'B')).toBe('512 B');
+    expect(percent(0.0312)).toBe('3.1 %');
+    expect(percent(0.996)).toBe('100 %');
+    expect(interval([1, 2])).toBe('1.00 to 2.00 ms');
+    expect(interval(null)).toBe('one run: none');
+  });
+
+  it('of an axis are round, in order and inside', () => {
+    const range = fc.tuple(
+      fc.double({ min: 0, max: 1e6, noNaN: true }),
+      fc.double({ min: 1e-3, max: 1e6, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(range, fc.integer({ min: 2, max: 12 }), ([low, span], wanted) => {
+        const ticks = round_ticks(low, low + span, wanted);
+        const slack = 1e-6 * (low + span);
+        expect(ticks.length).toBeLessThanOrEqual(wanted + 1);
+        for (const [i, value] of ticks.entries()) {
+          expect(value).toBeGreaterThanOrEqual(low - slack);
+          expect(value).toBeLessThanOrEqual(low + span + slack);
+          if (i > 0) expect(value).toBeGreaterThan(ticks[i - 1] as number);
+        }
+      }),
+    );
+  });
+});
