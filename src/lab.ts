@@ -39,7 +39,9 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .command('compare')
     .argument('<a>', 'results folder, its e1_stage_latency_breakdown.json, or one configuration')
     .argument('<b>', 'the same of another run')
-    .description('ratio B/A of every stage; significant: its 95 % interval leaves out 1 and Mann-Whitney gives p < 0.05')
+    .description(
+      'ratio B/A of every stage; significant: its 95 % interval leaves out 1 and Mann-Whitney gives p < 0.05',
+    )
     .option('--fail-above <ratio>', 'exit with 1 where a significant ratio is larger, such as 1.10', number)
     .option('--json', 'print one JSON object')
     .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));

@@ -70,6 +70,7 @@ async function build(with_types) {
       __VERSION__: JSON.stringify(version),
       __COMMIT__: JSON.stringify(hash),
       __DIRTY__: JSON.stringify(dirty),
+      __BUILD__: JSON.stringify(digest.slice(0, 16)),
     },
   };
   const { cli, bench, ...others } = entries;

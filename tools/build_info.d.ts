@@ -4,4 +4,5 @@ declare const __VERSION__: string;
 declare const __COMMIT__: string;
 /** True where the working tree differed from the commit. */
 declare const __DIRTY__: boolean;
+/** Digest of all sources and packages. */
 declare const __BUILD__: string;

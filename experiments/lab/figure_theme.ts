@@ -1,7 +1,10 @@
 import { FONT } from './font.ts';
 import type { PartName, StageName } from './schema.ts';
 
-/** Sizes in points; a figure's specification counts in points, 72 to the inch. */
+/** A figure's specification counts in points. */
+export const POINTS_PER_INCH = 72;
+
+/** Sizes in points. */
 export const SIZE = { title: 18, label: 16, tick: 14, note: 11 } as const;
 
 export const PALETTE = [
@@ -68,7 +71,7 @@ export function patterns(svg: string): string {
     .join('');
 }
 
-/** Marks of series that have no colour of their own. Fewer than 9 series differ in shape, fewer than 5 in dash. */
+/** Marks of series that have no colour of their own. Up to nine series differ in shape, up to four in dash. */
 export const SHAPES = [
   'circle',
   'square',
@@ -78,6 +81,7 @@ export const SHAPES = [
   'triangle-down',
   'triangle-right',
   'triangle-left',
+  'M-0.7,-0.7L0.7,0.7M0.7,-0.7L-0.7,0.7',
 ] as const;
 export const DASHES = [
   [1, 0],
@@ -87,13 +91,13 @@ export const DASHES = [
 ] as const;
 
 /** Text on top of data: a white rim keeps it readable on every fill. */
-export const NOTE = { fontSize: SIZE.note, stroke: 'white', strokeWidth: 3, fill: 'black' } as const;
+export const NOTE = { fontSize: SIZE.note, stroke: 'white', strokeWidth: 2.4, fill: 'black' } as const;
 
 const FAMILY = `${FONT}, Arial, sans-serif`;
 
 /** Configuration of vega-lite for all figures. */
 export const THEME = {
-  background: 'white',
+  background: 'transparent',
   padding: 12,
   font: FAMILY,
   aria: false,
@@ -116,6 +120,7 @@ export const THEME = {
     labelFontSize: SIZE.tick,
     labelLimit: 0,
     labelPadding: 4,
+    labelFlush: false,
     gridColor: '#606060',
     gridOpacity: 0.3,
     domainColor: 'black',
@@ -134,5 +139,24 @@ export const THEME = {
     orient: 'bottom',
     direction: 'horizontal',
   },
-  concat: { spacing: 24 },
+  concat: { spacing: 20 },
 } as const;
+
+/** Heading of one panel, in line with its plot. */
+export const panel_title = (text: string, subtitle: string[]) => ({
+  text,
+  subtitle,
+  fontSize: SIZE.label,
+  fontWeight: 'normal' as const,
+  offset: 12,
+  frame: 'group' as const,
+});
+
+/** An axis from zero with round ticks that ends between two of them, so that no label pokes out at its end. */
+export function from_zero(largest: number, ticks: number) {
+  const magnitude = 10 ** Math.floor(Math.log10(largest / ticks));
+  const step = magnitude * ([1, 2, 5].find((round) => round * magnitude >= largest / ticks) ?? 10);
+  const end = (Math.ceil(largest / step - 0.5) + 0.5) * step;
+  const values = Array.from({ length: Math.ceil(end / step) }, (_, i) => i * step);
+  return { scale: { domain: [0, end], nice: false }, axis: { values, format: ',~r' } };
+}

@@ -40,7 +40,13 @@ const BUILT_IN_SIDE = 560;
 export async function generate(flags: GenerateFlags, debug: boolean): Promise<undefined> {
   if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
   const signal = interruptible();
+  const decode_started_ms = performance.now();
   const image = await picture_of(flags);
+  const decoded = {
+    name: flags.image === undefined ? 'make the built-in picture' : 'decode image',
+    started_ms: decode_started_ms,
+    wall_ms: performance.now() - decode_started_ms,
+  };
   const request = request_of(flags, image, signal);
   const bar = progress('loading weights');
   const model = await Molmoe.load({
@@ -53,7 +59,7 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
     if (!flags.json) introduce(model, flags, image);
     if (!flags.json) for await (const token of generation) out(token.text);
     const result = await generation.result;
-    if (flags.trace !== undefined) await write_trace(flags.trace, result);
+    if (flags.trace !== undefined) await write_trace(flags.trace, result, image === undefined ? [] : [decoded]);
     if (flags.json) out(`${JSON.stringify(report(model, request, result))}\n`);
     else {
       out('\n');
@@ -158,9 +164,10 @@ function gpu_summary({ timeline, stages }: GenerateResult): string {
   return `${table(rows)}\nsum of ${timing} passes ${ms(sum_ns / 1e6)}, first to last stamp ${ms(span_ns / 1e6)}, wall of all stages ${ms(of_stages)}${notes}`;
 }
 
-async function write_trace(file: string, result: GenerateResult): Promise<void> {
+async function write_trace(file: string, result: GenerateResult, before: readonly StageSpan[]): Promise<void> {
   if (result.timeline === undefined) return;
   const host: StageSpan[] = [
+    ...before,
     ...result.preprocess,
     ...result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({ name: stage, started_ms, wall_ms, args })),
   ];

@@ -120,7 +120,8 @@ export function stack_chart(options: StackOptions): HTMLElement {
             range: (self, _, high) => {
               if (unit === 'share') return [0, 100];
               const room = Math.max(100, self.width - Math.min(names_px, self.width * 0.4) - 90);
-              return [0, (high || 1) * (1 + 80 / room)];
+              const whiskers = hidden.size === 0 ? categories.map((_, i) => options.interval?.(i)?.[1] ?? 0) : [];
+              return [0, (Math.max(high, ...whiskers) || 1) * (1 + 80 / room)];
             },
           },
         },
