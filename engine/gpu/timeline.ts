@@ -1,5 +1,6 @@
 import { type Buffer, USAGE } from './buffers.ts';
-import type { Dispatch, Executor, HostWork } from './executor.ts';
+import type { Dispatch, Executor, HostWork, PassPlan } from './executor.ts';
+import { type SelfTest, self_test } from './self_test.ts';
 
 /** Passes that carry time stamps: one a stage, or one a dispatch. */
 export type Timing = 'stage' | 'kernel';
@@ -35,6 +36,8 @@ export interface TimelineReport {
   /** Sum of the passes' own times, and last end minus first begin. */
   readonly sum_ns: number;
   readonly span_ns: number;
+  /** Whether stamps show what they must, tried once a device; undefined without stamps. */
+  readonly self_test: SelfTest | undefined;
   /** Encoding, submitting and waiting, as it happened meanwhile. */
   readonly host: readonly HostSpan[];
   /** Stamps that cannot be true as they are; reported, never mended. */
@@ -54,6 +57,8 @@ export interface Anchor {
   readonly host_ms: number;
   readonly error_ms: number;
 }
+
+const SELF_TESTS = new WeakMap<Executor, SelfTest>();
 
 /** WebGPU's largest query set; a pass takes two stamps. */
 const STAMPS = 4096;
@@ -97,7 +102,7 @@ async function fenced_timeline(executor: Executor, timing: Timing, host: HostSpa
       await executor.flush();
       const taken = pairs;
       pairs = [];
-      return report_of(timing, 'host', taken, { gpu_ns: 0n, host_ms: 0, error_ms: 0 }, host.splice(0));
+      return report_of(timing, 'host', taken, { gpu_ns: 0n, host_ms: 0, error_ms: 0 }, host.splice(0), undefined);
     },
     close: () => executor.plan_passes(undefined),
   };
@@ -124,8 +129,8 @@ async function stamped_timeline(executor: Executor, timing: Timing, host: HostSp
   };
 
   const anchor = await anchor_clocks(executor, block_with_room());
-  executor.plan_passes({
-    starts_new_pass: cut(timing),
+  const plan = (starts_new_pass: PassPlan['starts_new_pass']): PassPlan => ({
+    starts_new_pass,
     timestamps: (first) => {
       const block = block_with_room();
       const at = block.used;
@@ -135,7 +140,7 @@ async function stamped_timeline(executor: Executor, timing: Timing, host: HostSp
     },
   });
 
-  const collect = async (): Promise<TimelineReport> => {
+  const take = async (): Promise<StampPair[]> => {
     await executor.flush();
     const stamps: BigUint64Array[] = [];
     for (const block of blocks) {
@@ -148,15 +153,23 @@ async function stamped_timeline(executor: Executor, timing: Timing, host: HostSp
     const taken = stamped;
     stamped = [];
     filling = 0;
-    const pairs = taken.map(({ first, block, at }) => {
+    return taken.map(({ first, block, at }) => {
       const of_block = stamps[block] as BigUint64Array;
       return { first, begin: of_block[at] as bigint, end: of_block[at + 1] as bigint };
     });
-    return report_of(timing, 'gpu', pairs, anchor, host.splice(0));
   };
 
+  let tested = SELF_TESTS.get(executor);
+  if (tested === undefined) {
+    executor.plan_passes(plan(() => true));
+    const times = async () => own_times(await take());
+    tested = await self_test(executor, times);
+    SELF_TESTS.set(executor, tested);
+  }
+  executor.plan_passes(plan(cut(timing)));
+
   return {
-    collect,
+    collect: async () => report_of(timing, 'gpu', await take(), anchor, host.splice(0), tested),
     close() {
       executor.plan_passes(undefined);
       for (const block of blocks) {
@@ -193,19 +206,17 @@ export function report_of(
   pairs: readonly StampPair[],
   anchor: Anchor,
   host: readonly HostSpan[],
+  tested: SelfTest | undefined,
 ): TimelineReport {
   const origin = pairs[0]?.begin ?? 0n;
-  let before = Number.NEGATIVE_INFINITY;
-  const spans = pairs.map(({ first, begin, end }): Span => {
-    const begin_ns = Number(begin - origin);
-    const end_ns = Number(end - origin);
-    const own_ns = end_ns - Math.max(before, begin_ns);
-    before = end_ns;
-    return { first, begin_ns, end_ns, own_ns };
+  const own = own_times(pairs);
+  const spans = pairs.map(({ first, begin, end }, i): Span => {
+    return { first, begin_ns: Number(begin - origin), end_ns: Number(end - origin), own_ns: own[i] as number };
   });
   return {
     timing,
     clock,
+    self_test: tested,
     host,
     spans,
     first_host_ms: anchor.host_ms + Number(origin - anchor.gpu_ns) / 1e6,
@@ -218,6 +229,14 @@ export function report_of(
       quantised: is_quantised(pairs.flatMap(({ begin, end }) => [begin, end])),
     },
   };
+}
+
+/** Of each pass, from when it had the GPU to itself: after the end of the one before. */
+function own_times(pairs: readonly StampPair[]): number[] {
+  return pairs.map(({ begin, end }, i) => {
+    const before = pairs[i - 1]?.end;
+    return Number(end - (before !== undefined && before > begin ? before : begin));
+  });
 }
 
 /** Browsers round stamps to 65,536 or 100,000 ns against timing attacks; Dawn's toggle turns that off. */

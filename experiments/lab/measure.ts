@@ -113,6 +113,7 @@ export interface InstrumentedResult {
   readonly strip: Strip;
   readonly clock: TimelineReport['clock'];
   readonly anchor_error_ms: number;
+  readonly self_test: TimelineReport['self_test'];
 }
 
 /** One run with a stamp around every kernel: GPU time by stage, part and kernel. Its wall times are not the plain ones. */
@@ -127,6 +128,7 @@ export async function measure_kernels(model: Generator, request: GenerateRequest
     strip: strip_of(timeline),
     clock: timeline.clock,
     anchor_error_ms: timeline.anchor_error_ms,
+    self_test: timeline.self_test,
   };
 }
 

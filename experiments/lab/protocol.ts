@@ -69,12 +69,25 @@ export async function run_protocol(
     counters: counters(result),
     warnings: [
       ...result.warnings,
+      ...instrumented.flatMap(doubts).slice(0, 1),
       ...warnings_of(
         'T_total',
         samples.map((sample) => sample.T_total),
       ),
     ],
   };
+}
+
+/** Stamps that cannot be true are reported, never mended. */
+function doubts({ run: { faults }, self_test }: InstrumentedResult): string[] {
+  const found = [
+    ...(faults.negative > 0 ? [`${faults.negative} kernels end before they begin`] : []),
+    ...(faults.quantised ? ['they are rounded'] : []),
+    ...(self_test?.passed === false
+      ? [`a kernel of four times the work took ${self_test.ratio.toFixed(2)} times as long`]
+      : []),
+  ];
+  return found.length > 0 ? [`GPU time stamps are doubtful: ${found.join('; ')}`] : [];
 }
 
 function together(results: readonly InstrumentedResult[], floor_of: FloorOf | undefined): Instrumented {
@@ -84,6 +97,7 @@ function together(results: readonly InstrumentedResult[], floor_of: FloorOf | un
   return {
     clock: last.clock === 'gpu' ? 'GPU timestamps, a pass a kernel' : 'host clock around fenced submits',
     anchor_error_ms: last.clock === 'gpu' ? last.anchor_error_ms : null,
+    self_test_ratio: last.self_test?.ratio ?? null,
     runs: results.map(({ run }) => run),
     kernels: last.kernels.map((row, i) => {
       const mean = { ...row, gpu_ms: gpu_ms(i) };

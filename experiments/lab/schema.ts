@@ -185,6 +185,8 @@ export type InstrumentedRun = z.infer<typeof instrumented_run_schema>;
 export const instrumented_schema = z.strictObject({
   clock: z.enum(['GPU timestamps, a pass a kernel', 'host clock around fenced submits']),
   anchor_error_ms: finite.nullable(),
+  /** GPU time of a kernel with four times the work of another, over that other's; null without stamps. */
+  self_test_ratio: finite.nullable(),
   runs: z.array(instrumented_run_schema),
   kernels: z.array(kernel_row_schema),
   /** The last run as a strip: consecutive passes of one stage, layer and part joined. */

@@ -141,7 +141,7 @@ function summary(result: GenerateResult): string {
 /** Where the GPU's own time went; without stamps, the host's time around each pass, submitted and awaited by itself. Stamping each pass slows a run: these are not its plain times. */
 function gpu_summary({ timeline, stages }: GenerateResult): string {
   if (timeline === undefined) return '';
-  const { timing, clock, sum_ns, span_ns, faults } = timeline;
+  const { timing, clock, sum_ns, span_ns, faults, self_test } = timeline;
   const name_of = (span: (typeof timeline.spans)[number]) =>
     timing === 'kernel' ? `${span.first.tag.stage} ${span.first.tag.component}` : span.first.tag.stage;
   const sums = gpu_time_by(timeline, name_of);
@@ -158,6 +158,9 @@ function gpu_summary({ timeline, stages }: GenerateResult): string {
     ...(faults.negative > 0 ? [`${faults.negative} passes end before they begin`] : []),
     ...(faults.zero > 0 ? [`${faults.zero} passes take no time`] : []),
     ...(faults.quantised ? ['stamps are rounded'] : []),
+    ...(self_test?.passed === false
+      ? [`a kernel of four times the work took ${self_test.ratio.toFixed(2)} times as long`]
+      : []),
   ];
   const notes = wrong.length > 0 ? `; stamps are doubtful: ${wrong.join(', ')}` : '';
   const of_stages = stages.reduce((sum, stage) => sum + stage.wall_ms, 0);

@@ -11,22 +11,22 @@ const pairs = (...times: [number, number][]) =>
 
 describe('stamps', () => {
   it('of dependent passes do not count the pass before', () => {
-    const report = report_of('kernel', 'gpu', pairs([1000, 1500], [1010, 1900], [2003, 2004]), anchor, []);
+    const report = report_of('kernel', 'gpu', pairs([1000, 1500], [1010, 1900], [2003, 2004]), anchor, [], undefined);
     expect(report.spans.map((span) => span.own_ns)).toEqual([500, 400, 1]);
     expect([report.sum_ns, report.span_ns]).toEqual([901, 1004]);
     expect(report.first_host_ms).toBeCloseTo(20.0005, 9);
     expect(report.faults).toEqual({ negative: 0, zero: 0, quantised: false });
   });
   it('that cannot be true are counted, not mended', () => {
-    const report = report_of('kernel', 'gpu', pairs([100, 300], [250, 260], [260, 260]), anchor, []);
+    const report = report_of('kernel', 'gpu', pairs([100, 300], [250, 260], [260, 260]), anchor, [], undefined);
     expect(report.spans.map((span) => span.own_ns)).toEqual([200, -40, 0]);
     expect(report.faults).toMatchObject({ negative: 1, zero: 1 });
   });
   it('that were rounded are noticed', () => {
-    expect(report_of('kernel', 'gpu', pairs([100_000, 300_000], [300_000, 900_000]), anchor, []).faults.quantised).toBe(
-      true,
-    );
-    expect(report_of('kernel', 'gpu', [], anchor, []).faults.quantised).toBe(false);
+    expect(
+      report_of('kernel', 'gpu', pairs([100_000, 300_000], [300_000, 900_000]), anchor, [], undefined).faults.quantised,
+    ).toBe(true);
+    expect(report_of('kernel', 'gpu', [], anchor, [], undefined).faults.quantised).toBe(false);
   });
 });
 
@@ -54,6 +54,8 @@ describe('a timeline', async () => {
       Math.min(...report.spans.filter((span) => span.first.params.rows === rows).map((span) => span.own_ns));
     expect(least(240)).toBeGreaterThan(2 * least(24));
     expect(report.faults).toMatchObject({ negative: 0, quantised: false });
+    expect(report.self_test?.passed).toBe(true);
+    expect(report.self_test?.ratio).toBeGreaterThan(2);
     expect(report.sum_ns).toBeLessThanOrEqual(report.span_ns);
   });
 

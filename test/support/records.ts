@@ -185,6 +185,7 @@ export function fake_configuration(
     instrumented: {
       clock: 'GPU timestamps, a pass a kernel',
       anchor_error_ms: 0.4,
+      self_test_ratio: 3.9,
       runs: [
         {
           wall_ms: ms * 1.05,

@@ -14,7 +14,7 @@ export function headline(head: Head, title: string, notes: readonly string[], wi
   const { model, adapter } = head.provenance;
   const weights = model.weights_kind === 'synthetic' ? ', synthetic weights' : '';
   const lines = [
-    `${model.name}${weights}, ${model.dtype}; ${adapter.type} adapter ${adapter.device || adapter.description}`,
+    `${model.name}${weights}, ${model.dtype}; ${adapter.type} adapter ${adapter.description || adapter.device}`,
     ...notes,
   ];
   const width = width_in * POINTS_PER_INCH - 2 * THEME.padding;

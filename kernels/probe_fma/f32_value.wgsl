@@ -1,0 +1,2 @@
+alias Value = f32;
+alias Value4 = vec4f;
