@@ -35,6 +35,22 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--recalibrate', 'measure the ceilings of the adapter again')
     .action((options) => run(async () => (await import('./commands/e1.ts')).e1(options, debug())));
 
+  with_knobs(on_model(program.command('explain')))
+    .description(
+      'one request stage by stage: what it asks of the adapter, the least that takes, what it took, what bounds it',
+    )
+    .addOption(
+      new Option('--regime <name>', 'built-in picture: low (336x336), medium (560x560), high (1008x784)').choices(
+        words(REGIMES),
+      ),
+    )
+    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
+    .option('--prompt <text>', 'question; alone, without a picture')
+    .option('--decode <n>', 'new tokens', positive, 16)
+    .option('--recalibrate', 'measure the ceilings of the adapter again')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
+
   program
     .command('compare')
     .argument('<a>', 'results folder, its e1_stage_latency_breakdown.json, or one configuration')

@@ -1,3 +1,4 @@
+import { below_floor } from '../../engine/meter/roofline.ts';
 import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import {
   counters,
@@ -61,15 +62,17 @@ export async function run_protocol(
     on_run(1);
   }
   const result = last as GenerateResult;
+  const timed = instrumented.length > 0 ? together(instrumented, floor_of) : null;
   return {
     tokens: token_counts(result, request.image),
     clean: { clock: 'host wall time between fences', samples },
     methods,
-    instrumented: instrumented.length > 0 ? together(instrumented, floor_of) : null,
+    instrumented: timed,
     counters: counters(result),
     warnings: [
       ...result.warnings,
       ...instrumented.flatMap(doubts).slice(0, 1),
+      ...beaten_floors(timed),
       ...warnings_of(
         'T_total',
         samples.map((sample) => sample.T_total),
@@ -88,6 +91,19 @@ function doubts({ run: { faults }, self_test }: InstrumentedResult): string[] {
       : []),
   ];
   return found.length > 0 ? [`GPU time stamps are doubtful: ${found.join('; ')}`] : [];
+}
+
+/** No kernel is faster than its floor: where one is, the model of the floor or the probe is wrong. */
+function beaten_floors(instrumented: Instrumented | null): string[] {
+  const rows = (instrumented?.kernels ?? []).filter(
+    (row) => row.floor_ms !== null && below_floor(row.gpu_ms, row.floor_ms),
+  );
+  const names = rows.map((row) => `${row.stage} ${row.kernel}`).slice(0, 3);
+  return rows.length > 0
+    ? [
+        `${rows.length} kernels ran faster than their floor (${names.join(', ')}): the ceilings are too low; --recalibrate on a quiet machine`,
+      ]
+    : [];
 }
 
 function together(results: readonly InstrumentedResult[], floor_of: FloorOf | undefined): Instrumented {

@@ -1,5 +1,6 @@
 import { cpus, hostname, release, totalmem, type } from 'node:os';
 import { TOGGLES } from '../../engine/gpu/device.ts';
+import { repository_parameters } from '../../engine/meter/legacy.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { sampled_digest } from '../../engine/weights/digest.ts';
@@ -47,7 +48,7 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
       tokenizer: facts.tokenizer,
       layers: facts.config.n_layers,
       experts: facts.config.n_experts,
-      parameters: { ...parameter_counts(facts.config) },
+      parameters: { ...repository_parameters(facts.config), ...parameter_counts(facts.config) },
     },
     host: {
       name: hostname(),

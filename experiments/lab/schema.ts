@@ -251,6 +251,9 @@ export const ceilings_schema = z.strictObject({
   /** Reads and writes of buffers much larger than caches, bytes/s. */
   stream_read_bytes: finite,
   stream_write_bytes: finite,
+  /** Reads of the same bytes again, bytes/s, where a cache holds them; and how many it holds. */
+  cache_read_bytes: finite,
+  cache_bytes: count,
   /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
   dispatch_ms: finite,
   readback_ms: finite,

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../../engine/errors.ts';
 import { legacy_flops } from '../../engine/meter/legacy.ts';
+import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { chrome_trace } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
@@ -10,7 +11,6 @@ import { flops_file, parts_file, stages_file } from '../../experiments/core/e1_r
 import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
 import { type Cell, run_cells } from '../../experiments/lab/experiment.ts';
 import { render } from '../../experiments/lab/figures.ts';
-import { floor_with } from '../../experiments/lab/floors.ts';
 import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { open_results, type Results } from '../../experiments/lab/record.ts';
@@ -69,7 +69,11 @@ export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
       experiment: 'e1',
       fingerprint: { provenance, protocol, knobs: { ...knobs, portrait: flags.portrait === true } },
       fresh: flags.fresh,
-      ceilings: await ceilings_for(model.executor, { build: build.digest, recalibrate: flags.recalibrate }),
+      ceilings: await ceilings_for(model.executor, {
+        build: build.digest,
+        backend: model.adapter.backend,
+        recalibrate: flags.recalibrate,
+      }),
     });
     await measure_cells(model, cells, results, protocol, flags, signal);
     await publish(results, protocol);
@@ -121,12 +125,13 @@ async function measure_cells(
     note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
   const bar = progress('measuring');
   const { ceilings } = results.run;
+  const weight_bytes = pass_weight_bytes(model.facts.config, model.facts.dtype, cells[0]?.request.knobs?.topK);
   try {
     await run_cells(cells, {
       results,
       protocol,
       signal,
-      floor_of: ceilings === null ? undefined : floor_with(ceilings),
+      floor_of: ceilings === null ? undefined : (row) => floor_of(row, ceilings, weight_bytes[row.stage]),
       load: () => model.load(undefined, signal).then((loaded) => loaded.engine),
       complete: async (cell, measured, engine) => ({
         flops: {

@@ -99,7 +99,7 @@ function scaling({ scaling: { prefill, decode } }: E1Stages): string {
       fit.slope_ci95 === null
         ? ''
         : ` (95 %: ${fit.slope_ci95[0].toPrecision(3)} to ${fit.slope_ci95[1].toPrecision(3)})`;
-    const quality = fit.r_squared === null ? '' : `, R squared ${fit.r_squared.toFixed(4)}`;
+    const quality = fit.r_squared === null || fit.n < 3 ? '' : `, R squared ${fit.r_squared.toFixed(4)}`;
     return `${name}: ${fit.slope.toPrecision(3)} ms a ${unit}${interval} + ${fit.intercept.toPrecision(3)} ms${quality}, ${fit.n} points`;
   };
   return `${bold('scaling')}\n${line('prefill', 'prompt position', prefill)}\n${line('decode', 'step', decode)}`;
@@ -113,8 +113,8 @@ function correlations({ correlation }: E1Flops): string {
       row.over,
       row.flops,
       String(row.n),
-      number(row.spearman),
-      number(row.r_squared),
+      row.n < 3 ? '' : number(row.spearman),
+      row.n < 3 ? '' : number(row.r_squared),
       row.ms_per_gflop === null ? '' : row.ms_per_gflop.map((x) => x.toPrecision(2)).join(' to '),
     ]);
   return `${bold('FLOPs against latency')}\n${table([['over', 'FLOPs', 'n', 'rank correlation', 'R squared', 'ms a GFLOP'], ...rows])}`;

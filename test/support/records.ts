@@ -255,6 +255,8 @@ export const FAKE_RUN: Run = {
     matrix_f16_flops: null,
     stream_read_bytes: 12e9,
     stream_write_bytes: 8e9,
+    cache_read_bytes: 20e9,
+    cache_bytes: 16 * 2 ** 20,
     dispatch_ms: 0.006,
     readback_ms: 0.15,
   },

@@ -1,0 +1,170 @@
+import { UsageError } from '../../engine/errors.ts';
+import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
+import { plan_blocks } from '../../engine/model/knobs.ts';
+import type { GenerateRequest } from '../../engine/molmoe.ts';
+import { decode_image } from '../../engine/node/decode_image.ts';
+import { type OpenModel, open_model } from '../../engine/node/load.ts';
+import { REGIMES, type Regime } from '../../experiments/core/e1.ts';
+import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
+import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
+import type { Ceilings } from '../../experiments/lab/schema.ts';
+import { build, commit, dirty, version } from '../build.ts';
+import { interruptible } from '../options.ts';
+import { bold, dim, ms, note, out, progress, short_number, warn } from '../print.ts';
+import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
+import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+
+export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags {
+  readonly regime?: Regime;
+  readonly image?: string;
+  readonly prompt?: string;
+  readonly decode: number;
+  readonly recalibrate?: boolean;
+  readonly json?: boolean;
+}
+
+const BUILT_IN_PROMPT = 'Describe this image.';
+
+/** One request, stage by stage: what it asks of the adapter, the least that takes, what it took, and what bounds it. */
+export async function explain(flags: ExplainFlags, debug: boolean): Promise<undefined> {
+  if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
+  if (flags.regime !== undefined && flags.image !== undefined)
+    throw new UsageError('--regime and --image: expected one picture, found both; leave one out');
+  const signal = interruptible();
+  const image = await picture_of(flags);
+  const request: GenerateRequest = {
+    prompt: flags.prompt ?? BUILT_IN_PROMPT,
+    image,
+    maxNewTokens: flags.decode,
+    ignoreEos: true,
+    knobs: knobs_of(flags),
+    signal,
+  };
+  const model = await open_model(load_options(flags, debug));
+  try {
+    plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
+    const ceilings = await ceilings_of(model, flags);
+    const explained = await run(model, request, ceilings, flags, signal);
+    if (flags.json) out(`${JSON.stringify(explained)}\n`);
+    else print(explained, model, image, request);
+  } finally {
+    await model.close();
+  }
+}
+
+async function picture_of({ image, regime, prompt }: ExplainFlags): Promise<Picture | undefined> {
+  if (image !== undefined) return decode_image(image);
+  if (regime === undefined && prompt !== undefined) return undefined;
+  const { width, height } = REGIMES[regime ?? 'medium'];
+  return formula_picture('rings', width, height);
+}
+
+async function ceilings_of(model: OpenModel, flags: ExplainFlags): Promise<Ceilings> {
+  const bar = progress('measuring the ceilings of this adapter');
+  const { recalibrate } = flags;
+  const { backend } = model.adapter;
+  return ceilings_for(model.executor, { build: build.digest, backend, recalibrate, on_progress: bar.update }).finally(
+    bar.end,
+  );
+}
+
+interface Explained {
+  readonly schema: 'molmoe.explain/1';
+  readonly version: string;
+  readonly commit: string;
+  readonly dirty: boolean;
+  readonly adapter: string;
+  readonly model: string;
+  readonly weights: string;
+  readonly dtype: string;
+  readonly tokens: Readonly<Record<string, number>>;
+  readonly clocks: { readonly wall: string; readonly gpu: string };
+  readonly ceilings: Ceilings;
+  readonly preprocess_ms: number;
+  readonly stages: readonly (StageFacts & { readonly explanation: string })[];
+  readonly faults: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** A run that compiles every shape, a plain one for wall times, one with every kernel stamped. */
+async function run(
+  open: OpenModel,
+  request: GenerateRequest,
+  ceilings: Ceilings,
+  flags: ExplainFlags,
+  signal: AbortSignal,
+): Promise<Explained> {
+  const bar = progress('loading weights');
+  const { engine } = await open.load(bar.update, signal).finally(bar.end);
+  await measure(engine, request);
+  const { result } = await measure(engine, request);
+  const { kernels, clock } = await measure_kernels(engine, request);
+  const { config, name, weights } = open.facts;
+  const pass = pass_weight_bytes(config, flags.dtype, plan_blocks(config, request.knobs ?? {}));
+  const counts = counters(result);
+  const stages = result.stages.map(({ stage, wall_ms }) => {
+    const of_stage = kernels.filter((row) => row.stage === stage);
+    const exact = counts[stage];
+    if (exact === undefined) throw new Error(`${stage}: ran without counts`);
+    const measured = { stage, counts: exact, wall_ms, kernels: of_stage };
+    const facts = stage_facts(measured, result.counts, result.decode_step_ms.length, ceilings, pass[stage]);
+    return { ...facts, explanation: `${bound_sentence(facts, ceilings, flags.dtype)} ${gap_sentence(facts)}` };
+  });
+  return {
+    schema: 'molmoe.explain/1',
+    version,
+    commit,
+    dirty,
+    adapter: ceilings.adapter,
+    model: name,
+    weights,
+    dtype: flags.dtype,
+    tokens: { ...result.counts },
+    clocks: {
+      wall: 'host wall time between fences, a plain run after a warm-up',
+      gpu:
+        clock === 'gpu'
+          ? 'sum of GPU time stamps, a pass a kernel, of another run: stamping slows it'
+          : "sum of the host's times around each kernel, submitted and awaited by itself, of another run",
+    },
+    ceilings,
+    preprocess_ms: result.preprocess_ms,
+    stages,
+    faults: faults(stages),
+    warnings: result.warnings,
+  };
+}
+
+function print(
+  { ceilings, stages, clocks, preprocess_ms, ...rest }: Explained,
+  model: OpenModel,
+  image: Picture | undefined,
+  request: GenerateRequest,
+): void {
+  const { facts } = model.executor.device;
+  const rate = (value: number, unit: string) => `${short_number(value)}${unit}/s`;
+  note(dim(`adapter  ${facts.description || facts.device} (${facts.type})`));
+  note(dim(`model    ${rest.model}: ${rest.weights}, stored as ${rest.dtype}`));
+  note(
+    dim(
+      `ceilings ${rate(ceilings.fma_f32_flops, 'FLOP')} f32, reads ${rate(ceilings.stream_read_bytes, 'B')} (${rate(ceilings.cache_read_bytes, 'B')} within ${short_number(ceilings.cache_bytes)}B), writes ${rate(ceilings.stream_write_bytes, 'B')}, ${(1000 * ceilings.dispatch_ms).toPrecision(3)} us a launch; measured ${ceilings.date}`,
+    ),
+  );
+  const { text_tokens, prompt_tokens, inserted_cells = 0, image_tokens = 0, new_tokens, views } = rest.tokens;
+  const picture =
+    image === undefined
+      ? 'no picture'
+      : `a picture of ${image.width}x${image.height} as ${views} views (${inserted_cells} cells and ${image_tokens - inserted_cells} marks in the prompt)`;
+  out(
+    `${bold('request')}: ${picture}, "${request.prompt}" (${text_tokens} tokens), ${prompt_tokens} prompt positions, ${new_tokens} new tokens; ${ms(preprocess_ms)} of host preparation\n\n`,
+  );
+  out(`${stages_table(stages)}\n\n`);
+  for (const { stage, explanation } of stages) out(`${bold(stage)}: ${explanation}\n`);
+  out(
+    dim(
+      `\nfloor: least time the ceilings allow, kernel by kernel; efficiency: floor / wall\nwall: ${clocks.wall}\nGPU sum: ${clocks.gpu}\n`,
+    ),
+  );
+  for (const line of [...rest.warnings, ...rest.faults]) warn(line);
+}

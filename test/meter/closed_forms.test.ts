@@ -1,0 +1,258 @@
+import { describe, expect, it } from 'vitest';
+import type { RunOptions } from '../../engine/generate.ts';
+import { vision_counts } from '../../engine/input/layout.ts';
+import { type ClosedForm, closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
+import type { Ledger, LedgerRow } from '../../engine/meter/ledger.ts';
+import type { Context } from '../../engine/model/context.ts';
+import { plan_blocks } from '../../engine/model/knobs.ts';
+import { preset_config } from '../../engine/model/presets.ts';
+import { test_executor } from '../support/gpu.ts';
+import { run_to_end, some_ids, synthetic_context } from '../support/run.ts';
+import { stub_executor } from '../support/stub_executor.ts';
+
+const SOFTWARE = { subgroup_size: 8, software: true };
+const HARDWARE = { subgroup_size: 32, software: false };
+
+/** The ledger's rows under the names of the closed forms: scores are what attention kernels do, the rest is projections. */
+function counted(ledger: Ledger): Omit<ClosedForm, 'totals'> {
+  const flops = (match: (row: LedgerRow) => boolean) => ledger.sum(match).flops;
+  const of = (stage: string, component: string) => flops((r) => r.stage === stage && r.component === component);
+  const split = (stage: string, component: string, scores: RegExp) => {
+    const part = (is_score: boolean) =>
+      flops((r) => r.stage === stage && r.component === component && scores.test(r.kernel) === is_score);
+    return [part(false), part(true)] as [number, number];
+  };
+  const language = (stage: string) => {
+    const [attention_projections, attention_scores] = split(stage, 'attention', /^attention/);
+    return {
+      attention_projections,
+      attention_scores,
+      router: of(stage, 'moe_router'),
+      experts: of(stage, 'moe_experts'),
+      head: of(stage, 'lm_head'),
+    };
+  };
+  const [attention_projections, attention_scores] = split('vision_encoder', 'attention', /^attention/);
+  const [pooling_projections, pooling_scores] = split('projector', 'pooling', /^pool_attention/);
+  return {
+    vision_encoder: {
+      patch_embed: of('vision_encoder', 'patch_embed'),
+      attention_projections,
+      attention_scores,
+      mlp: of('vision_encoder', 'mlp'),
+    },
+    projector: { pooling_projections, pooling_scores, mlp: of('projector', 'mlp') },
+    prefill: language('prefill'),
+    decode: language('decode'),
+  };
+}
+
+interface Case {
+  readonly views: number;
+  readonly prompt: number;
+  readonly options: RunOptions;
+}
+
+/** Runs it and compares every component, and that nothing else was counted. */
+async function check(context: Context, { views, prompt, options }: Case): Promise<void> {
+  const { config } = context;
+  const crops = views > 0 ? blank_crops(views) : undefined;
+  const { result } = await run_to_end(context, { ids: some_ids(prompt, config.vocab_size), crops }, options);
+  const { totals, ...parts } = closed_form_flops(config, {
+    views,
+    prompt_tokens: prompt,
+    new_tokens: options.maxNewTokens,
+    top_k: plan_blocks(config, options.knobs ?? {}),
+    keep_dead_blocks: options.keepDeadBlocks,
+  });
+  expect(counted(result.ledger)).toEqual(parts);
+  expect(result.ledger.sum().flops).toBe(totals.all);
+  for (const { stage, flops } of result.stages) expect([stage, flops]).toEqual([stage, totals[stage]]);
+}
+
+/** Grey pictures whose cells go nowhere: FLOPs do not depend on what is in them. */
+const blank_crops = (views: number) => ({
+  count: views,
+  images: new Float32Array(views * 576 * 588),
+  masks: new Float32Array(views * 576).fill(1),
+  index: new Int32Array(views * 144).fill(-1),
+});
+
+describe('the ledger of a run equals the closed forms, component by component', () => {
+  const knobs = { topK: [1, 2, 3, 4], blocks: [0, 2] };
+  it.each<[string, Case]>([
+    ['text alone', { views: 0, prompt: 11, options: { maxNewTokens: 4 } }],
+    ['one tile', { views: 2, prompt: 19, options: { maxNewTokens: 2 } }],
+    ['two tiles, knobs', { views: 3, prompt: 7, options: { maxNewTokens: 3, knobs } }],
+    ['three tiles, dead blocks', { views: 4, prompt: 6, options: { maxNewTokens: 1, keepDeadBlocks: true } }],
+    ['no token', { views: 0, prompt: 5, options: { maxNewTokens: 0 } }],
+    ['no block', { views: 0, prompt: 5, options: { maxNewTokens: 3, knobs: { blocks: [] } } }],
+  ])('molmoe-tiny on the GPU: %s', async (_, one) => {
+    await check(await tiny, one);
+  });
+  const tiny = test_executor().then((executor) => synthetic_context(executor, preset_config('molmoe-tiny')));
+
+  it('molmoe-mini on the GPU, one tile', async () => {
+    const context = await synthetic_context(
+      await test_executor('auto', { mode: 'release' }),
+      preset_config('molmoe-mini'),
+      'f16',
+    );
+    await check(context, { views: 2, prompt: 40, options: { maxNewTokens: 4 } });
+    await check(context, { views: 0, prompt: 3, options: { maxNewTokens: 3, knobs: { topK: 32, blocks: [1, 15] } } });
+  });
+
+  for (const preset of ['molmoe-tiny', 'molmoe-mini', 'molmoe-1b'] as const) {
+    it.each([
+      ['software', SOFTWARE, 128 * 2 ** 20],
+      ['hardware', HARDWARE, 2 ** 31],
+    ])(`${preset}, all regimes, without a GPU, as on %s adapters`, async (_, traits, binding) => {
+      const context = await synthetic_context(stub_executor(traits, 'auto', binding), preset_config(preset), 'f16');
+      for (const [rows, cols] of [
+        [1, 1],
+        [2, 2],
+        [3, 4],
+      ] as const) {
+        const prompt = prompt_of(rows, cols);
+        await check(context, { views: rows * cols + 1, prompt, options: { maxNewTokens: 5 } });
+        const options = { maxNewTokens: 2, keepDeadBlocks: true, knobs: { topK: 4, blocks: [0, 3] } };
+        await check(context, { views: rows * cols + 1, prompt, options });
+      }
+    });
+  }
+});
+
+/** Prompt positions of a picture of this tiling and some text; "Describe this image." is 9 tokens. */
+const prompt_of = (rows: number, cols: number, text = 9): number =>
+  1 + vision_counts({ rows, cols }).image_tokens + text;
+
+const config = preset_config('molmoe-1b');
+const gf = (flops: number, places: number): number => Number((flops / 1e9).toFixed(places));
+const total = (parts: object): number => Object.values(parts).reduce((sum, part) => sum + part, 0);
+const first_step = (prompt_tokens: number) => total(decode_step_flops(config, prompt_tokens + 1));
+
+describe('molmoe-1b, against tables worked out by hand', () => {
+  // In GFLOP, to the last digit printed there.
+  it.each([
+    ['low', 1, 1, [732.07, 700.3, 11.48, 2.42, 175.02, 6.99, 13.93, 1.37, 525.06, 0.206, 708.64, 2.4006]],
+    ['medium', 2, 2, [1830.17, 1750.75, 28.7, 6.04, 316.75, 22.85, 45.63, 2.47, 950.26, 0.206, 1292.55, 2.4352]],
+    ['high', 3, 4, [4758.44, 4551.94, 74.62, 15.7, 647.47, 95.4, 190.64, 5.06, 1942.4, 0.206, 2690.53, 2.5159]],
+  ])('%s regime', (_, rows, cols, table) => {
+    const prompt_tokens = prompt_of(rows, cols);
+    const request = { views: rows * cols + 1, prompt_tokens, new_tokens: 1 };
+    const all = closed_form_flops(config, { ...request, keep_dead_blocks: true });
+    const { totals, projector, prefill } = closed_form_flops(config, request);
+    const square = closed_form_flops(config, { ...request, full_square: true });
+    expect([
+      gf(all.totals.vision_encoder, 2),
+      gf(totals.vision_encoder, 2),
+      gf(projector.pooling_projections + projector.pooling_scores, 2),
+      gf(projector.mlp, 2),
+      gf(prefill.attention_projections, 2),
+      gf(prefill.attention_scores, 2),
+      gf(square.prefill.attention_scores, 2),
+      gf(prefill.router, 2),
+      gf(prefill.experts, 2),
+      gf(prefill.head, 3),
+      gf(totals.prefill, 2),
+      gf(first_step(prompt_tokens), 4),
+    ]).toEqual(table);
+  });
+
+  it.each([
+    [1, 326, 732.1, 13.9, 708.6, 715.6],
+    [2, 422, 1098.1, 20.8, 919.9, 931.6],
+    [3, 518, 1464.1, 27.8, 1132.4, 1149.9],
+    [4, 614, 1830.2, 34.7, 1346.1, 1370.7],
+    [5, 710, 2196.2, 41.7, 1561.0, 1594.0],
+    [6, 806, 2562.2, 48.6, 1777.1, 1819.6],
+    [7, 902, 2928.3, 55.6, 1994.4, 2047.7],
+    [8, 998, 3294.3, 62.5, 2212.9, 2278.1],
+    [9, 1094, 3660.3, 69.5, 2432.6, 2511.0],
+    [10, 1190, 4026.4, 76.4, 2653.6, 2746.3],
+    [11, 1286, 4392.4, 83.4, 2875.7, 2984.0],
+    [12, 1382, 4758.4, 90.3, 3099.1, 3224.2],
+  ])('one row of %i crops', (cols, prompt_tokens, vit, connector, causal, square) => {
+    expect(prompt_of(1, cols)).toBe(prompt_tokens);
+    const request = { views: cols + 1, prompt_tokens, new_tokens: 1, keep_dead_blocks: true };
+    const { totals } = closed_form_flops(config, request);
+    const full = closed_form_flops(config, { ...request, full_square: true });
+    const found = [totals.vision_encoder, totals.projector, totals.prefill, full.totals.prefill];
+    expect(found.map((flops) => gf(flops, 1))).toEqual([vit, connector, causal, square]);
+  });
+
+  it.each([
+    [50, 798.7, 1.11],
+    [150, 1019.4, 1.41],
+    [250, 1241.3, 1.7],
+    [350, 1464.6, 1.99],
+    [450, 1689.1, 2.29],
+    [550, 1915.0, 2.58],
+    [650, 2142.2, 2.86],
+    [750, 2370.7, 3.15],
+    [850, 2600.5, 3.44],
+    [950, 2831.7, 3.72],
+    [1050, 3064.1, 4.0],
+    [1150, 3297.9, 4.28],
+    [1250, 3532.9, 4.56],
+    [1350, 3769.3, 4.83],
+    [1450, 4007.0, 5.11],
+    [1500, 4126.3, 5.25],
+  ])('%i text tokens', (text, causal, share) => {
+    const request = { views: 2, prompt_tokens: prompt_of(1, 1, text), new_tokens: 1 };
+    const { prefill, totals } = closed_form_flops(config, request);
+    expect(gf(totals.prefill, 1)).toBe(causal);
+    expect(Number(((100 * prefill.attention_scores) / totals.prefill).toFixed(2))).toBe(share);
+  });
+
+  it.each([
+    [1, 0, 0],
+    [5, 9.6, 2.4008],
+    [8, 16.81, 2.401],
+    [10, 21.61, 2.4011],
+    [16, 36.02, 2.4015],
+    [20, 45.63, 2.4018],
+    [32, 74.48, 2.4025],
+    [50, 117.78, 2.4037],
+    [64, 151.49, 2.4046],
+    [100, 238.29, 2.407],
+    [128, 305.92, 2.4088],
+    [200, 480.3, 2.4136],
+    [256, 616.39, 2.4172],
+    [512, 1243.78, 2.434],
+    [1024, 2524.32, 2.4676],
+    [2048, 5188.47, 2.5347],
+    [4096, 10929.1, 2.6689],
+  ])('%i new tokens', (new_tokens, decode, mean) => {
+    const { totals } = closed_form_flops(config, { views: 2, prompt_tokens: 326, new_tokens });
+    expect(gf(totals.decode, 2)).toBe(decode);
+    expect(gf(totals.decode / Math.max(1, new_tokens - 1), 4)).toBe(mean);
+  });
+
+  it.each([
+    [1, 44.48, 6.3, 0.3432, 14.3],
+    [2, 88.76, 12.5, 0.4804, 20.0],
+    [3, 133.04, 18.8, 0.6175, 25.7],
+    [4, 177.31, 25.0, 0.7547, 31.4],
+    [5, 221.59, 31.3, 0.8918, 37.2],
+    [6, 265.87, 37.5, 1.029, 42.9],
+    [7, 310.15, 43.8, 1.1662, 48.6],
+    [8, 354.42, 50.0, 1.3033, 54.3],
+    [9, 398.7, 56.3, 1.4405, 60.0],
+    [10, 442.98, 62.5, 1.5776, 65.7],
+    [11, 487.25, 68.8, 1.7148, 71.4],
+    [12, 531.53, 75.0, 1.8519, 77.1],
+    [13, 575.81, 81.3, 1.9891, 82.9],
+    [14, 620.09, 87.5, 2.1263, 88.6],
+    [15, 664.36, 93.8, 2.2634, 94.3],
+    [16, 708.64, 100.0, 2.4006, 100.0],
+  ])('%i active blocks', (blocks, prefill, prefill_percent, step, step_percent) => {
+    const some = Array.from({ length: 16 }, (_, block) => (block >= 16 - blocks ? 8 : 0));
+    const of = (top_k: number[] | number) =>
+      closed_form_flops(config, { views: 0, prompt_tokens: 326, new_tokens: 1, top_k }).totals.prefill;
+    const step_of = (top_k: number[] | number) => total(decode_step_flops(config, 327, top_k));
+    const percent = (part: number, whole: number) => Number(((100 * part) / whole).toFixed(1));
+    expect([gf(of(some), 2), percent(of(some), of(8))]).toEqual([prefill, prefill_percent]);
+    expect([gf(step_of(some), 4), percent(step_of(some), step_of(8))]).toEqual([step, step_percent]);
+  });
+});
