@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../engine/errors.ts';
 import { config_to_json, type ModelConfig } from '../engine/model/config.ts';
 import { tensor_specs } from '../engine/model/tensors.ts';
-import { file_error, write_atomic } from '../engine/node/files.ts';
+import { file_error, make_folders, write_atomic } from '../engine/node/files.ts';
 import { fill, synthetic_source } from '../engine/weights/formula.ts';
 import { encode } from '../engine/weights/half.ts';
 import { safetensors_header } from '../engine/weights/safetensors.ts';
@@ -41,7 +41,7 @@ export async function write_synthetic_checkpoint(request: SyntheticCheckpoint): 
 
   const partial = `${out}.partial-${process.pid}-${randomBytes(4).toString('hex')}`;
   try {
-    await mkdir(dirname(out), { recursive: true });
+    await make_folders(resolve(dirname(out)));
     await check_room(dirname(out), total_bytes);
     await mkdir(partial);
     let written_bytes = 0;

@@ -36,7 +36,7 @@ const CELLS = 144;
  *   attention pooling, five sixths of the work.
  * - prefill, S1: language parameters x prompt x 2, with all 64 experts where a token takes 8: 6 times high; scores are left
  *   out. S4 adds parameters x prompt^2 x 2, which no computation does: attention's square has layers x width, not every
- *   parameter; four orders of magnitude above the truth.
+ *   parameter; thousands of times high.
  * - decode, S1: parameters x new tokens x 2: all experts again, one step too many, no cache. S4: parameters x sequence
  *   length x 2 for each step, as if every step went through the whole sequence again: hundreds to thousands of times high.
  */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { InputError } from '../errors.ts';
 import type { Folder, RangeReader } from '../weights/source.ts';
 import { shown } from '../weights/text.ts';
@@ -129,6 +129,25 @@ async function read_text(reader: RangeReader, max_bytes: number): Promise<string
     throw new InputError(`${reader.name}: expected text in UTF-8, found other bytes; check the file`);
   }
 }
+
+/** The folder and what it lies in. Node's own recursive mkdir never returns where a parent refuses with ENOENT (/proc). */
+export async function make_folders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error;
+    await make_folders(dirname(path));
+    await make_folders(path);
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** The file appears whole or not at all: written beside its place, flushed, then renamed. */
 export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { cpus, homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { measure_ceilings, PROBES_VERSION } from '../../engine/meter/ceilings.ts';
-import { write_atomic } from '../../engine/node/files.ts';
+import { make_folders, write_atomic } from '../../engine/node/files.ts';
 import { type Ceilings, ceilings_schema } from './schema.ts';
 
 export interface CeilingsOptions {
@@ -90,7 +90,7 @@ async function read_kept(file: string, key: Key): Promise<Ceilings | undefined> 
 /** Where the folder cannot be written, the next run measures again: no reason to fail this one. */
 async function keep(file: string, kept: z.infer<typeof kept_schema>): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await make_folders(dirname(file));
     await write_atomic(file, `${JSON.stringify(kept, null, 2)}\n`);
   } catch {
     // measured, used, not kept

@@ -1,8 +1,8 @@
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { appendFile, readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join, posix, resolve } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import { file_error, write_atomic } from '../../engine/node/files.ts';
+import { file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
 import { differences, digest_of, some_of } from './fingerprint.ts';
 import { LOCK_FILE, take_lock } from './lock.ts';
 import {
@@ -94,7 +94,7 @@ function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
 
 async function make_folder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await make_folders(resolve(folder));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
       throw new InputError(`${folder}: expected a folder for results, found a file; choose another --out`);
@@ -156,7 +156,7 @@ async function write_listed(
   if (!is_inside(name)) throw new Error(`${name}: not a name inside the results folder`);
   const path = join(folder, name);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await make_folders(resolve(dirname(path)));
     // The line end comes first: a line that a full disk cut short does not run into the next.
     if (!listed.has(name)) await appendFile(join(folder, LIST_FILE), `\n${name}`);
   } catch (error) {

@@ -111,17 +111,17 @@ export function bound_sentence(facts: StageFacts, ceilings: AdapterCeilings, dty
   const [units, name] = unit_of(facts);
   const each = (value: number) => short_number(Number((value / units).toPrecision(3)));
   const bytes = moved_bytes(counts);
-  const intensity = `${(counts.flops / bytes).toPrecision(3)} FLOP a byte`;
   const balance = (ceilings.fma_f32_flops / ceilings.stream_read_bytes).toPrecision(3);
+  const intensity = `${(counts.flops / bytes).toPrecision(3)} FLOP a byte (this adapter balances at ${balance})`;
   const change = levers(facts, bound, dtype);
   if (bound === 'launch') {
     const us = (1000 * ceilings.dispatch_ms).toPrecision(3);
     return `Bound by launches: ${counts.dispatches} of at least ${us} us each, more than their arithmetic and bytes need; ${change} would shorten it, fewer FLOPs or bytes would not.`;
   }
   if (bound === 'memory') {
-    return `Bound by memory: each ${name} reads ${each(counts.weight_bytes)}B of weights and moves ${each(bytes - counts.weight_bytes)}B besides for ${each(counts.flops)}FLOP: ${intensity}, where this adapter does ${balance} in the time it streams one; ${change} would shorten it, fewer FLOPs would not.`;
+    return `Bound by memory: each ${name} reads ${each(counts.weight_bytes)}B of weights and moves ${each(bytes - counts.weight_bytes)}B besides for ${each(counts.flops)}FLOP: ${intensity}; ${change} would shorten it, fewer FLOPs would not.`;
   }
-  return `Bound by arithmetic: each ${name} takes ${each(counts.flops)}FLOP and moves ${each(bytes)}B: ${intensity}, where this adapter does ${balance} in the time it streams one; ${change} would shorten it, fewer bytes would not.`;
+  return `Bound by arithmetic: each ${name} takes ${each(counts.flops)}FLOP and moves ${each(bytes)}B: ${intensity}; ${change} would shorten it, fewer bytes would not.`;
 }
 
 /** How far the measured time is from the floor, and which kernels and what else account for it. */
@@ -138,7 +138,7 @@ export function gap_sentence({ floor_ms, wall_ms, gpu_ms, kernels, stage }: Stag
   const kernel =
     worst === undefined || excess(worst) <= 0
       ? ''
-      : `; most above its own floor is ${worst.kernel} of ${worst.part} (${ms(worst.gpu_ms)}, floor ${ms(worst.floor_ms)})`;
+      : `; most above its own floor is ${worst.kernel} in ${worst.part} (${ms(worst.gpu_ms)} of GPU time, floor ${ms(worst.floor_ms)})`;
   const outside = wall_ms - gpu_ms;
   const host = stage === 'decode' ? 'submitting and reading back tokens' : 'submitting and waiting';
   const rest = outside > 0.2 * wall_ms ? `; ${ms(outside)} of the wall time are outside of kernels: ${host}` : '';

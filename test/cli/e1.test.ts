@@ -27,14 +27,23 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const env = { XDG_CACHE_HOME: join(folder, 'cache') };
 const results = join(folder, 'results');
 const quick = ['--model', 'molmoe-tiny', '--runs', '2', '--warmup', '1', '--decode', 'short'];
-const e1 = (out: string, ...args: string[]) => cli(['e1', ...quick, '--out', out, ...args], { env });
+const e1 = (out: string, ...args: string[]) =>
+  cli(['e1', ...quick, '--out', out, ...args], { env, timeout_ms: 110_000 });
 
 const read = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'));
 const keys = (out: string) => readdirSync(join(out, 'configurations')).filter((name) => name.endsWith('.json'));
 
 describe('molmoe e1', () => {
   beforeAll(async () => {
-    const { code, stdout, errors } = await e1(results, '--regime', 'low,medium', '--routing', '--trace');
+    const { code, stdout, errors } = await e1(
+      results,
+      '--regime',
+      'low,medium',
+      '--prompt',
+      'short,long',
+      '--routing',
+      '--trace',
+    );
     expect([code, errors.filter((line) => line.startsWith('error'))]).toEqual([0, []]);
     expect(stdout).toMatch(/findings/);
   });
@@ -46,13 +55,13 @@ describe('molmoe e1', () => {
     run_schema.parse(read(results, 'run.json'));
     for (const name of keys(results)) configuration_schema.parse(read(results, 'configurations', name));
     expect(stages.configurations.map((one) => one.key)).toEqual(parts.configurations.map((one) => one.key));
-    expect([stages.configurations.length, flops.points.length]).toEqual([6, 24]);
+    expect([stages.configurations.length, flops.points.length]).toEqual([4, 16]);
     for (const figure of ['stage_stack_plot', 'scaling_curves', 'attention_ffn_breakdown', 'flops_vs_latency']) {
       const png = readFileSync(join(results, 'figures', `e1_${figure}.png`));
       expect(png.subarray(1, 4).toString()).toBe('PNG');
     }
     expect(readFileSync(join(results, 'report.html'), 'utf8')).toMatch(/^<!doctype html>/i);
-    expect(readdirSync(join(results, 'traces')).length).toBe(6);
+    expect(readdirSync(join(results, 'traces')).length).toBe(4);
     expect(existsSync(join(results, 'lock.json'))).toBe(false);
   });
 
@@ -60,14 +69,9 @@ describe('molmoe e1', () => {
     const stages = e1_stages_schema.parse(read(results, 'e1_stage_latency_breakdown.json'));
     const of = (regime: string, prompt: string) =>
       stages.configurations.find((one) => one.regime === regime && one.prompt === prompt);
-    for (const [fewer, more] of [
-      [of('low', 'short'), of('low', 'long')],
-      [of('low', 'short'), of('medium', 'short')],
-      [of('medium', 'short'), of('medium', 'long')],
-    ]) {
-      expect(more?.prompt_length).toBeGreaterThan(fewer?.prompt_length as number);
-      expect(more?.statistics.T_LLM_prefill?.min).toBeGreaterThan(fewer?.statistics.T_LLM_prefill?.min as number);
-    }
+    const [fewer, more] = [of('low', 'short'), of('medium', 'long')];
+    expect(more?.prompt_length).toBeGreaterThan(fewer?.prompt_length as number);
+    expect(more?.statistics.T_LLM_prefill?.min).toBeGreaterThan(fewer?.statistics.T_LLM_prefill?.min as number);
     for (const one of stages.configurations) {
       expect(one.flops.exact.prefill).toBe(one.counters.prefill?.flops);
       expect(one.num_output_tokens).toBe(8);
@@ -80,8 +84,8 @@ describe('molmoe e1', () => {
 
   it('goes on where it ended, and adds what is missing', async () => {
     const before = keys(results).map((name) => statSync(join(results, 'configurations', name)).mtimeMs);
-    const again = await e1(results, '--regime', 'low,medium', '--routing', '--trace');
-    expect([again.code, again.errors.some((line) => line.includes('6 of 6 configurations'))]).toEqual([0, true]);
+    const again = await e1(results, '--regime', 'low,medium', '--prompt', 'short,long', '--routing', '--trace');
+    expect([again.code, again.errors.some((line) => line.includes('4 of 4 configurations'))]).toEqual([0, true]);
     expect(keys(results).map((name) => statSync(join(results, 'configurations', name)).mtimeMs)).toEqual(before);
   });
 
@@ -89,7 +93,7 @@ describe('molmoe e1', () => {
     const other = await e1(results, '--regime', 'low', '--top-k', '1');
     expect(other.code).toBe(1);
     expect(other.errors.at(-1)).toMatch(/^error: .*topK.*--fresh/);
-    expect(keys(results).length).toBe(6);
+    expect(keys(results).length).toBe(4);
     const fresh = await e1(
       results,
       '--regime',
@@ -138,7 +142,7 @@ describe('molmoe e1', () => {
 
 it('killed at ten moments it loses at most the running configuration, and every file stays readable', async () => {
   const out = join(folder, 'killed');
-  const args = ['e1', ...quick, '--regime', 'low,medium', '--instrumented', '1', '--out', out];
+  const args = ['e1', ...quick, '--decode', 'short,medium', '--regime', 'low', '--out', out];
   let finished = 0;
   const moments = Array.from({ length: 10 }, (_, i) => 600 + ((i * 7919) % 2400));
   for (const moment_ms of moments) {
@@ -159,7 +163,7 @@ it('killed at ten moments it loses at most the running configuration, and every 
     expect(now.length).toBeGreaterThanOrEqual(finished);
     finished = now.length;
   }
-  expect((await cli(args, { env })).code).toBe(0);
+  expect((await cli(args, { env, timeout_ms: 110_000 })).code).toBe(0);
   expect(keys(out).length).toBe(6);
   expect(readdirSync(out, { recursive: true }).filter((name) => String(name).endsWith('.tmp'))).toEqual([]);
 });

@@ -11,7 +11,7 @@ const SAMPLED: Request = {
   ...{ ids: 21, crops: 0 },
   options: { maxNewTokens: 6, sampling: { temperature: 1.5, topP: 0.95, topK: 50, seed: 7 } },
 };
-const PICTURE: Request = { ids: 70, crops: 2, options: { maxNewTokens: 3 } };
+const PICTURE: Request = { ids: 70, crops: 1, options: { maxNewTokens: 3 } };
 const ALL = [TEXT, SAMPLED, PICTURE];
 
 type Results = Awaited<ReturnType<typeof run_request>>[];
@@ -66,8 +66,11 @@ for (const variant of ['lanes', 'tiled'] as const) {
     });
 
     it('with several tokens a readback', async () => {
-      const grouped = ALL.map((request) => ({ ...request, options: { ...request.options, tokensPerReadback: 4 } }));
-      expect(await run_all(ctx, grouped)).toEqual(first);
+      const texts = [TEXT, SAMPLED].map(({ options, ...rest }) => ({
+        ...rest,
+        options: { ...options, tokensPerReadback: 4 },
+      }));
+      expect(await run_all(ctx, texts)).toEqual(first.slice(0, 2));
     });
 
     it('with time stamps around every kernel, and without them again', async () => {

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -14,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
-import { node_folder, write_atomic } from '../../engine/node/files.ts';
+import { make_folders, node_folder, write_atomic } from '../../engine/node/files.ts';
 import { open_checkpoint } from '../../engine/weights/checkpoint.ts';
 import { safetensors_header } from '../../engine/weights/safetensors.ts';
 import type { TensorSpec } from '../../engine/weights/source.ts';
@@ -134,5 +135,25 @@ describe('write_atomic', () => {
     mkdirSync(join(dir, 'taken'));
     await expect(write_atomic(join(dir, 'taken'), 'x')).rejects.toThrow(InputError);
     expect(readdirSync(dir).filter((name) => name.includes('tmp'))).toEqual([]);
+  });
+});
+
+describe('make_folders', () => {
+  it('makes what is missing on the way, and ends with an error where nothing can be made', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'molmoe-folders-'));
+    try {
+      const deep = join(root, 'a', 'b', 'c');
+      await make_folders(deep);
+      await make_folders(deep);
+      expect(statSync(deep).isDirectory()).toBe(true);
+      writeFileSync(join(root, 'file'), '');
+      await expect(make_folders(join(root, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+      await expect(make_folders(join(root, 'file', 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+  it.skipIf(process.platform !== 'linux')('does not hang in /proc', async () => {
+    await expect(make_folders('/proc/molmoe/results')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
