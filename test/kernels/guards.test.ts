@@ -55,7 +55,6 @@ const REQUESTS: readonly Request[] = [
   { ids: 30, crops: 0, options: { maxNewTokens: 4, sampling: { temperature: 1.5, topP: 0.9, topK: 40, seed: 3 } } },
   { ids: 7, crops: 0, options: { maxNewTokens: 3, knobs: { blocks: [] } } },
   { ids: 131, crops: 0, options: { maxNewTokens: 3 } }, // long enough for attention in splits
-  { ids: 65, crops: 1, options: { maxNewTokens: 3 } },
   { ids: 77, crops: 3, options: { maxNewTokens: 2, keepDeadBlocks: true } },
 ];
 const LONG: readonly Request[] = [{ ids: 400, crops: 0, options: { maxNewTokens: 3 } }];

@@ -4,10 +4,11 @@ import { pcg } from '../../engine/weights/formula.ts';
 
 /**
  * What guard zones are made of; both are integers beyond every index. A NaN spreads to whatever it is used for, but
- * maxima and comparisons may drop it; a huge float does not get lost there.
+ * maxima and comparisons may drop it; huge floats of either sign do not all get lost there.
  */
 export const POISONS = { nan: 0x7fc00000, huge: 0x7e000000 } as const;
-const LOW_BITS = 0x3fffff;
+/** Bits that differ from word to word, the sign among them: neither a maximum nor a minimum drops all of them. */
+const VARIED_BITS = 0x803fffff;
 const ZONE_WORDS = 512;
 
 export interface Guard {
@@ -38,9 +39,9 @@ export function guard(executor: Executor, poison: keyof typeof POISONS): Guard {
   gpu.createBuffer = (asked) => {
     if (!(asked.usage & USAGE.storage)) return create(asked);
     const buffer = create({ ...asked, size: asked.size + 4 * ZONE_WORDS });
-    // No two words are the same: arithmetic hands the bits of a NaN on, and they could land in another zone unseen.
+    // Words differ from place to place: arithmetic hands the bits of a NaN on, which could land in another zone unseen.
     const first = ZONE_WORDS * made++;
-    const words = Uint32Array.from({ length: ZONE_WORDS }, (_, i) => POISONS[poison] | (pcg(first + i) & LOW_BITS));
+    const words = Uint32Array.from({ length: ZONE_WORDS }, (_, i) => POISONS[poison] | (pcg(first + i) & VARIED_BITS));
     const all = new Uint32Array(buffer.size / 4);
     for (let end = all.length; end > 0; end -= ZONE_WORDS) {
       all.set(words.subarray(Math.max(0, ZONE_WORDS - end)), Math.max(0, end - ZONE_WORDS));
