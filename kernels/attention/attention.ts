@@ -33,10 +33,9 @@ function pairs(p: AttentionDims, o: Options, tile_rows = 1, tile_keys = 1): numb
   return p.groups * sum;
 }
 
-/** A team of eight lanes: it holds the sums of its queries in registers, so of fewer queries where heads are wide. */
+/** A team of eight lanes holds the sums of its queries in registers. */
 const TEAM = 8;
-const team_rows = (o: Options): number => (head_dim(o) > 64 ? 16 : 32);
-const TEAM_KEYS = 2;
+const TEAM_ROWS = 32;
 const TEAM_COLUMNS = 64;
 const TILE_ROWS = 64;
 const TILE_KEYS = 32;
@@ -64,13 +63,8 @@ export const attention = kernel({
       wgsl: [lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
-      grid: (p, o, traits) => [
-        ceil_div(p.rows, team_rows(o)),
-        ceil_div(p.heads, traits.subgroup_size / TEAM),
-        p.groups,
-      ],
-      executed: (p, o) =>
-        2 * p.heads * pairs(p, o, team_rows(o), TEAM_KEYS) * (head_dim(o) + round_up(head_dim(o), TEAM_COLUMNS)),
+      grid: (p, _, traits) => [ceil_div(p.rows, TEAM_ROWS), ceil_div(p.heads, traits.subgroup_size / TEAM), p.groups],
+      executed: (p, o) => 2 * p.heads * pairs(p, o, TEAM_ROWS) * (head_dim(o) + round_up(head_dim(o), TEAM_COLUMNS)),
     },
   ],
   flops: (p, o) => {

@@ -1,7 +1,9 @@
-// Eight lanes are a team with one head and ROWS queries. Scoring, a lane owns every eighth query and keys are handed
-// round; summing values, a lane owns columns of all queries and weights are handed round. So each key and value is
-// fetched once a team, and nothing goes through memory. Wider subgroups hold several teams, each on a head of its own.
-// Loops of eight unroll, which keeps their arrays in registers; two keys a turn keep the code in the instruction cache.
+// Eight lanes are a team with one head and 32 queries. Scoring, a lane owns every eighth query and keys are handed round;
+// summing values, a lane owns columns of all queries and weights are handed round. So each key and value is fetched once
+// a team. Wider subgroups hold several teams, each on a head of its own. Loops of eight unroll, which keeps their arrays
+// in registers. A turn scores KEYS keys, then sums their values: two loops, because software adapters run small loops
+// nearly twice as fast, and both have all loads and stores ahead of the arithmetic, because a compiler that sinks sums
+// behind the branches of a load or store keeps every product in memory until then.
 struct Params {
   groups: u32,
   rows: u32,
@@ -26,49 +28,52 @@ struct Params {
 var<immediate> params: Params;
 
 const QUADS = HEAD_DIM / 4u;
-const WIDE = HEAD_DIM > 64u; // a lane then owns 16 columns of the output instead of 8, and a team half as many queries
-const BLOCKS = select(4u, 2u, WIDE); // eights of queries a team
-const ROWS = 8u * BLOCKS;
+const WIDE = HEAD_DIM > 64u; // a lane then owns 16 columns of the output instead of 8
+const ROWS = 32u; // queries a team: four blocks of eight
+const KEYS = 64u; // keys a turn
 const LOG2_E = 1.4426950408889634;
 const HIDDEN = -1e30; // the score of a key that its query may not see: finite, so that no difference is NaN
-const ROOM = 60.0; // weights may grow to 2^60 before the maximum they are measured from is raised
 
-alias Queries = array<vec4f, BLOCKS * QUADS>;
+alias Queries = array<vec4f, 4u * QUADS>;
 alias Eight = array<vec4f, 8>; // one four of columns of eight queries
 
-fn scores(q: vec4f, k: vec4f, sum: f32) -> f32 {
+fn score(q: vec4f, k: vec4f, sum: f32) -> f32 {
   return fma(q.w, k.w, fma(q.z, k.z, fma(q.y, k.y, fma(q.x, k.x, sum))));
 }
 
-// Sixteen columns, quad j and on, of two keys: lanes 0-3 hold a four of the first key each, lanes 4-7 of the second.
+// 32 columns of a key, quad j and on, of which lane i holds quad j + i. Two sums a query: one alone would be a long chain.
 @diagnostic(off, subgroup_uniformity)
-fn score_16(
-  j: u32, own: vec4f, q_own: ptr<function, Queries>, s0: ptr<function, vec4f>, s1: ptr<function, vec4f>, team: u32,
+fn score_32(
+  j: u32, own: vec4f, q_own: ptr<function, Queries>, even: ptr<function, vec4f>, odd: ptr<function, vec4f>, team: u32,
 ) {
-  for (var i = 0u; i < min(4u, QUADS - j); i++) {
-    let k0 = subgroupShuffle(own, team + i);
-    let k1 = subgroupShuffle(own, team + i + 4u);
-    for (var b = 0u; b < BLOCKS; b++) {
-      let x = (*q_own)[b * QUADS + j + i];
-      (*s0)[b] = scores(x, k0, (*s0)[b]);
-      (*s1)[b] = scores(x, k1, (*s1)[b]);
+  for (var i = j; i < min(j + 8u, QUADS); i += 2u) {
+    let k0 = subgroupShuffle(own, team + i - j);
+    let k1 = subgroupShuffle(own, team + i - j + 1u);
+    for (var b = 0u; b < 4u; b++) {
+      (*even)[b] = score((*q_own)[b * QUADS + i], k0, (*even)[b]);
+      (*odd)[b] = score((*q_own)[b * QUADS + i + 1u], k1, (*odd)[b]);
     }
   }
 }
 
-// Eight queries, whose lanes hold the weights of two keys, take up the lane's columns of both values.
+// Eight queries, whose lanes hold the weights of a key, take up the lane's columns of its value.
 @diagnostic(off, subgroup_uniformity)
-fn add_values(o: ptr<function, Eight>, weights: vec2f, v0: vec4f, v1: vec4f, team: u32) {
+fn add_value(
+  sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, weight: f32, v0: vec4f, v1: vec4f, team: u32,
+) {
   for (var i = 0u; i < 8u; i++) {
-    let w = subgroupShuffle(weights, team + i);
-    (*o)[i] = fma(vec4f(w.y), v1, fma(vec4f(w.x), v0, (*o)[i]));
+    let w = vec4f(subgroupShuffle(weight, team + i));
+    (*sums0)[i] = fma(w, v0, (*sums0)[i]);
+    (*sums1)[i] = fma(w, v1, (*sums1)[i]);
   }
 }
 
 @diagnostic(off, subgroup_uniformity)
-fn rescale(o: ptr<function, Eight>, keep: f32, team: u32) {
+fn rescale(sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, factor: f32, team: u32) {
   for (var i = 0u; i < 8u; i++) {
-    (*o)[i] *= subgroupShuffle(keep, team + i);
+    let f = subgroupShuffle(factor, team + i);
+    (*sums0)[i] *= f;
+    (*sums1)[i] *= f;
   }
 }
 
@@ -83,96 +88,100 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let group_row = params.q_row0 + workgroup.z * params.rows;
   let q_at = (params.q_col0 + head * HEAD_DIM) / 4u;
   var q_own: Queries; // the lane's queries: row + lane, row + lane + 8 ..
-  for (var j = 0u; j < BLOCKS * QUADS; j++) {
+  for (var j = 0u; j < 4u * QUADS; j++) {
     let own_row = group_row + min(row + lane + 8u * (j / QUADS), last);
     q_own[j] = q[own_row * (params.q_stride / 4u) + q_at + j % QUADS] * (params.scale * LOG2_E);
   }
   var end = params.keys; // keys that some query of the team sees
-  var seen = vec4u(params.keys); // keys that the lane's queries see
   if (CAUSAL) {
     end = params.first_position + min(row + ROWS, params.rows);
-    seen = params.first_position + row + lane + 1u + vec4u(0, 8, 16, 24);
   }
+  let seen = params.first_position + row + lane + 1u + vec4u(0, 8, 16, 24); // keys that the lane's causal queries see
   let kv_row = params.k_row0 + workgroup.z * params.keys;
   let kv_stride = params.kv_stride / 4u;
-  let own_quad = min(2u * lane, QUADS - 2u); // the lane's fours of columns: this, the next, and both + 16 where WIDE
   let k_at = (params.k_col0 + head * HEAD_DIM) / 4u;
+  let own_quad = min(2u * lane, QUADS - 2u); // the lane's fours of columns: this, the next, and both + 16 where WIDE
   let v_at = (params.v_col0 + head * HEAD_DIM) / 4u + own_quad;
   let upper = min(own_quad + 16u, QUADS - 2u) - own_quad;
-  // Blocks 0-3 of queries; where WIDE, blocks 0-1 with the lower columns, then blocks 0-1 with the upper ones.
-  var a0: Eight; var b0: Eight;
-  var a1: Eight; var b1: Eight;
-  var a2: Eight; var b2: Eight;
-  var a3: Eight; var b3: Eight;
-  var total = vec4f();
-  var base = vec4f(HIDDEN); // weights are 2^(score - base)
+  // By block of queries, then for the lane's four fours of columns.
+  var a0: Eight; var b0: Eight; var c0: Eight; var d0: Eight;
+  var a1: Eight; var b1: Eight; var c1: Eight; var d1: Eight;
+  var a2: Eight; var b2: Eight; var c2: Eight; var d2: Eight;
+  var a3: Eight; var b3: Eight; var c3: Eight; var d3: Eight;
+  var total = vec4f(); // by block, as the scores
   var largest = vec4f(HIDDEN);
-  var key = 0u;
-  while (key < end) {
-    let keep = exp2(base - largest);
-    base = largest;
+  var turn: array<vec4f, KEYS>; // scores
+  for (var key0 = 0u; key0 < end; key0 += KEYS) {
+    let stop = min(key0 + KEYS, end);
+    let before = largest;
+    var s = vec4f(); // the scores of the key before, stored a turn late: see the top
+    for (var key = key0; key < stop; key++) {
+      turn[(key + KEYS - 1u) % KEYS] = s;
+      let k_row = (kv_row + key) * kv_stride + k_at;
+      var own0 = k[k_row + min(lane, QUADS - 1u)];
+      var own1 = own0;
+      var own2 = own0;
+      var own3 = own0;
+      if (QUADS > 8u) { own1 = k[k_row + min(8u + lane, QUADS - 1u)]; }
+      if (QUADS > 16u) { own2 = k[k_row + min(16u + lane, QUADS - 1u)]; }
+      if (QUADS > 24u) { own3 = k[k_row + min(24u + lane, QUADS - 1u)]; }
+      var even = vec4f();
+      var odd = vec4f();
+      score_32(0u, own0, &q_own, &even, &odd, team);
+      if (QUADS > 8u) { score_32(8u, own1, &q_own, &even, &odd, team); }
+      if (QUADS > 16u) { score_32(16u, own2, &q_own, &even, &odd, team); }
+      if (QUADS > 24u) { score_32(24u, own3, &q_own, &even, &odd, team); }
+      s = even + odd;
+      if (CAUSAL) {
+        s = select(vec4f(HIDDEN), s, vec4u(key) < seen);
+      }
+      largest = max(largest, s);
+    }
+    turn[(stop - 1u) % KEYS] = s;
+    let keep = exp2(before - largest);
     total *= keep;
-    let keep2 = select(keep.z, keep.x, WIDE);
-    let keep3 = select(keep.w, keep.y, WIDE);
-    rescale(&a0, keep.x, team); rescale(&b0, keep.x, team);
-    rescale(&a1, keep.y, team); rescale(&b1, keep.y, team);
-    rescale(&a2, keep2, team); rescale(&b2, keep2, team);
-    rescale(&a3, keep3, team); rescale(&b3, keep3, team);
-    while (key < end) {
-      // Two keys at a time: lanes 0-3 fetch the first, lanes 4-7 the second.
-      let k_row = (kv_row + min(key + lane / 4u, end - 1u)) * kv_stride + k_at;
-      var s0 = vec4f(); // scores of the first key, by block
-      var s1 = vec4f();
-      score_16(0u, k[k_row + min(lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team);
-      if (QUADS > 4u) { score_16(4u, k[k_row + min(4u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 8u) { score_16(8u, k[k_row + min(8u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 12u) { score_16(12u, k[k_row + min(12u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 16u) { score_16(16u, k[k_row + min(16u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 20u) { score_16(20u, k[k_row + min(20u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 24u) { score_16(24u, k[k_row + min(24u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      if (QUADS > 28u) { score_16(28u, k[k_row + min(28u + lane % 4u, QUADS - 1u)], &q_own, &s0, &s1, team); }
-      s0 = select(vec4f(HIDDEN), s0, vec4u(key) < seen);
-      s1 = select(vec4f(HIDDEN), s1, vec4u(key + 1u) < seen);
-      largest = max(largest, max(s0, s1));
-      // Raising the base touches all sums: it waits until a weight would grow large. The keys are then scored again.
-      if (subgroupAny(any(largest > base + ROOM))) {
-        break;
-      }
-      let w0 = exp2(s0 - base);
-      let w1 = exp2(s1 - base);
-      total += w0 + w1;
-      let v0 = (kv_row + key) * kv_stride + v_at;
-      let v1 = (kv_row + min(key + 1u, end - 1u)) * kv_stride + v_at;
-      let lower_a0 = v[v0]; let lower_b0 = v[v0 + 1u];
-      let lower_a1 = v[v1]; let lower_b1 = v[v1 + 1u];
-      add_values(&a0, vec2f(w0.x, w1.x), lower_a0, lower_a1, team);
-      add_values(&b0, vec2f(w0.x, w1.x), lower_b0, lower_b1, team);
-      add_values(&a1, vec2f(w0.y, w1.y), lower_a0, lower_a1, team);
-      add_values(&b1, vec2f(w0.y, w1.y), lower_b0, lower_b1, team);
+    rescale(&a0, &b0, keep.x, team);
+    rescale(&a1, &b1, keep.y, team);
+    rescale(&a2, &b2, keep.z, team);
+    rescale(&a3, &b3, keep.w, team);
+    if (WIDE) {
+      rescale(&c0, &d0, keep.x, team);
+      rescale(&c1, &d1, keep.y, team);
+      rescale(&c2, &d2, keep.z, team);
+      rescale(&c3, &d3, keep.w, team);
+    }
+    for (var key = key0; key < stop; key++) {
+      let v_row = (kv_row + key) * kv_stride + v_at;
+      let va = v[v_row];
+      let vb = v[v_row + 1u];
+      var vc = va;
+      var vd = vb;
       if (WIDE) {
-        let upper_a0 = v[v0 + upper]; let upper_b0 = v[v0 + upper + 1u];
-        let upper_a1 = v[v1 + upper]; let upper_b1 = v[v1 + upper + 1u];
-        add_values(&a2, vec2f(w0.x, w1.x), upper_a0, upper_a1, team);
-        add_values(&b2, vec2f(w0.x, w1.x), upper_b0, upper_b1, team);
-        add_values(&a3, vec2f(w0.y, w1.y), upper_a0, upper_a1, team);
-        add_values(&b3, vec2f(w0.y, w1.y), upper_b0, upper_b1, team);
-      } else {
-        add_values(&a2, vec2f(w0.z, w1.z), lower_a0, lower_a1, team);
-        add_values(&b2, vec2f(w0.z, w1.z), lower_b0, lower_b1, team);
-        add_values(&a3, vec2f(w0.w, w1.w), lower_a0, lower_a1, team);
-        add_values(&b3, vec2f(w0.w, w1.w), lower_b0, lower_b1, team);
+        vc = v[v_row + upper];
+        vd = v[v_row + upper + 1u];
       }
-      key += 2u;
+      let w = exp2(turn[key % KEYS] - largest);
+      total += w;
+      add_value(&a0, &b0, w.x, va, vb, team);
+      add_value(&a1, &b1, w.y, va, vb, team);
+      add_value(&a2, &b2, w.z, va, vb, team);
+      add_value(&a3, &b3, w.w, va, vb, team);
+      if (WIDE) {
+        add_value(&c0, &d0, w.x, vc, vd, team);
+        add_value(&c1, &d1, w.y, vc, vd, team);
+        add_value(&c2, &d2, w.z, vc, vd, team);
+        add_value(&c3, &d3, w.w, vc, vd, team);
+      }
     }
   }
-  let all = array<Eight, 8>(a0, b0, a1, b1, a2, b2, a3, b3);
-  // Loops that cannot unroll: 64 copies of a store are slow to compile.
+  let all = array<Eight, 16>(a0, b0, c0, d0, a1, b1, c1, d1, a2, b2, c2, d2, a3, b3, c3, d3);
+  // Loops that cannot unroll: copies of a store are slow to compile.
   for (var i = 0u; i < min(ROWS, params.rows - row); i++) {
     let b = i / 8u;
     let sum = subgroupShuffle(total[b], team + i % 8u);
     let to = (group_row + row + i) * (params.o_stride / 4u) + head * QUADS;
     for (var quad = 2u * lane; quad < QUADS && own_head < params.heads; quad += 16u) {
-      let at = 2u * b + 4u * (quad / 16u);
+      let at = 4u * b + 2u * (quad / 16u);
       o[to + quad] = all[at][i % 8u] / sum;
       o[to + quad + 1u] = all[at + 1u][i % 8u] / sum;
     }

@@ -50,7 +50,7 @@ export function linear_bytes(p: LinearDims, o: Options) {
   };
 }
 
-const LANES_ROWS = 24;
+const LANES_ROWS = 16;
 const TILE = 64;
 
 /** c[rows, cols] = activation(a[rows, k] x weights[k, cols] + bias) (+ c): every projection with more than a few rows. */
