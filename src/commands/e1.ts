@@ -73,6 +73,7 @@ export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
         build: build.digest,
         backend: model.adapter.backend,
         recalibrate: flags.recalibrate,
+        on_progress: progress('measuring the ceilings of this adapter').update,
       }),
     });
     await measure_cells(model, cells, results, protocol, flags, signal);
