@@ -52,6 +52,14 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
 
   program
+    .command('report')
+    .argument('<folder>', 'where an experiment left its results')
+    .description(
+      'write the files, figures and page of saved results again, and print their summary; nothing is measured',
+    )
+    .action((folder) => run(async () => (await import('./commands/report.ts')).report(folder)));
+
+  program
     .command('compare')
     .argument('<a>', 'results folder, its e1_stage_latency_breakdown.json, or one configuration')
     .argument('<b>', 'the same of another run')

@@ -1,6 +1,6 @@
-import { largest_stage, parts_of, stage_ms, stages_that_ran } from '../lab/means.ts';
 import type { Configuration, Finding, PartName, StageName } from '../lab/schema.ts';
 import { linear_fit, spearman } from '../lab/stats.ts';
+import { largest_stage, parts_of, stage_ms, stages_that_ran } from '../lab/typical.ts';
 
 /** R squared of all points together below which FLOPs are said to predict latency weakly. */
 const WEAK = 0.5;

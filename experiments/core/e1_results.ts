@@ -1,4 +1,3 @@
-import { largest, largest_stage, mean, parts_of, stage_ms, stages_that_ran } from '../lab/means.ts';
 import {
   type Configuration,
   type E1Flops,
@@ -12,6 +11,7 @@ import {
   type Summary,
 } from '../lab/schema.ts';
 import { linear_fit, spearman, summarise } from '../lab/stats.ts';
+import { largest, largest_stage, parts_of, stage_ms, stages_that_ran } from '../lab/typical.ts';
 import { findings_of } from './e1_findings.ts';
 
 const STATISTICS = [
@@ -56,7 +56,8 @@ export function stages_file(run: Run, configurations: readonly Configuration[]):
     ...head(run, configurations),
     configurations: configurations.map((configuration) => {
       const { samples, clock } = configuration.clean;
-      const total_ms = mean(samples.map((sample) => sample.T_total));
+      const ran = stages_that_ran(configuration);
+      const all_ms = sum(ran.map((stage) => stage_ms(configuration, stage) as number));
       const of = (name: (typeof STATISTICS)[number]) => summarise(samples.flatMap((sample) => sample[name] ?? []));
       return {
         ...key_fields(configuration),
@@ -64,9 +65,7 @@ export function stages_file(run: Run, configurations: readonly Configuration[]):
         statistics: Object.fromEntries(STATISTICS.map((name) => [name, of(name)])),
         samples,
         methods: configuration.methods,
-        shares: Object.fromEntries(
-          stages_that_ran(configuration).map((stage) => [stage, (stage_ms(configuration, stage) as number) / total_ms]),
-        ),
+        shares: Object.fromEntries(ran.map((stage) => [stage, (stage_ms(configuration, stage) as number) / all_ms])),
         largest_stage: largest_stage(configuration),
         flops: configuration.flops,
         counters: configuration.counters,
@@ -81,7 +80,7 @@ export function stages_file(run: Run, configurations: readonly Configuration[]):
   };
 }
 
-/** Mean latency over a token count; null with fewer than two different counts. */
+/** Median latency over a token count; null with fewer than two different counts. */
 function scaling(
   configurations: readonly Configuration[],
   stage: StageName,

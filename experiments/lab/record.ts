@@ -58,6 +58,21 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
   }
 }
 
+/** The results of an earlier run, to draw and report them again; whichever build made them. */
+export async function reopen_results(folder: string): Promise<Results> {
+  const remedy = 'name the folder that --out named';
+  const run = await read_run(folder, remedy);
+  if (run === undefined) throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; ${remedy}`);
+  const lock = await take_lock(folder);
+  try {
+    const listed = await read_list(folder);
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
 function results_of(
   folder: string,
   run: Run,

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '../../engine/errors.ts';
-import { parts_of, stage_ms } from './means.ts';
 import type { ReportConfiguration, ReportData, StatisticName } from './report/data.ts';
 import styles from './report/page.css?bundle';
 import script from './report/page.ts?bundle';
@@ -15,6 +14,7 @@ import {
   type StageName,
 } from './schema.ts';
 import { linear_fit, summarise } from './stats.ts';
+import { parts_of, stage_ms } from './typical.ts';
 
 export interface ReportInput {
   readonly title: string;

@@ -342,7 +342,7 @@ export const e1_stages_schema = z.strictObject({
       statistics: z.record(z.string(), summary_schema.nullable()),
       samples: z.array(sample_schema),
       methods: z.array(method_sample_schema),
-      /** Shares of the mean T_total. */
+      /** Of the sum of the stages' medians. */
       shares: by_stage(finite),
       largest_stage: stage_schema,
       flops: flops_schema,
@@ -369,7 +369,7 @@ export const e1_flops_schema = z.strictObject({
       flops: finite,
       legacy_S1: finite,
       legacy_S4: finite,
-      /** Mean of the clean runs. */
+      /** Median of the clean runs. */
       latency_ms: finite,
       bytes: finite,
       dispatches: count,

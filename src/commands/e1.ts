@@ -5,29 +5,19 @@ import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { chrome_trace } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
-import { type E1Options, plan_e1, QUESTION } from '../../experiments/core/e1.ts';
-import { e1_figures } from '../../experiments/core/e1_figures.ts';
-import { flops_file, parts_file, stages_file } from '../../experiments/core/e1_results.ts';
+import { type E1Options, plan_e1 } from '../../experiments/core/e1.ts';
+import { publish_e1 } from '../../experiments/core/e1_publish.ts';
 import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
 import { type Cell, run_cells } from '../../experiments/lab/experiment.ts';
-import { render } from '../../experiments/lab/figures.ts';
 import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { open_results, type Results } from '../../experiments/lab/record.ts';
-import { build_report } from '../../experiments/lab/report.ts';
-import {
-  type Configuration,
-  e1_flops_schema,
-  e1_parts_schema,
-  e1_stages_schema,
-  type Protocol,
-  STAGES,
-} from '../../experiments/lab/schema.ts';
+import { type Configuration, type Protocol, STAGES } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { interruptible } from '../options.ts';
-import { bold, dim, note, out, progress, warn } from '../print.ts';
-import { e1_summary } from './e1_summary.ts';
+import { dim, note, progress } from '../print.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { tell } from './report.ts';
 
 export interface E1Flags extends AdapterFlags, ModelFlags, KnobFlags {
   readonly regime?: E1Options['regimes'];
@@ -77,7 +67,7 @@ export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
       }),
     });
     await measure_cells(model, cells, results, protocol, flags, signal);
-    await publish(results, protocol);
+    tell(results, await publish_e1(results));
   } finally {
     await results?.close();
     await model.close();
@@ -183,45 +173,4 @@ function trace_of(result: GenerateResult): string {
     args,
   }));
   return JSON.stringify(chrome_trace([...result.preprocess, ...stages], result.timeline));
-}
-
-/** Files, figures, report and summary of everything the folder holds. */
-async function publish(results: Results, protocol: Protocol): Promise<void> {
-  const configurations = [...results.finished().values()];
-  const { run, folder } = results;
-  const stages = stages_file(run, configurations);
-  const flops = flops_file(run, configurations);
-  const parts = parts_file(run, configurations);
-  await results.write_json('e1_stage_latency_breakdown.json', e1_stages_schema, stages);
-  await results.write_json('e1_flops_vs_latency.json', e1_flops_schema, flops);
-  await results.write_json('e1_attention_ffn_breakdown.json', e1_parts_schema, parts);
-  const figures: { name: string; svg: string }[] = [];
-  for (const figure of e1_figures(stages, flops, parts)) {
-    const { svg, png } = await render(figure);
-    await results.write(`figures/${figure.name}.svg`, svg);
-    await results.write(`figures/${figure.name}.png`, png);
-    figures.push({ name: figure.name, svg });
-  }
-  const files = [
-    'e1_stage_latency_breakdown.json',
-    'e1_flops_vs_latency.json',
-    'e1_attention_ffn_breakdown.json',
-    ...figures.map(({ name }) => `figures/${name}.png`),
-  ];
-  const report = build_report({
-    title: 'E1: where the time of a request goes',
-    question: QUESTION,
-    run,
-    configurations,
-    findings: stages.findings,
-    figures,
-    files,
-  });
-  const report_path = await results.write('report.html', report);
-  out(`${e1_summary(stages, flops, parts, protocol)}\n`);
-  for (const warning of new Set(configurations.flatMap((one) => one.warnings.map((text) => `${one.key}: ${text}`))))
-    warn(warning);
-  note(`\n${bold('results')}  ${resolve(folder)}`);
-  note(`figures  ${figures.map(({ name }) => `figures/${name}.png`).join(', ')}`);
-  note(`${bold('report')}   ${report_path}`);
 }

@@ -7,6 +7,7 @@ import {
   STAGES,
   type StageName,
 } from '../../experiments/lab/schema.ts';
+import { percentile } from '../../experiments/lab/stats.ts';
 import { bold, ms, short_number, table } from '../print.ts';
 
 const STAGE_KEY: Readonly<Record<StageName, string>> = {
@@ -39,14 +40,14 @@ export function e1_summary(stages: E1Stages, flops: E1Flops, parts: E1Parts, pro
 
 type Row = E1Stages['configurations'][number];
 
-const mean_of = (row: Row, stage: StageName): number | undefined => row.statistics[STAGE_KEY[stage]]?.mean;
+const median_of = (row: Row, stage: StageName): number | undefined => row.statistics[STAGE_KEY[stage]]?.median;
 
 function overview({ configurations }: E1Stages): string {
   const rows = configurations.map((row) => [
     row.key,
     String(row.prompt_length),
     String(row.num_output_tokens),
-    ms(row.statistics.T_total?.mean ?? 0),
+    ms(row.statistics.T_total?.median ?? 0),
     ...STAGES.map((stage) => percent(row.shares[stage] ?? 0)),
     row.largest_stage,
   ]);
@@ -65,8 +66,8 @@ function stage_table(row: Row, flops: E1Flops, parts: E1Parts): string {
     return [
       [
         stage,
-        ms(statistics.mean),
-        statistics.mean_ci95 === null ? '' : `${ms(statistics.mean_ci95[0])} to ${ms(statistics.mean_ci95[1])}`,
+        ms(statistics.median),
+        statistics.median_ci95 === null ? '' : `${ms(statistics.median_ci95[0])} to ${ms(statistics.median_ci95[1])}`,
         percent(row.shares[stage] ?? 0),
         short_number(point.flops),
         short_number(point.bytes),
@@ -82,8 +83,8 @@ function stage_table(row: Row, flops: E1Flops, parts: E1Parts): string {
   const total = row.statistics.T_total;
   const largest_part = timed?.largest_part[row.largest_stage];
   return `${heading}
-${table([['stage', 'wall', '95 % interval', 'share', 'FLOPs', 'bytes', 'launches', 'efficiency', 'largest part'], ...body])}
-T_total ${ms(total?.mean ?? 0)} (P95 ${ms(total?.P95 ?? 0)}); largest stage: ${row.largest_stage}${largest_part ? `, in it ${largest_part}` : ''}`;
+${table([['stage', 'median wall', '95 % interval', 'share', 'FLOPs', 'bytes', 'launches', 'efficiency', 'largest part'], ...body])}
+T_total ${ms(total?.median ?? 0)} (P95 ${ms(total?.P95 ?? 0)}); largest stage: ${row.largest_stage}${largest_part ? `, in it ${largest_part}` : ''}`;
 }
 
 /** How near the kernels come to the least time this adapter allows; blank without ceilings or instrumented runs. */
@@ -120,21 +121,22 @@ function correlations({ correlation }: E1Flops): string {
   return `${bold('FLOPs against latency')}\n${table([['over', 'FLOPs', 'n', 'rank correlation', 'R squared', 'ms a GFLOP'], ...rows])}`;
 }
 
-/** Older methods beside the direct measurement of the same session: signed, in percent of the direct mean. */
+/** Older methods beside the direct measurement of the same session: signed, in percent of the direct median. */
 function method_errors({ configurations }: E1Stages, method: string): string {
   const rows = configurations.flatMap((row) =>
     STAGES.flatMap((stage) => {
-      const direct = mean_of(row, stage);
+      const direct = median_of(row, stage);
       const values = row.methods.flatMap((one) => (one as Record<string, unknown>)[STAGE_KEY[stage]] ?? []) as number[];
       if (direct === undefined || values.length === 0) return [];
-      const error = sum(values) / values.length - direct;
+      const middle = percentile(values, 50);
+      const error = middle - direct;
       const signed = (x: number) => `${x >= 0 ? '+' : ''}${x.toFixed(1)}`;
       return [
         [
           row.key,
           stage,
           ms(direct),
-          ms(sum(values) / values.length),
+          ms(middle),
           `${signed(error)} ms`,
           `${signed((100 * error) / direct)} %`,
           String(values.filter((x) => x < 0).length),

@@ -89,6 +89,23 @@ describe('molmoe e1', () => {
     expect(keys(results).map((name) => statSync(join(results, 'configurations', name)).mtimeMs)).toEqual(before);
   });
 
+  it('draws and reports again what is there, without measuring', async () => {
+    const before = readFileSync(join(results, 'e1_flops_vs_latency.json'), 'utf8');
+    for (const name of ['figures/e1_stage_stack_plot.png', 'report.html', 'e1_flops_vs_latency.json']) {
+      rmSync(join(results, name));
+    }
+    const { code, stdout } = await cli(['report', results], { env });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/findings/);
+    expect(readFileSync(join(results, 'e1_flops_vs_latency.json'), 'utf8')).toBe(before);
+    expect(
+      existsSync(join(results, 'figures/e1_stage_stack_plot.png')) && existsSync(join(results, 'report.html')),
+    ).toBe(true);
+    const missing = await cli(['report', join(folder, 'nothing')], { env });
+    expect([missing.code, missing.errors.length]).toEqual([1, 1]);
+    expect(missing.errors[0]).toMatch(/nothing: expected results, found no run\.json/);
+  });
+
   it('refuses to mix what cannot be compared, says what differs, and starts anew when told', async () => {
     const other = await e1(results, '--regime', 'low', '--top-k', '1');
     expect(other.code).toBe(1);

@@ -58,7 +58,7 @@ describe('E1 figures', () => {
       expect(words).toMatch(
         figure.name === 'e1_attention_ffn_breakdown'
           ? '1 instrumented run; GPU timestamps, a pass a kernel'
-          : 'mean of 10 runs, error bars: 95 % interval of the mean; host wall time between fences',
+          : 'median of 10 runs, error bars: 95 % interval of the median; host wall time between fences',
       );
     }
   });
@@ -105,7 +105,7 @@ describe('E1 figures', () => {
     const { stages, flops, parts } = e1_files((E1_CASES.one as (typeof E1_CASES)[string])());
     const words = (await words_of(e1_figures(stages, flops, parts)[0])).split('\n');
     const only = stages.configurations[0] as (typeof stages.configurations)[number];
-    expect(words).toContain(Math.round(only.statistics.T_total?.mean as number).toLocaleString('en-US'));
+    expect(words).toContain(Math.round(only.statistics.T_total?.median as number).toLocaleString('en-US'));
     expect(words).toContain((100 * (only.shares.prefill as number)).toFixed(0));
   });
 

@@ -35,7 +35,7 @@ function flops_panels(stages: E1Stages, file: E1Flops): Panel[] {
       const flops = { exact: point.flops, S1: point.legacy_S1, S4: point.legacy_S4 }[formula];
       if (flops <= 0 || point.latency_ms <= 0) return [];
       const one = measured.get(point.key);
-      const [low, high] = (one && stage_statistics(one, point.stage)?.mean_ci95) ?? [null, null];
+      const [low, high] = (one && stage_statistics(one, point.stage)?.median_ci95) ?? [null, null];
       return { stage: point.stage, color: FILLS[point.stage].color, flops, ms: point.latency_ms, low, high, formula };
     });
   const exact = points('exact');

@@ -60,8 +60,8 @@ function curve({ stages, stage, x, x_title, y_title, series, series_title, title
   const points = stages.configurations.flatMap((one) => {
     const summary = stage_statistics(one, stage);
     if (summary === undefined) return [];
-    const [low, high] = summary.mean_ci95 ?? [null, null];
-    return { x: x(one), ms: summary.mean, low, high, series: String(series(one)) };
+    const [low, high] = summary.median_ci95 ?? [null, null];
+    return { x: x(one), ms: summary.median, low, high, series: String(series(one)) };
   });
   const names = [...new Set(points.map((point) => point.series))].sort((a, b) => Number(a) - Number(b));
   const drawn = points.map((point) => {

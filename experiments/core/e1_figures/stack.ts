@@ -23,27 +23,27 @@ export function stack_figure(stages: E1Stages): Figure {
   const [width_in, height_in] = cells.length <= 6 ? [8, 6] : [12, 8];
   const slot = (width_in * POINTS_PER_INCH - BARS.beside) / cells.length;
   const bar = Math.min(BARS.widest, BARS.share * slot);
-  const tallest = Math.max(...cells.map((one) => one.statistics.T_total?.mean ?? 0));
+  const tallest = Math.max(...cells.map((one) => one.statistics.T_total?.median ?? 0));
   // A segment of this many ms is as high as its number.
   const legible = (1.2 * tallest * (SIZE.note + 5)) / (height_in * POINTS_PER_INCH - BARS.above_and_below);
   const segments = cells.flatMap((one) => {
     let from = 0;
     return STAGES.flatMap((stage) => {
-      const mean = stage_statistics(one, stage)?.mean;
-      if (mean === undefined) return [];
+      const middle_ms = stage_statistics(one, stage)?.median;
+      if (middle_ms === undefined) return [];
       const share = (100 * (one.shares[stage] ?? 0)).toFixed(0);
-      const row = { key: one.key, stage, from, to: from + mean, middle: from + mean / 2 };
-      from += mean;
+      const row = { key: one.key, stage, from, to: from + middle_ms, middle: from + middle_ms / 2 };
+      from += middle_ms;
       // A number where it fits into its segment.
-      const fits = mean > legible && text_width(share, SIZE.note) < bar;
+      const fits = middle_ms > legible && text_width(share, SIZE.note) < bar;
       return { ...row, share: fits ? share : '' };
     });
   });
   const totals = cells.flatMap((one) => {
     const total = one.statistics.T_total;
     if (!total) return [];
-    const [low, high] = total.mean_ci95 ?? [total.mean, total.mean];
-    return { key: one.key, low, high, label: compact(total.mean), spread: total.mean_ci95 !== null };
+    const [low, high] = total.median_ci95 ?? [total.median, total.median];
+    return { key: one.key, low, high, label: compact(total.median), spread: total.median_ci95 !== null };
   });
   const upright = totals.some(({ label }) => text_width(label, SIZE.note) > slot - 4);
   const words = cells.flatMap((one) => [one.regime, one.prompt, one.decode]);
@@ -99,7 +99,7 @@ export function stack_figure(stages: E1Stages): Figure {
       },
     ],
   };
-  const shares = 'above the bars: mean total in ms; inside: share of the total in %';
+  const shares = 'above the bars: median total in ms; inside: share of the total in %';
   const notes = [clock_note(stages), settings_note(cells, initials), shares];
   return {
     name: 'e1_stage_stack_plot',

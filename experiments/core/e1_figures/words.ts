@@ -26,7 +26,7 @@ export function clock_note({ configurations }: E1Stages): string {
   const count = runs.length > 1 ? `${runs[0]} to ${runs.at(-1)} runs` : `${runs[0]} run${runs[0] === 1 ? '' : 's'}`;
   const clocks = [...new Set(configurations.map((one) => one.clock))].join(', ');
   return runs.some((n) => n > 1)
-    ? `mean of ${count}, error bars: 95 % interval of the mean; ${clocks}`
+    ? `median of ${count}, error bars: 95 % interval of the median; ${clocks}`
     : `${count}, no error bars; ${clocks}`;
 }
 

@@ -19,7 +19,7 @@ export function clocks_section({ statistics, instrumented }: ReportConfiguration
   const row = (name: string, value: number, what: string) => [
     name,
     digits(value),
-    clean ? percent(value / clean.mean) : NONE,
+    clean ? percent(value / clean.median) : NONE,
     what,
   ];
   const faults = runs.reduce((sum, { faults: { negative, zero } }) => sum + negative + zero, 0);
@@ -36,9 +36,9 @@ export function clocks_section({ statistics, instrumented }: ReportConfiguration
         [
           [
             'whole request, clean',
-            or_none(clean?.mean, digits),
+            or_none(clean?.median, digits),
             '100 %',
-            `host wall time between fences, no instruments${with_interval(clean?.mean_ci95)}`,
+            `host wall time between fences, no instruments${with_interval(clean?.median_ci95)}`,
           ],
           row(
             'stages, instrumented',

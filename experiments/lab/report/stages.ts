@@ -6,39 +6,40 @@ import { scatter_chart } from './scatter_chart.ts';
 import { stack_chart, with_interval } from './stack_chart.ts';
 import { GAPS_LOOK, STAGE_LOOK } from './style.ts';
 
-const mean_of = (one: ReportConfiguration, stage: StageName) => one.statistics[STAGE_STATISTIC[stage]]?.mean ?? null;
+const median_of = (one: ReportConfiguration, stage: StageName) =>
+  one.statistics[STAGE_STATISTIC[stage]]?.median ?? null;
 
 /** All configurations: where the wall time of a request goes. */
 export function stages_section({ configurations, stages }: ReportData): HTMLElement {
-  const ran = stages.filter((stage) => configurations.some((one) => mean_of(one, stage) !== null));
+  const ran = stages.filter((stage) => configurations.some((one) => median_of(one, stage) !== null));
   const runs = Math.max(...configurations.map((one) => one.clean.samples.length));
   const chart = stack_chart({
-    label: 'Stacked bars: mean wall time of each stage, a row a configuration',
+    label: 'Stacked bars: median wall time of each stage, a row a configuration',
     categories: configurations.map((one) => one.key),
     series: [
       ...ran.map((stage) => ({
         name: stage,
         label: words(stage),
         look: STAGE_LOOK[stage],
-        values: configurations.map((one) => mean_of(one, stage)),
+        values: configurations.map((one) => median_of(one, stage)),
       })),
       {
         name: 'gaps',
         label: 'between stages',
         look: GAPS_LOOK,
-        values: configurations.map((one) => one.statistics.T_gaps?.mean ?? null),
+        values: configurations.map((one) => one.statistics.T_gaps?.median ?? null),
       },
     ],
-    ms_axis: 'mean wall time (ms)',
+    ms_axis: 'median wall time (ms)',
     share_axis: 'share of the shown stages (%)',
     start_as: 'ms',
-    interval: (i) => configurations[i]?.statistics.T_total?.mean_ci95 ?? null,
+    interval: (i) => configurations[i]?.statistics.T_total?.median_ci95 ?? null,
     remark: (name, i) => {
       const one = configurations[i] as ReportConfiguration;
-      if (name === 'gaps') return with_interval(one.statistics.T_gaps?.mean_ci95);
+      if (name === 'gaps') return with_interval(one.statistics.T_gaps?.median_ci95);
       const stage = name as StageName;
       const flops = one.counters[stage]?.flops;
-      const ci = with_interval(one.statistics[STAGE_STATISTIC[stage]]?.mean_ci95);
+      const ci = with_interval(one.statistics[STAGE_STATISTIC[stage]]?.median_ci95);
       return `${ci}${flops === undefined ? '' : `, ${si(flops, 'FLOP')}`}`;
     },
     tip: (i, lines) => {
@@ -48,9 +49,9 @@ export function stages_section({ configurations, stages }: ReportData): HTMLElem
         title: key,
         lines: [
           ...lines,
-          { label: 'whole request', value: `${or_none(total?.mean, ms)}${with_interval(total?.mean_ci95)}` },
+          { label: 'whole request', value: `${or_none(total?.median, ms)}${with_interval(total?.median_ci95)}` },
         ],
-        note: `Mean of ${clean.samples.length} clean runs [95 % interval of the mean]. ${sizes(tokens)}`,
+        note: `Median of ${clean.samples.length} clean runs [95 % interval of the median]. ${sizes(tokens)}`,
       };
     },
   });
@@ -63,7 +64,7 @@ export function stages_section({ configurations, stages }: ReportData): HTMLElem
     teach(
       'A stage begins and ends at a fence: the host waits until the GPU has finished, then reads its clock. These clean runs carry no other instruments, so they are the latencies to quote.',
       runs > 1
-        ? 'The whisker at the end of a bar is the 95 % interval of the mean of the whole request, from resampling the runs. Where the whiskers of two rows overlap, do not call one of them faster.'
+        ? 'The whisker at the end of a bar is the 95 % interval of the median of the whole request, from resampling the runs. Where the whiskers of two rows overlap, do not call one of them faster.'
         : 'There is one run of each: no interval can be given, and small differences mean nothing.',
       'Press a name to take a stage out; switch to shares to compare the make-up of short and long requests.',
     ),
@@ -79,7 +80,7 @@ function sizes(tokens: ReportConfiguration['tokens']): string {
 function stages_table(configurations: readonly ReportConfiguration[], ran: readonly StageName[]): HTMLElement {
   const head = ['configuration', 'prompt positions', 'decode steps', ...ran.map((stage) => `${words(stage)} (ms)`)];
   return text_table(
-    'Mean of the clean runs, with the 95 % interval of the mean',
+    'Median of the clean runs, with the 95 % interval of the median',
     [...head, 'between stages (ms)', 'whole request (ms)'],
     configurations.map(({ key, tokens, statistics }) => [
       key,
@@ -87,7 +88,7 @@ function stages_table(configurations: readonly ReportConfiguration[], ran: reado
       count(tokens.decode_steps),
       ...[...ran.map((stage) => STAGE_STATISTIC[stage]), 'T_gaps' as const, 'T_total' as const].map((name) => {
         const summary = statistics[name];
-        return summary ? `${ms(summary.mean).replace(' ms', '')}${with_interval(summary.mean_ci95)}` : NONE;
+        return summary ? `${ms(summary.median).replace(' ms', '')}${with_interval(summary.median_ci95)}` : NONE;
       }),
     ]),
   );
@@ -108,10 +109,10 @@ export function scaling_section({ configurations, fits }: ReportData): HTMLEleme
       const x = x_of(one.tokens);
       const lines = [
         { label: x_axis, value: count(x) },
-        { label: stage, value: ms(summary.mean) },
-        { label: '95 % interval', value: interval(summary.mean_ci95) },
+        { label: stage, value: ms(summary.median) },
+        { label: '95 % interval', value: interval(summary.median_ci95) },
       ];
-      return [{ x, y: summary.mean, tip: { title: one.key, lines } }];
+      return [{ x, y: summary.median, tip: { title: one.key, lines } }];
     });
     const fit = fits[stage];
     const right = 1.08 * Math.max(1, ...points.map(({ x }) => x));
@@ -131,9 +132,9 @@ export function scaling_section({ configurations, fits }: ReportData): HTMLEleme
       points.length === 0
         ? el('p', { class: 'missing' }, `No configuration has a ${stage}.`)
         : scatter_chart({
-            label: `Points: mean ${stage} time over ${x_axis}`,
+            label: `Points: median ${stage} time over ${x_axis}`,
             x_axis: `${x_axis} (count)`,
-            y_axis: `${stage}, mean wall time (ms)`,
+            y_axis: `${stage}, median wall time (ms)`,
             groups: [{ name: stage, label: 'a configuration', colour, shape, points }],
             lines: line ? [line] : [],
             x_range: [0, right],

@@ -1,4 +1,5 @@
 import { type Configuration, PARTS, type PartName, type Sample, STAGES, type StageName } from './schema.ts';
+import { percentile } from './stats.ts';
 
 const STAGE_KEY = {
   vision_encoder: 'T_vision_encoder',
@@ -9,11 +10,11 @@ const STAGE_KEY = {
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** Mean of the plain runs; undefined where a request has no such stage. */
+/** Median of the plain runs; undefined where a request has no such stage. */
 export function stage_ms(configuration: Configuration, stage: StageName): number | undefined {
   const values = configuration.clean.samples.flatMap((sample) => sample[STAGE_KEY[stage]] ?? []);
   const ran = stage !== 'decode' || configuration.tokens.decode_steps > 0;
-  return ran && values.length > 0 ? mean(values) : undefined;
+  return ran && values.length > 0 ? percentile(values, 50) : undefined;
 }
 
 export const stages_that_ran = (configuration: Configuration): StageName[] =>
