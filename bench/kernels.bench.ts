@@ -3,6 +3,7 @@ import type { Span } from '../engine/gpu/timeline.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
 import { byte_tokenizer } from '../engine/input/tokenizer.ts';
+import { type Counts, make_ledger } from '../engine/meter/ledger.ts';
 import { floor_of } from '../engine/meter/roofline.ts';
 import { config_to_json, merge_config, parse_config } from '../engine/model/config.ts';
 import { preset_config } from '../engine/model/presets.ts';
@@ -55,16 +56,16 @@ export async function bench_kernels({ say, quick, filter }: Bench) {
         ...(quick ? QUICK_PROMPTS : PROMPTS).map((n) => ({ prompt: exact_length_text(tokenizer, n), maxNewTokens: 4 })),
       ];
       const made: number[] = [];
+      const best = new Map<string, KernelRow>();
       for (const request of requests) {
-        const best = new Map<string, KernelRow>();
         for (let run = -1; run < (variant === 'tiled' && executor.device.traits.software ? 1 : RUNS); run++) {
           const result = await engine.generate({ ...request, ignoreEos: true, timing: 'kernel' }).result;
           if (run < 0)
             made.push(...result.tokens); // compiles
           else for (const row of rows_of(result.timeline?.spans ?? [], ceilings)) keep_best(best, row);
         }
-        for (const row of best.values()) if (filter === undefined || row.kernel.includes(filter)) rows.push(row);
       }
+      for (const row of best.values()) if (filter === undefined || row.kernel.includes(filter)) rows.push(row);
       // Times of kernels that compute something else are worth nothing: both variants must choose the same tokens.
       if (tokens !== undefined && tokens.join() !== made.join()) say('warning: the variants chose different tokens');
       tokens ??= made;
@@ -86,37 +87,34 @@ function rows_of(spans: readonly Span[], ceilings: Ceilings): KernelRow[] {
     groups.set(key, [...(groups.get(key) ?? []), span]);
   }
   return [...groups.values()].map((group) => {
-    const { kernel, tag, params, pipeline, flops, bytes } = (group[0] as Span).first;
-    const ms = group.reduce((sum, span) => sum + span.own_ns, 0) / group.length / 1e6;
-    const moved = bytes.weights + bytes.read + bytes.written + bytes.kv;
-    const { floor_ms } = floor_of(
-      {
-        dispatches: 1,
-        flops: flops.useful,
-        executed_flops: flops.executed,
-        other_ops: flops.other,
-        weight_bytes: bytes.weights,
-        read_bytes: bytes.read,
-        written_bytes: bytes.written,
-        kv_bytes: bytes.kv,
-      },
-      ceilings,
-    );
+    const { kernel, tag, params, pipeline } = (group[0] as Span).first;
+    const ms = group.reduce((sum, span) => sum + span.own_ns, 0) / 1e6;
+    const counts = counts_of(group);
+    const moved = counts.weight_bytes + counts.read_bytes + counts.written_bytes + counts.kv_bytes;
+    const { floor_ms } = floor_of(counts, ceilings);
     return {
       kernel: kernel.name,
       variant: pipeline.variant.name,
       stage: tag.stage,
       shape: shape_of(params),
       launches: group.length,
-      ms,
-      gflops: flops.useful / ms / 1e6,
+      ms: ms / group.length,
+      gflops: counts.flops / ms / 1e6,
       gbytes: moved / ms / 1e6,
       efficiency: floor_ms / ms,
     };
   });
 }
 
-const SHAPE = ['groups', 'rows', 'keys', 'k', 'cols', 'hidden', 'heads', 'experts', 'cells'];
+/** Costs are summed: of the slices of one product only the first carries them. */
+function counts_of(group: readonly Span[]): Counts {
+  const ledger = make_ledger();
+  for (const span of group) ledger.record(span.first);
+  return ledger.sum();
+}
+
+/** What tells shapes apart; not the keys of a decode step, which grow by one each. */
+const SHAPE = ['groups', 'rows', 'k', 'cols', 'hidden', 'heads', 'experts', 'cells', 'pairs'];
 
 const shape_of = (params: Readonly<Record<string, number>>): string =>
   SHAPE.flatMap((name) => (params[name] === undefined ? [] : [`${name} ${params[name]}`])).join(' ');

@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { open_executor } from '../engine/node/load.ts';
+import { bench_attention } from './attention.bench.ts';
 import { bench_kernels } from './kernels.bench.ts';
 import { bench_load } from './load.bench.ts';
 import { bench_matmul } from './matmul.bench.ts';
@@ -11,7 +12,7 @@ import { bench_request } from './request.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [matmul] [request] [load] [overhead] [molmoe-1b] [--quick] [--filter name]
+ *   node dist/bench.js [kernels] [matmul] [attention] [request] [load] [overhead] [molmoe-1b] [--quick] [--filter name]
  * The last line is one JSON object; it is also appended to bench/history/<adapter>.jsonl.
  */
 export interface Bench {
@@ -24,6 +25,7 @@ export interface Bench {
 
 const BENCHES = {
   matmul: bench_matmul,
+  attention: bench_attention,
   kernels: bench_kernels,
   request: (bench: Bench) => bench_request(bench, 'molmoe-mini'),
   load: bench_load,
