@@ -232,7 +232,7 @@ export const flops_schema = z.strictObject({
 export type FlopsRecord = z.infer<typeof flops_schema>;
 
 export const routing_schema = z.strictObject({
-  /** Token-expert pairs an expert got, a row a block that ran. */
+  /** Token-expert pairs of the prompt that an expert got, a row a block that ran. */
   layers: z.array(z.strictObject({ layer: count, pairs: z.array(count) })),
   /** Busiest expert over the mean, the mean over layers. */
   imbalance: finite,

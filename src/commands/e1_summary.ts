@@ -116,7 +116,7 @@ function correlations({ correlation }: E1Flops): string {
       String(row.n),
       row.n < 3 ? '' : number(row.spearman),
       row.n < 3 ? '' : number(row.r_squared),
-      row.ms_per_gflop === null ? '' : row.ms_per_gflop.map((x) => x.toPrecision(2)).join(' to '),
+      row.ms_per_gflop === null ? '' : row.ms_per_gflop.map((x) => Number(x.toPrecision(2))).join(' to '),
     ]);
   return `${bold('FLOPs against latency')}\n${table([['over', 'FLOPs', 'n', 'rank correlation', 'R squared', 'ms a GFLOP'], ...rows])}`;
 }

@@ -20,7 +20,7 @@ const STOPS = [
 ] as const;
 
 export function routing_section({ routing, tokens }: ReportConfiguration): HTMLElement {
-  const lead = 'How many tokens each expert of each layer was given, over the whole request.';
+  const lead = 'How many tokens each expert of each layer was given, over the positions of the prompt.';
   if (routing === null || routing.layers.length === 0) {
     return section('routing', 'Which experts work', 'counted', lead, missing('Not counted in this run.'));
   }
@@ -34,7 +34,7 @@ export function routing_section({ routing, tokens }: ReportConfiguration): HTMLE
     teach(
       `Imbalance is the busiest expert over the mean of its layer: 1 would be a perfectly even load, ${experts} all tokens on one expert. Here it is ${routing.imbalance.toFixed(2)}, the mean over the layers; each layer's own stands at its right.`,
       'In prefill the busiest expert can set the pace of its layer. In decode one token picks its few experts, so weights that nobody picked are not even read.',
-      `A token is counted once for each expert it is sent to; the request has ${count(tokens.prompt_length)} prompt positions and ${count(tokens.decode_steps)} decode steps.`,
+      `A token is counted once for each expert it is sent to; the prompt has ${count(tokens.prompt_length)} positions.`,
     ),
   );
 }
