@@ -1,9 +1,10 @@
+import products from '../common/lanes_products.wgsl';
 import weights from '../common/weights.wgsl';
 import { bytes_per_weight, ceil_div, kernel, type Variant } from '../spec.ts';
 import lanes from './expert_matmul_lanes.wgsl';
 import tiled from './expert_matmul_tiled.wgsl';
 
-const LANES_ROWS = 24;
+const LANES_ROWS = 16;
 const TILE = 64;
 
 /** Slots that one tile of `moe_tiles` must hold for the variant that will run. */
@@ -50,7 +51,7 @@ export const expert_matmul = kernel({
     },
     {
       name: 'lanes',
-      wgsl: [weights, lanes],
+      wgsl: [weights, products, lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],

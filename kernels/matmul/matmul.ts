@@ -1,4 +1,5 @@
 import epilogue from '../common/epilogue.wgsl';
+import products from '../common/lanes_products.wgsl';
 import weights from '../common/weights.wgsl';
 import { bytes_per_weight, ceil_div, kernel, type Options, round_up } from '../spec.ts';
 import lanes from './matmul_lanes.wgsl';
@@ -68,7 +69,7 @@ export const matmul = kernel({
     },
     {
       name: 'lanes',
-      wgsl: [weights, epilogue, lanes],
+      wgsl: [weights, epilogue, products, lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, LANES_ROWS), 1],
