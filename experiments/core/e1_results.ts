@@ -3,7 +3,6 @@ import {
   type E1Flops,
   type E1Parts,
   type E1Stages,
-  type FitRecord,
   type Run,
   type Sample,
   STAGES,
@@ -11,7 +10,7 @@ import {
   type Summary,
 } from '../lab/schema.ts';
 import { linear_fit, spearman, summarise } from '../lab/stats.ts';
-import { largest, largest_stage, parts_of, stage_ms, stages_that_ran } from '../lab/typical.ts';
+import { largest, largest_stage, line_over, parts_of, stage_ms, stages_that_ran } from '../lab/typical.ts';
 import { findings_of } from './e1_findings.ts';
 
 const STATISTICS = [
@@ -74,28 +73,10 @@ export function stages_file(run: Run, configurations: readonly Configuration[]):
     }),
     findings: findings_of(configurations),
     scaling: {
-      prefill: scaling(configurations, 'prefill', ({ prompt_length }) => prompt_length),
-      decode: scaling(configurations, 'decode', ({ decode_steps }) => decode_steps),
+      prefill: line_over(configurations, 'prefill', ({ prompt_length }) => prompt_length),
+      decode: line_over(configurations, 'decode', ({ decode_steps }) => decode_steps),
     },
   };
-}
-
-/** Median latency over a token count; null with fewer than two different counts. */
-function scaling(
-  configurations: readonly Configuration[],
-  stage: StageName,
-  count: (tokens: Configuration['tokens']) => number,
-): FitRecord | null {
-  const points = configurations.flatMap((one): [number, number][] => {
-    const ms = stage_ms(one, stage);
-    return ms === undefined ? [] : [[count(one.tokens), ms]];
-  });
-  const x = points.map(([tokens]) => tokens);
-  if (new Set(x).size < 2) return null;
-  return linear_fit(
-    x,
-    points.map(([, ms]) => ms),
-  );
 }
 
 /** e1_flops_vs_latency.json: a point a configuration and stage, and how well FLOPs order and predict them. */

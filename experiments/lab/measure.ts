@@ -1,6 +1,7 @@
 import type { StageResult } from '../../engine/generate.ts';
 import type { Component } from '../../engine/gpu/executor.ts';
-import type { TimelineReport } from '../../engine/gpu/timeline.ts';
+import type { Span, TimelineReport } from '../../engine/gpu/timeline.ts';
+import { make_ledger } from '../../engine/meter/ledger.ts';
 import type { Probe } from '../../engine/model/context.ts';
 import type { Engine, GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import {
@@ -88,20 +89,10 @@ export function token_counts(result: GenerateResult, image: GenerateRequest['ima
   };
 }
 
-const counts_of = ({ dispatches, flops, executed_flops, other_ops, ...bytes }: CountsRecord): CountsRecord => ({
-  dispatches,
-  flops,
-  executed_flops,
-  other_ops,
-  weight_bytes: bytes.weight_bytes,
-  read_bytes: bytes.read_bytes,
-  written_bytes: bytes.written_bytes,
-  kv_bytes: bytes.kv_bytes,
-});
-
 /** Exact counts of what was dispatched, by stage. */
 export function counters(result: GenerateResult): Partial<Record<StageName, CountsRecord>> {
-  return Object.fromEntries(result.stages.map((stage) => [stage.stage, counts_of(stage)]));
+  const { ledger, stages } = result;
+  return Object.fromEntries(stages.map(({ stage }) => [stage, ledger.sum((row) => row.stage === stage)]));
 }
 
 export type Strip = [stage: number, layer: number, part: number, begin_ms: number, gpu_ms: number][];
@@ -164,44 +155,28 @@ function run_of({ spans, span_ns, sum_ns, faults }: TimelineReport): Omit<Instru
   };
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 function kernel_rows({ spans }: TimelineReport): Omit<KernelRow, 'floor_ms' | 'bound'>[] {
-  const rows = new Map<string, Mutable<Omit<KernelRow, 'floor_ms' | 'bound'>>>();
-  for (const { first, own_ns } of spans) {
-    const { kernel, pipeline, tag, flops, bytes } = first;
-    const part = part_of(tag.component);
-    const key = `${tag.stage} ${part} ${kernel.name} ${pipeline.variant.name}`;
-    let row = rows.get(key);
-    if (row === undefined) {
-      row = {
-        stage: tag.stage as StageName,
-        part,
-        kernel: kernel.name,
-        variant: pipeline.variant.name,
-        gpu_ms: 0,
-        dispatches: 0,
-        flops: 0,
-        executed_flops: 0,
-        other_ops: 0,
-        weight_bytes: 0,
-        read_bytes: 0,
-        written_bytes: 0,
-        kv_bytes: 0,
-      };
-      rows.set(key, row);
-    }
-    row.gpu_ms += own_ns / 1e6;
-    row.dispatches += 1;
-    row.flops += flops.useful;
-    row.executed_flops += flops.executed;
-    row.other_ops += flops.other;
-    row.weight_bytes += bytes.weights;
-    row.read_bytes += bytes.read;
-    row.written_bytes += bytes.written;
-    row.kv_bytes += bytes.kv;
+  const groups = new Map<string, Span[]>();
+  for (const span of spans) {
+    const { kernel, pipeline, tag } = span.first;
+    const key = `${tag.stage} ${part_of(tag.component)} ${kernel.name} ${pipeline.variant.name}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [span]);
+    else group.push(span);
   }
-  return [...rows.values()];
+  return [...groups.values()].map((group) => {
+    const { kernel, pipeline, tag } = (group[0] as Span).first;
+    const ledger = make_ledger();
+    for (const { first } of group) ledger.record(first);
+    return {
+      stage: tag.stage as StageName,
+      part: part_of(tag.component),
+      kernel: kernel.name,
+      variant: pipeline.variant.name,
+      gpu_ms: group.reduce((sum, { own_ns }) => sum + own_ns, 0) / 1e6,
+      ...ledger.sum(),
+    };
+  });
 }
 
 function strip_of({ spans }: TimelineReport): Strip {

@@ -3,18 +3,9 @@ import { InputError } from '../../engine/errors.ts';
 import type { ReportConfiguration, ReportData, StatisticName } from './report/data.ts';
 import styles from './report/page.css?bundle';
 import script from './report/page.ts?bundle';
-import {
-  type Configuration,
-  type Finding,
-  type FitRecord,
-  PARTS,
-  type Run,
-  type Sample,
-  STAGES,
-  type StageName,
-} from './schema.ts';
-import { linear_fit, summarise } from './stats.ts';
-import { parts_of, stage_ms } from './typical.ts';
+import { type Configuration, type Finding, PARTS, type Run, type Sample, STAGES } from './schema.ts';
+import { summarise } from './stats.ts';
+import { line_over, parts_of } from './typical.ts';
 
 export interface ReportInput {
   readonly title: string;
@@ -110,21 +101,6 @@ type StripRow = NonNullable<Configuration['instrumented']>['strip']['rows'][numb
 /** To 0.1 us: finer than a screen shows, and a strip is most of the page. */
 function rounded([stage, layer, part, begin_ms, gpu_ms]: StripRow): StripRow {
   return [stage, layer, part, Number(begin_ms.toFixed(4)), Number(gpu_ms.toFixed(4))];
-}
-
-/** Mean latency over a count of tokens; null where that never varies. */
-function line_over(
-  configurations: readonly Configuration[],
-  stage: StageName,
-  count: (tokens: Configuration['tokens']) => number,
-): FitRecord | null {
-  const points = configurations.flatMap((one): [number, number][] => {
-    const ms = stage_ms(one, stage);
-    return ms === undefined ? [] : [[count(one.tokens), ms]];
-  });
-  const x = points.map(([tokens]) => tokens);
-  const y = points.map(([, ms]) => ms);
-  return new Set(x).size < 2 ? null : linear_fit(x, y);
 }
 
 const digest = (text: string): string => `sha256-${createHash('sha256').update(text).digest('base64')}`;

@@ -1,5 +1,13 @@
-import { type Configuration, PARTS, type PartName, type Sample, STAGES, type StageName } from './schema.ts';
-import { percentile } from './stats.ts';
+import {
+  type Configuration,
+  type FitRecord,
+  PARTS,
+  type PartName,
+  type Sample,
+  STAGES,
+  type StageName,
+} from './schema.ts';
+import { linear_fit, percentile } from './stats.ts';
 
 const STAGE_KEY = {
   vision_encoder: 'T_vision_encoder',
@@ -34,4 +42,19 @@ export function parts_of(configuration: Configuration, stage: StageName): [PartN
     return values.length > 0 ? [[part, mean(values.map((row) => row.gpu_ms))]] : [];
   });
   return sizes.sort((a, b) => b[1] - a[1]);
+}
+
+/** Median latency over a count of tokens; null where that never varies. */
+export function line_over(
+  configurations: readonly Configuration[],
+  stage: StageName,
+  count: (tokens: Configuration['tokens']) => number,
+): FitRecord | null {
+  const points = configurations.flatMap((one): [number, number][] => {
+    const ms = stage_ms(one, stage);
+    return ms === undefined ? [] : [[count(one.tokens), ms]];
+  });
+  const x = points.map(([tokens]) => tokens);
+  const y = points.map(([, ms]) => ms);
+  return new Set(x).size < 2 ? null : linear_fit(x, y);
 }
