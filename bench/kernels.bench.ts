@@ -114,7 +114,7 @@ function counts_of(group: readonly Span[]): Counts {
 }
 
 /** What tells shapes apart; not the keys of a decode step, which grow by one each. */
-const SHAPE = ['groups', 'rows', 'k', 'cols', 'hidden', 'heads', 'experts', 'cells', 'pairs'];
+const SHAPE = ['groups', 'rows', 'max_tiles', 'k', 'cols', 'hidden', 'heads', 'experts', 'cells', 'pairs'];
 
 const shape_of = (params: Readonly<Record<string, number>>): string =>
   SHAPE.flatMap((name) => (params[name] === undefined ? [] : [`${name} ${params[name]}`])).join(' ');
