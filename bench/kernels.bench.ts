@@ -43,7 +43,10 @@ export async function bench_kernels({ say, quick, filter }: Bench) {
   for (const variant of ['lanes', 'tiled'] as const satisfies VariantChoice[]) {
     const { executor, adapter } = await open_executor({ variant, hush: true });
     try {
-      ceilings ??= await ceilings_for(executor, { build: 'bench', backend: adapter.backend });
+      ceilings ??= await ceilings_for(executor, {
+        build: typeof __BUILD__ === 'string' ? __BUILD__ : 'source',
+        backend: adapter.backend,
+      });
       const config = parse_config(
         merge_config(config_to_json(preset_config('molmoe-1b')), ONE_BLOCK as never),
         'bench',

@@ -1,5 +1,5 @@
 import { type Buffer, USAGE } from './buffers.ts';
-import type { Dispatch, Executor, HostWork, PassPlan } from './executor.ts';
+import type { Dispatch, Executor, PassPlan } from './executor.ts';
 import { type SelfTest, self_test } from './self_test.ts';
 
 /** Passes that carry time stamps: one a stage, or one a dispatch. */
@@ -20,7 +20,7 @@ export interface Span {
 
 /** What the host did, on its own clock (performance.now). */
 export interface HostSpan {
-  readonly name: HostWork | string;
+  readonly name: string;
   readonly started_ms: number;
   readonly wall_ms: number;
 }

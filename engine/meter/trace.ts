@@ -5,6 +5,11 @@ export interface StageSpan extends HostSpan {
   readonly args?: Readonly<Record<string, unknown>>;
 }
 
+/** A request's stages for the host's track: their counts become arguments. */
+export const stage_spans = (
+  stages: readonly { readonly stage: string; readonly started_ms: number; readonly wall_ms: number }[],
+): StageSpan[] => stages.map(({ stage, started_ms, wall_ms, ...args }) => ({ name: stage, started_ms, wall_ms, args }));
+
 interface TraceEvent {
   readonly name: string;
   readonly ph: 'X' | 'M';

@@ -4,27 +4,14 @@ import {
   type E1Parts,
   type E1Stages,
   type Run,
-  type Sample,
   STAGES,
   type StageName,
   type Summary,
 } from '../lab/schema.ts';
 import { linear_fit, spearman, summarise } from '../lab/stats.ts';
+import { TIMES, type TimeName } from '../lab/times.ts';
 import { largest, largest_stage, line_over, parts_of, stage_ms, stages_that_ran } from '../lab/typical.ts';
 import { findings_of } from './e1_findings.ts';
-
-const STATISTICS = [
-  'T_data_processing',
-  'T_vision_encoder',
-  'T_projector',
-  'T_vision_total',
-  'T_LLM_prefill',
-  'T_LLM_decode',
-  'T_decode_per_token',
-  'T_total',
-  'T_system_total',
-  'T_gaps',
-] as const satisfies readonly (keyof Sample)[];
 
 function head(run: Run, configurations: readonly Configuration[]) {
   const { provenance, protocol, knobs } = run.fingerprint;
@@ -57,11 +44,11 @@ export function stages_file(run: Run, configurations: readonly Configuration[]):
       const { samples, clock } = configuration.clean;
       const ran = stages_that_ran(configuration);
       const all_ms = sum(ran.map((stage) => stage_ms(configuration, stage) as number));
-      const of = (name: (typeof STATISTICS)[number]) => summarise(samples.flatMap((sample) => sample[name] ?? []));
+      const of = (name: TimeName) => summarise(samples.flatMap((sample) => sample[name] ?? []));
       return {
         ...key_fields(configuration),
         clock,
-        statistics: Object.fromEntries(STATISTICS.map((name) => [name, of(name)])),
+        statistics: Object.fromEntries(TIMES.map((name) => [name, of(name)])),
         samples,
         methods: configuration.methods,
         shares: Object.fromEntries(ran.map((stage) => [stage, (stage_ms(configuration, stage) as number) / all_ms])),

@@ -1,5 +1,4 @@
 import { cpus, hostname, release, totalmem, type } from 'node:os';
-import { TOGGLES } from '../../engine/gpu/device.ts';
 import { repository_parameters } from '../../engine/meter/legacy.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
@@ -35,7 +34,7 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
       features: [...device.features].sort(),
     },
     backend: adapter.backend,
-    toggles: { enable: [...TOGGLES[device.mode].enable], disable: [...TOGGLES[device.mode].disable] },
+    toggles: { enable: [...adapter.toggles.enable], disable: [...adapter.toggles.disable] },
     mode: device.mode,
     variant,
     model: {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '../../engine/errors.ts';
-import type { ReportConfiguration, ReportData, StatisticName } from './report/data.ts';
+import type { ReportConfiguration, ReportData } from './report/data.ts';
 import styles from './report/page.css?bundle';
 import script from './report/page.ts?bundle';
 import { type Configuration, type Finding, PARTS, type Run, type Sample, STAGES } from './schema.ts';
 import { summarise } from './stats.ts';
+import { TIMES } from './times.ts';
 import { line_over, parts_of } from './typical.ts';
 
 export interface ReportInput {
@@ -17,18 +18,6 @@ export interface ReportInput {
   /** Names of what lies beside the report. */
   readonly files: readonly string[];
 }
-
-const STATISTICS: readonly StatisticName[] = [
-  'T_data_processing',
-  'T_vision_encoder',
-  'T_projector',
-  'T_LLM_prefill',
-  'T_LLM_decode',
-  'T_decode_per_token',
-  'T_gaps',
-  'T_total',
-  'T_system_total',
-];
 
 /** One HTML page with everything in it: data, script, styles, figures. It asks nothing of any network. */
 export function build_report(input: ReportInput): string {
@@ -80,9 +69,7 @@ function report_data(input: ReportInput): ReportData {
 function report_configuration(configuration: Configuration): ReportConfiguration {
   const { clean, instrumented, tokens } = configuration;
   const of = (name: keyof Sample) => summarise(clean.samples.flatMap((sample) => sample[name] ?? []));
-  const statistics = Object.fromEntries(
-    STATISTICS.map((name) => [name, of(name)]),
-  ) as ReportConfiguration['statistics'];
+  const statistics = Object.fromEntries(TIMES.map((name) => [name, of(name)])) as ReportConfiguration['statistics'];
   return {
     ...configuration,
     statistics: tokens.decode_steps > 0 ? statistics : { ...statistics, T_LLM_decode: null },

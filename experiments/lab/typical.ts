@@ -1,26 +1,12 @@
-import {
-  type Configuration,
-  type FitRecord,
-  PARTS,
-  type PartName,
-  type Sample,
-  STAGES,
-  type StageName,
-} from './schema.ts';
+import { type Configuration, type FitRecord, PARTS, type PartName, STAGES, type StageName } from './schema.ts';
 import { linear_fit, percentile } from './stats.ts';
-
-const STAGE_KEY = {
-  vision_encoder: 'T_vision_encoder',
-  projector: 'T_projector',
-  prefill: 'T_LLM_prefill',
-  decode: 'T_LLM_decode',
-} as const satisfies Record<StageName, keyof Sample>;
+import { STAGE_TIME } from './times.ts';
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
 /** Median of the plain runs; undefined where a request has no such stage. */
 export function stage_ms(configuration: Configuration, stage: StageName): number | undefined {
-  const values = configuration.clean.samples.flatMap((sample) => sample[STAGE_KEY[stage]] ?? []);
+  const values = configuration.clean.samples.flatMap((sample) => sample[STAGE_TIME[stage]] ?? []);
   const ran = stage !== 'decode' || configuration.tokens.decode_steps > 0;
   return ran && values.length > 0 ? percentile(values, 50) : undefined;
 }

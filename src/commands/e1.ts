@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import { UsageError } from '../../engine/errors.ts';
 import { legacy_flops } from '../../engine/meter/legacy.ts';
 import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
-import { chrome_trace } from '../../engine/meter/trace.ts';
+import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
+import { plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
 import { type E1Options, plan_e1 } from '../../experiments/core/e1.ts';
 import { publish_e1 } from '../../experiments/core/e1_publish.ts';
-import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
 import { type Cell, run_cells } from '../../experiments/lab/experiment.ts';
 import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
@@ -16,6 +16,7 @@ import { type Configuration, type Protocol, STAGES } from '../../experiments/lab
 import { build } from '../build.ts';
 import { interruptible } from '../options.ts';
 import { dim, note, progress } from '../print.ts';
+import { ceilings_of } from './ceilings.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { tell } from './report.ts';
 
@@ -55,17 +56,16 @@ export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
     note(dim(`adapter  ${adapter.description || adapter.device} (${adapter.type})`));
     note(dim(`model    ${model.facts.name}: ${model.facts.weights}, stored as ${model.facts.dtype}`));
     const provenance = await provenance_of(model, build);
+    const ceilings = await ceilings_of(model, flags.recalibrate);
     results = await open_results(flags.out, {
       experiment: 'e1',
       fingerprint: { provenance, protocol, knobs: { ...knobs, portrait: flags.portrait === true } },
       fresh: flags.fresh,
-      ceilings: await ceilings_for(model.executor, {
-        build: build.digest,
-        backend: model.adapter.backend,
-        recalibrate: flags.recalibrate,
-        on_progress: progress('measuring the ceilings of this adapter').update,
-      }),
+      ceilings,
     });
+    if (flags.recalibrate && results.run.ceilings?.date !== ceilings.date) {
+      note('the results here keep the ceilings they were begun with (--fresh begins anew)');
+    }
     await measure_cells(model, cells, results, protocol, flags, signal);
     tell(results, await publish_e1(results));
   } finally {
@@ -75,6 +75,9 @@ export async function e1(flags: E1Flags, debug: boolean): Promise<undefined> {
 }
 
 function protocol_of(flags: E1Flags): Protocol {
+  if (flags.trace && flags.instrumented === 0) {
+    throw new UsageError('--trace: expected an instrumented run to write, found --instrumented 0; ask for at least 1');
+  }
   return {
     batch: 1,
     warmup: flags.warmup,
@@ -112,11 +115,16 @@ async function measure_cells(
 ): Promise<void> {
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
-  if (known > 0)
-    note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
+  if (known > 0) {
+    const extras = flags.trace || flags.routing ? ', nor traced or counted' : '';
+    note(
+      `${known} of ${cells.length} configurations are already in ${folder}: not measured again${extras} (--fresh does)`,
+    );
+  }
   const bar = progress('measuring');
   const { ceilings } = results.run;
-  const weight_bytes = pass_weight_bytes(model.facts.config, model.facts.dtype, cells[0]?.request.knobs?.topK);
+  const { config, dtype } = model.facts;
+  const weight_bytes = pass_weight_bytes(config, dtype, plan_blocks(config, knobs_of(flags)));
   try {
     await run_cells(cells, {
       results,
@@ -132,7 +140,7 @@ async function measure_cells(
               return counts ? [[stage, counts.flops]] : [];
             }),
           ),
-          legacy: legacy_flops(model.facts.config, {
+          legacy: legacy_flops(config, {
             views: measured.tokens.num_crops,
             prompt_tokens: measured.tokens.prompt_length,
             new_tokens: measured.tokens.num_output_tokens,
@@ -165,12 +173,6 @@ async function count_experts(
 }
 
 function trace_of(result: GenerateResult): string {
-  if (result.timeline === undefined) return '{}';
-  const stages = result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({
-    name: stage,
-    started_ms,
-    wall_ms,
-    args,
-  }));
-  return JSON.stringify(chrome_trace([...result.preprocess, ...stages], result.timeline));
+  if (result.timeline === undefined) throw new Error('an instrumented run without a timeline');
+  return JSON.stringify(chrome_trace([...result.preprocess, ...stage_spans(result.stages)], result.timeline));
 }

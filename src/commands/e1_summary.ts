@@ -8,14 +8,9 @@ import {
   type StageName,
 } from '../../experiments/lab/schema.ts';
 import { percentile } from '../../experiments/lab/stats.ts';
+import { STAGE_TIME } from '../../experiments/lab/times.ts';
 import { bold, ms, short_number, table } from '../print.ts';
 
-const STAGE_KEY: Readonly<Record<StageName, string>> = {
-  vision_encoder: 'T_vision_encoder',
-  projector: 'T_projector',
-  prefill: 'T_LLM_prefill',
-  decode: 'T_LLM_decode',
-};
 const MARK = { confirmed: 'confirmed ', refuted: 'refuted   ', 'not tested': 'not tested' } as const;
 /** More configurations than this get a line each, and only the last one its table of stages. */
 const FEW = 3;
@@ -40,7 +35,7 @@ export function e1_summary(stages: E1Stages, flops: E1Flops, parts: E1Parts, pro
 
 type Row = E1Stages['configurations'][number];
 
-const median_of = (row: Row, stage: StageName): number | undefined => row.statistics[STAGE_KEY[stage]]?.median;
+const median_of = (row: Row, stage: StageName): number | undefined => row.statistics[STAGE_TIME[stage]]?.median;
 
 function overview({ configurations }: E1Stages): string {
   const rows = configurations.map((row) => [
@@ -60,7 +55,7 @@ function stage_table(row: Row, flops: E1Flops, parts: E1Parts): string {
   const timed = parts.configurations.find((one) => one.key === row.key);
   const body = STAGES.flatMap((stage) => {
     const point = flops.points.find((one) => one.key === row.key && one.stage === stage);
-    const statistics = row.statistics[STAGE_KEY[stage]];
+    const statistics = row.statistics[STAGE_TIME[stage]];
     if (point === undefined || !statistics) return [];
     const kernels = timed?.kernels.filter((kernel) => kernel.stage === stage) ?? [];
     return [
@@ -126,7 +121,7 @@ function method_errors({ configurations }: E1Stages, method: string): string {
   const rows = configurations.flatMap((row) =>
     STAGES.flatMap((stage) => {
       const direct = median_of(row, stage);
-      const values = row.methods.flatMap((one) => (one as Record<string, unknown>)[STAGE_KEY[stage]] ?? []) as number[];
+      const values = row.methods.flatMap((one) => one[STAGE_TIME[stage]] ?? []);
       if (direct === undefined || values.length === 0) return [];
       const middle = percentile(values, 50);
       const error = middle - direct;

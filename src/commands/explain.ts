@@ -6,12 +6,12 @@ import type { GenerateRequest } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
 import { REGIMES, type Regime } from '../../experiments/core/e1.ts';
-import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
 import type { Ceilings } from '../../experiments/lab/schema.ts';
-import { build, commit, dirty, version } from '../build.ts';
+import { commit, dirty, version } from '../build.ts';
 import { interruptible } from '../options.ts';
 import { bold, dim, ms, note, out, progress, short_number, warn } from '../print.ts';
+import { ceilings_of } from './ceilings.ts';
 import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 
@@ -44,7 +44,7 @@ export async function explain(flags: ExplainFlags, debug: boolean): Promise<unde
   const model = await open_model(load_options(flags, debug));
   try {
     plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
-    const ceilings = await ceilings_of(model, flags);
+    const ceilings = await ceilings_of(model, flags.recalibrate);
     const explained = await run(model, request, ceilings, flags, signal);
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
     else print(explained, model, image, request);
@@ -58,15 +58,6 @@ async function picture_of({ image, regime, prompt }: ExplainFlags): Promise<Pict
   if (regime === undefined && prompt !== undefined) return undefined;
   const { width, height } = REGIMES[regime ?? 'medium'];
   return formula_picture('rings', width, height);
-}
-
-async function ceilings_of(model: OpenModel, flags: ExplainFlags): Promise<Ceilings> {
-  const bar = progress('measuring the ceilings of this adapter');
-  const { recalibrate } = flags;
-  const { backend } = model.adapter;
-  return ceilings_for(model.executor, { build: build.digest, backend, recalibrate, on_progress: bar.update }).finally(
-    bar.end,
-  );
 }
 
 interface Explained {

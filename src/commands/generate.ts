@@ -3,7 +3,7 @@ import type { StageResult } from '../../engine/generate.ts';
 import type { Timing } from '../../engine/gpu/timeline.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import type { ResizeMode } from '../../engine/input/resize.ts';
-import { chrome_trace, gpu_time_by, type StageSpan } from '../../engine/meter/trace.ts';
+import { chrome_trace, gpu_time_by, type StageSpan, stage_spans } from '../../engine/meter/trace.ts';
 import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { write_atomic } from '../../engine/node/files.ts';
@@ -169,11 +169,7 @@ function gpu_summary({ timeline, stages }: GenerateResult): string {
 
 async function write_trace(file: string, result: GenerateResult, before: readonly StageSpan[]): Promise<void> {
   if (result.timeline === undefined) return;
-  const host: StageSpan[] = [
-    ...before,
-    ...result.preprocess,
-    ...result.stages.map(({ stage, started_ms, wall_ms, ...args }) => ({ name: stage, started_ms, wall_ms, args })),
-  ];
+  const host: StageSpan[] = [...before, ...result.preprocess, ...stage_spans(result.stages)];
   await write_atomic(file, JSON.stringify(chrome_trace(host, result.timeline)));
 }
 

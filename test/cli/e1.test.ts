@@ -147,6 +147,7 @@ describe('molmoe e1', () => {
     [2, ['--regime', 'huge'], /expected some of low, medium, high, or all/],
     [2, ['--regime', 'high', '--max-crops', '4'], /regime high: expected a tiling of 3x4/],
     [2, ['--runs', '0'], /expected at least 1/],
+    [2, ['--trace', '--instrumented', '0'], /--trace: expected an instrumented run to write/],
     [2, ['--full-grid', '--regime', 'low'], /--full-grid measures all 27 cells/],
     [1, ['--out', '/proc/molmoe'], /\/proc\/molmoe.*: expected /],
     [1, ['--out', join(repo_root, 'package.json')], /package\.json: expected a /],

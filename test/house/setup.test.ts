@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -343,6 +344,18 @@ describe('tools/setup.mjs in a project', () => {
     expect(setup().said).toEqual(['setup: building dist/ (not built yet)']);
   });
 
+  /** What the setup needs of the packages, in place of the link: the checkout may lie where that user cannot read. */
+  function readable_packages(): void {
+    const packages = join(project, 'node_modules');
+    rmSync(packages);
+    mkdirSync(packages);
+    copyFileSync(join(repo_root, 'node_modules/.package-lock.json'), join(packages, '.package-lock.json'));
+    const other_platform = (path: string) =>
+      /webgpu\/dist\/./.test(path) && !path.includes(`/${process.platform}-${process.arch}`);
+    const filter = (path: string) => !other_platform(path);
+    cpSync(join(repo_root, 'node_modules/webgpu'), join(packages, 'webgpu'), { recursive: true, filter });
+  }
+
   // As root the setup would install a driver; it must not from a test, so this runs as a user without rights.
   const nobody = process.getuid?.() === 0 ? 65534 : undefined;
   it.skipIf(process.platform !== 'linux')('says what to install where there is no driver and no way to one', () => {
@@ -352,6 +365,7 @@ describe('tools/setup.mjs in a project', () => {
     writeFileSync(join(bin, 'sudo'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
     writeFileSync(npm_log, '');
     chmodSync(npm_log, 0o666);
+    readable_packages();
     const none = { VK_ICD_FILENAMES: '/nonexistent', VK_DRIVER_FILES: '/nonexistent', XDG_CACHE_HOME: home };
     const { status, said } = setup(none, nobody);
     expect(status).toBe(0);

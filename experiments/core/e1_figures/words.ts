@@ -1,6 +1,7 @@
 import { hatched, POINTS_PER_INCH, SIZE, THEME } from '../../lab/figure_theme.ts';
 import { wrap } from '../../lab/font.ts';
 import { type E1Stages, type PartName, STAGES, type StageName, type Summary } from '../../lab/schema.ts';
+import { STAGE_TIME } from '../../lab/times.ts';
 
 /** What all figures of one run say under their title. */
 type Head = Pick<E1Stages, 'provenance' | 'protocol'>;
@@ -81,19 +82,12 @@ export const legend_of = (names: readonly (StageName | PartName)[], columns: num
   },
 });
 
-const STAGE_COLUMN = {
-  vision_encoder: 'T_vision_encoder',
-  projector: 'T_projector',
-  prefill: 'T_LLM_prefill',
-  decode: 'T_LLM_decode',
-} as const satisfies Record<StageName, string>;
-
 export type Measured = E1Stages['configurations'][number];
 
 /** undefined where a request had no such stage. */
 export function stage_statistics(one: Measured, stage: StageName): Summary | undefined {
   if (stage === 'decode' && one.decode_steps === 0) return undefined;
-  return one.statistics[STAGE_COLUMN[stage]] ?? undefined;
+  return one.statistics[STAGE_TIME[stage]] ?? undefined;
 }
 
 export const present = (rows: readonly { stage: StageName }[]): StageName[] =>

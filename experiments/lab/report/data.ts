@@ -1,20 +1,10 @@
 import type { Configuration, Finding, FitRecord, KernelRow, PartName, Run, StageName, Summary } from '../schema.ts';
-
-export type StatisticName =
-  | 'T_data_processing'
-  | 'T_vision_encoder'
-  | 'T_projector'
-  | 'T_LLM_prefill'
-  | 'T_LLM_decode'
-  | 'T_decode_per_token'
-  | 'T_gaps'
-  | 'T_total'
-  | 'T_system_total';
+import type { TimeName } from '../times.ts';
 
 /** A configuration as the page gets it: with its statistics made, as every other result has them. */
 export interface ReportConfiguration extends Configuration {
   /** Of the clean runs; null where a request has no such stage. */
-  readonly statistics: Readonly<Record<StatisticName, Summary | null>>;
+  readonly statistics: Readonly<Record<TimeName, Summary | null>>;
   /** GPU time, mean over the instrumented runs. */
   readonly part_ms: readonly { readonly stage: StageName; readonly part: PartName; readonly gpu_ms: number }[];
 }
@@ -32,13 +22,6 @@ export interface ReportData {
   readonly figures: readonly { readonly name: string; readonly svg: string }[];
   readonly files: readonly string[];
 }
-
-export const STAGE_STATISTIC = {
-  vision_encoder: 'T_vision_encoder',
-  projector: 'T_projector',
-  prefill: 'T_LLM_prefill',
-  decode: 'T_LLM_decode',
-} as const satisfies Record<StageName, StatisticName>;
 
 /** A kernel row with the rates that follow from it; null where a rate has no meaning. */
 export interface KernelFacts extends KernelRow {

@@ -1,13 +1,13 @@
 import type { StageName } from '../schema.ts';
-import { type ReportConfiguration, type ReportData, STAGE_STATISTIC } from './data.ts';
+import { STAGE_TIME } from '../times.ts';
+import type { ReportConfiguration, ReportData } from './data.ts';
 import { el, folded, scrolling, section, teach, text_table } from './dom.ts';
 import { count, interval, ms, NONE, or_none, si, words } from './format.ts';
 import { scatter_chart } from './scatter_chart.ts';
 import { stack_chart, with_interval } from './stack_chart.ts';
 import { GAPS_LOOK, STAGE_LOOK } from './style.ts';
 
-const median_of = (one: ReportConfiguration, stage: StageName) =>
-  one.statistics[STAGE_STATISTIC[stage]]?.median ?? null;
+const median_of = (one: ReportConfiguration, stage: StageName) => one.statistics[STAGE_TIME[stage]]?.median ?? null;
 
 /** All configurations: where the wall time of a request goes. */
 export function stages_section({ configurations, stages }: ReportData): HTMLElement {
@@ -39,7 +39,7 @@ export function stages_section({ configurations, stages }: ReportData): HTMLElem
       if (name === 'gaps') return with_interval(one.statistics.T_gaps?.median_ci95);
       const stage = name as StageName;
       const flops = one.counters[stage]?.flops;
-      const ci = with_interval(one.statistics[STAGE_STATISTIC[stage]]?.median_ci95);
+      const ci = with_interval(one.statistics[STAGE_TIME[stage]]?.median_ci95);
       return `${ci}${flops === undefined ? '' : `, ${si(flops, 'FLOP')}`}`;
     },
     tip: (i, lines) => {
@@ -86,7 +86,7 @@ function stages_table(configurations: readonly ReportConfiguration[], ran: reado
       key,
       count(tokens.prompt_length),
       count(tokens.decode_steps),
-      ...[...ran.map((stage) => STAGE_STATISTIC[stage]), 'T_gaps' as const, 'T_total' as const].map((name) => {
+      ...[...ran.map((stage) => STAGE_TIME[stage]), 'T_gaps' as const, 'T_total' as const].map((name) => {
         const summary = statistics[name];
         return summary ? `${ms(summary.median).replace(' ms', '')}${with_interval(summary.median_ci95)}` : NONE;
       }),
@@ -104,7 +104,7 @@ export function scaling_section({ configurations, fits }: ReportData): HTMLEleme
   ) => {
     const { colour, shape } = STAGE_LOOK[stage];
     const points = configurations.flatMap((one) => {
-      const summary = one.statistics[STAGE_STATISTIC[stage]];
+      const summary = one.statistics[STAGE_TIME[stage]];
       if (!summary) return [];
       const x = x_of(one.tokens);
       const lines = [

@@ -1,0 +1,35 @@
+/**
+ * Makes docs/pictures from the results of a whole E1:
+ *   node dist/cli.js e1 --routing --out results/pictures && node tools/pictures.mjs results/pictures
+ * Figures are copied; two sections of the report are photographed in Chromium (CHROMIUM_PATH, or Debian's).
+ */
+import { copyFileSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const pictures = fileURLToPath(new URL('../docs/pictures', import.meta.url));
+const results = process.argv[2];
+if (results === undefined) {
+  process.stderr.write('error: expected the folder of an E1, found none: node tools/pictures.mjs <folder>\n');
+  process.exit(2);
+}
+for (const name of readdirSync(join(results, 'figures'))) {
+  if (name.endsWith('.svg')) copyFileSync(join(results, 'figures', name), join(pictures, name));
+}
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+const page = await browser.newPage({ viewport: { width: 1200, height: 1000 }, colorScheme: 'light' });
+await page.goto(pathToFileURL(resolve(results, 'report.html')).href);
+for (const name of ['roofline', 'routing']) {
+  const section = page.locator(`section#${name}`);
+  await section.scrollIntoViewIfNeeded();
+  await section.locator('canvas').first().waitFor();
+  await page.waitForTimeout(500); // a chart is drawn when it comes into view
+  const { x, y, width, height } = await section.boundingBox();
+  const clip = { x: x - 24, y: y + 24, width: width + 48, height };
+  await page.screenshot({ path: join(pictures, `${name}.png`), clip, fullPage: false });
+}
+await browser.close();
