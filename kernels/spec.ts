@@ -42,9 +42,14 @@ export interface Traits {
 
 export type Grid = readonly [x: number, y: number, z: number];
 
+/** `simple` serves every adapter; `tiled` is for GPUs; `lanes` for software adapters with subgroups of 8 or more; `matrix` for GPUs whose matrix units WebGPU reaches. */
+export type Family = 'simple' | 'tiled' | 'lanes' | 'matrix';
+
 export interface Variant<P extends string = string> {
-  /** `simple` serves every adapter; `tiled` is for GPUs; `lanes` for software adapters with subgroups of 8 or more. */
-  readonly name: 'simple' | 'tiled' | 'lanes';
+  /** The family, and what tells a variant from the first of its family: `tiled_128`. The first is taken where nothing was measured. */
+  readonly name: Family | `${Family}_${string}`;
+  /** Shapes that it can do, where that is not all. */
+  readonly fits?: (p: Params<P>, options: Options) => boolean;
   /** WGSL files, joined in this order behind the `const` lines. */
   readonly wgsl: readonly string[];
   readonly subgroups?: boolean;
@@ -62,6 +67,8 @@ export interface Kernel<P extends string = string> {
   /** Numbers that grid or cost need and the shader does not. */
   readonly host?: readonly P[];
   readonly variants: readonly Variant<P>[];
+  /** Shapes that one variant is likely to be the fastest for: what is measured once for all of them. Without it, nothing is tuned. */
+  readonly shape_class?: (p: Params<P>, options: Options) => string;
   readonly flops: (p: Params<P>, options: Options) => { readonly useful: number; readonly other: number };
   readonly bytes: (p: Params<P>, options: Options) => Bytes;
 }
@@ -70,6 +77,8 @@ export interface Kernel<P extends string = string> {
 export function kernel<const P extends string>(description: Kernel<P>): Kernel<P> {
   return description;
 }
+
+export const family_of = (variant: Pick<Variant, 'name'>): Family => variant.name.split('_', 1)[0] as Family;
 
 export const LANES_MIN_SUBGROUP = 8;
 

@@ -1,8 +1,15 @@
-import type { Bytes, Flops, Kernel, Options, Params } from '../../kernels/spec.ts';
+import type { Bytes, Flops, Kernel, Options, Params, Variant } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
 import { type Buffer, type Buffers, make_buffers, USAGE } from './buffers.ts';
 import type { Device } from './device.ts';
-import { make_pipelines, PARAM_BYTES, type Pipeline, pack_params, type VariantChoice } from './pipelines.ts';
+import {
+  make_pipelines,
+  PARAM_BYTES,
+  type Pipeline,
+  pack_params,
+  type Tuning,
+  type VariantChoice,
+} from './pipelines.ts';
 import { polite } from './wait.ts';
 
 export type Stage = 'load' | 'vision_encoder' | 'projector' | 'prefill' | 'decode';
@@ -57,6 +64,9 @@ export interface Executor {
   readonly device: Device;
   readonly buffers: Buffers;
   readonly variant: VariantChoice;
+  readonly tuning: Tuning;
+  /** The variant that a dispatch would run; `params` needs only what the kernel's shape class is made of. */
+  readonly choose: <P extends string>(kernel: Kernel<P>, params: Partial<Params<P>>, options: Options) => Variant;
   /** Records a launch; nothing runs before flush. */
   readonly dispatch: <P extends string>(
     kernel: Kernel<P>,
@@ -106,9 +116,9 @@ const UNIFORM_STRIDE = 256;
 
 type ImmediatePass = GPUComputePassEncoder & { setImmediates(offset: number, data: ArrayBufferView): void };
 
-export function make_executor(device: Device, variant: VariantChoice = 'auto'): Executor {
+export function make_executor(device: Device, variant: VariantChoice = 'auto', tuning: Tuning = {}): Executor {
   const buffers = make_buffers(device);
-  const pipelines = make_pipelines(device);
+  const pipelines = make_pipelines(device, variant, tuning);
   const unused = buffers.create('unused', 256, 'tables');
   const groups = new Map<string, GPUBindGroup>();
   const groups_of = new Map<number, string[]>();
@@ -127,7 +137,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
   });
 
   const dispatch: Executor['dispatch'] = (kernel, bound, params, options, tag) => {
-    const pipeline = pipelines.get(kernel, options, variant);
+    const pipeline = pipelines.get(kernel as Kernel, options, params as Params);
     const list = kernel.bindings.map((binding) => {
       const buffer = bound[binding.name];
       if (buffer === undefined && !binding.optional)
@@ -339,6 +349,8 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto'): 
     device,
     buffers,
     variant,
+    tuning,
+    choose: (kernel, params, options) => pipelines.choose(kernel as Kernel, options, params as Params),
     dispatch,
     copy: (from, from_offset, to, to_offset, bytes) => {
       entries.push({ kind: 'copy', from, from_offset, to, to_offset, bytes });

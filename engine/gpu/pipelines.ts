@@ -1,9 +1,13 @@
-import type { Kernel, Options, Params, Traits, Variant } from '../../kernels/spec.ts';
-import { runs_on } from '../../kernels/spec.ts';
+import type { Family, Kernel, Options, Params, Traits, Variant } from '../../kernels/spec.ts';
+import { family_of, runs_on } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
 import { type Device, one_line } from './device.ts';
 
-export type VariantChoice = 'auto' | 'tiled' | 'lanes';
+/** `auto`, a family, or one variant: kernels without it take the first that their shape allows of its family. */
+export type VariantChoice = 'auto' | Variant['name'];
+
+/** Variants that measuring found fastest, by kernel and shape class: `tune_key`. */
+export type Tuning = Readonly<Record<string, string>>;
 
 /** A kernel made ready for one set of options on one device. */
 export interface Pipeline {
@@ -18,14 +22,37 @@ export interface Pipeline {
 export const PARAM_BYTES = 64;
 const IMMEDIATE_LINE = 'var<immediate> params: Params;';
 
-export function choose_variant(kernel: Kernel, traits: Traits, wanted: VariantChoice): Variant {
-  const runnable = kernel.variants.filter((v) => runs_on(v, traits));
-  const order =
-    wanted === 'lanes' || (wanted === 'auto' && traits.software)
-      ? ['lanes', 'simple', 'tiled']
-      : ['tiled', 'simple', 'lanes'];
-  for (const name of order) {
-    const variant = runnable.find((v) => v.name === name);
+export const tune_key = (kernel: Kernel, p: Params, options: Options): string =>
+  `${kernel.name} ${kernel.shape_class?.(p, options) ?? ''}`;
+
+const FAMILIES: Readonly<Record<Family, readonly Family[]>> = {
+  simple: ['simple', 'tiled', 'lanes'],
+  tiled: ['tiled', 'simple', 'lanes'],
+  lanes: ['lanes', 'simple', 'tiled'],
+  matrix: ['matrix', 'tiled', 'simple', 'lanes'],
+};
+
+/** What was measured to be the fastest; else the first of the family that suits the adapter, or that was asked for. */
+export function choose_variant(
+  kernel: Kernel,
+  traits: Traits,
+  wanted: VariantChoice,
+  p: Params,
+  options: Options,
+  tuning: Tuning = {},
+): Variant {
+  const able = kernel.variants.filter((v) => runs_on(v, traits) && v.fits?.(p, options) !== false);
+  if (wanted === 'auto' && kernel.shape_class !== undefined) {
+    const name = tuning[tune_key(kernel, p, options)];
+    const tuned = able.find((v) => v.name === name);
+    if (tuned !== undefined) return tuned;
+  }
+  const named = able.find((v) => v.name === wanted);
+  if (named !== undefined) return named;
+  for (const family of FAMILIES[
+    wanted !== 'auto' ? family_of({ name: wanted }) : traits.software ? 'lanes' : 'tiled'
+  ]) {
+    const variant = able.find((v) => family_of(v) === family);
     if (variant !== undefined) return variant;
   }
   throw new InputError(
@@ -62,11 +89,12 @@ export function pack_params(kernel: Kernel, params: Params, into: DataView, offs
 
 export interface Pipelines {
   /** Starts compiling on first use; `ready` settles when it can run. */
-  readonly get: (kernel: Kernel, options: Options, wanted: VariantChoice) => Pipeline;
+  readonly get: (kernel: Kernel, options: Options, p: Params) => Pipeline;
+  readonly choose: (kernel: Kernel, options: Options, p: Params) => Variant;
   readonly count: () => number;
 }
 
-export function make_pipelines(device: Device): Pipelines {
+export function make_pipelines(device: Device, wanted: VariantChoice, tuning: Tuning): Pipelines {
   const cache = new Map<string, Pipeline>();
   const layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
 
@@ -89,11 +117,14 @@ export function make_pipelines(device: Device): Pipelines {
     return made;
   };
 
-  const get: Pipelines['get'] = (kernel, options, wanted) => {
-    const key = `${kernel.name}|${wanted}|${Object.entries(options).join('|')}`;
+  const choose: Pipelines['choose'] = (kernel, options, p) =>
+    choose_variant(kernel, device.traits, wanted, p, options, tuning);
+
+  const get: Pipelines['get'] = (kernel, options, p) => {
+    const variant = choose(kernel, options, p);
+    const key = `${kernel.name}|${variant.name}|${Object.entries(options).join('|')}`;
     const known = cache.get(key);
     if (known !== undefined) return known;
-    const variant = choose_variant(kernel, device.traits, wanted);
     const layout = layout_of(kernel);
     const label = `${kernel.name}.${variant.name}`;
     const code = shader_text(kernel, variant, options, device.traits, device.immediates);
@@ -125,5 +156,5 @@ export function make_pipelines(device: Device): Pipelines {
     return pipeline;
   };
 
-  return { get, count: () => cache.size };
+  return { get, choose, count: () => cache.size };
 }

@@ -3,11 +3,9 @@ import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
-import type { Kernel } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { choose_variant } from '../gpu/pipelines.ts';
 import { activation, type Context, FEW_ROWS, linear, padded, type View, weight_option } from './context.ts';
 import type { Block, ExpertMatrix } from './weights.ts';
 
@@ -29,10 +27,10 @@ export interface MoeWork {
 
 export function moe_work(ctx: Context, rows: number, top_k: number): MoeWork {
   const { config, executor } = ctx;
-  const { traits } = executor.device;
   const widest = Math.max(2 * padded(config.expert_hidden), padded(config.d_model));
   const chunk_rows = Math.max(1, Math.min(rows, Math.floor(executor.device.max_binding_bytes / (4 * widest * top_k))));
-  const tile_rows = expert_tile_rows(choose_variant(expert_matmul as Kernel, traits, executor.variant).name);
+  const sized = { most_pairs: chunk_rows * top_k, expert_count_total: config.n_experts };
+  const tile_rows = expert_tile_rows(executor.choose(expert_matmul, sized, weight_option(ctx)));
   const few = rows <= FEW_ROWS;
   const words = (label: string, count: number) => executor.buffers.create(label, 4 * count, 'activations');
   const sorted_rows = few ? 1 : chunk_rows;
@@ -205,6 +203,7 @@ function grouped_experts(
           a_div,
           a_row0,
           max_tiles: tiles,
+          most_pairs: work.chunk_rows * top_k,
           expert_count_total: config.n_experts,
           pairs_counted: slice === matrix.slices[0] ? rows * top_k : 0,
           flop_k: matrix.k,

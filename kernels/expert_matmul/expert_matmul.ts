@@ -8,8 +8,8 @@ const LANES_ROWS = 16;
 const TILE = 64;
 
 /** Slots that one tile of `moe_tiles` must hold for the variant that will run. */
-export function expert_tile_rows(variant: Variant['name']): number {
-  return variant === 'lanes' ? LANES_ROWS : TILE;
+export function expert_tile_rows({ name }: Pick<Variant, 'name'>): number {
+  return name === 'lanes' ? LANES_ROWS : TILE;
 }
 
 /**
@@ -42,7 +42,9 @@ export const expert_matmul = kernel({
     ['a_row0', 'u32'],
   ],
   // flop_k, flop_cols: the mathematics' own sizes, where k or cols are padded.
-  host: ['max_tiles', 'pairs_counted', 'expert_count_total', 'flop_k', 'flop_cols'],
+  // most_pairs: what the tiles were sized for; with the count of experts it decides the variant, so that one choice
+  // of tile rows serves the sort and all its products.
+  host: ['max_tiles', 'pairs_counted', 'most_pairs', 'expert_count_total', 'flop_k', 'flop_cols'],
   variants: [
     {
       name: 'tiled',

@@ -43,7 +43,7 @@ async function check(e: Executor, variant: 'tiled' | 'lanes', c: Case) {
   const out = upload(e, before);
   const counts = upload(e, new Uint32Array(experts));
   const lists = upload(e, new Uint32Array(experts * rows).fill(0xffffffff));
-  const tile_rows = expert_tile_rows(variant);
+  const tile_rows = expert_tile_rows({ name: variant });
   const most = max_tiles(rows, top_k, experts, tile_rows);
   const tiles = upload(e, new Uint32Array(2 * most));
   e.dispatch(moe_sort, { experts: upload(e, choices), counts, lists }, { rows, k: top_k, experts, slot0: 0 }, {}, TAG);
@@ -61,7 +61,13 @@ async function check(e: Executor, variant: 'tiled' | 'lanes', c: Case) {
       { a: upload(e, a), weights: upload(e, words), tiles, counts, lists, c: out },
       {
         ...{ k, cols, a_stride, c_stride, expert0, expert_count, list_stride: rows, a_div, a_row0, max_tiles: most },
-        ...{ pairs_counted: expert0 === 0 ? slots : 0, expert_count_total: experts, flop_k: k, flop_cols: cols },
+        ...{
+          pairs_counted: expert0 === 0 ? slots : 0,
+          most_pairs: slots,
+          expert_count_total: experts,
+          flop_k: k,
+          flop_cols: cols,
+        },
       },
       { WEIGHT_FORMAT: FORMATS[format] },
       TAG,
@@ -126,7 +132,15 @@ describe('expert_matmul layout and cost', () => {
   it('counts useful work without padding, once for all slices', () => {
     const p = {
       ...{ k: 20, cols: 48, a_stride: 24, c_stride: 48, expert0: 0, expert_count: 4, list_stride: 10, a_div: 2 },
-      ...{ a_row0: 0, max_tiles: 9, pairs_counted: 20, expert_count_total: 8, flop_k: 20, flop_cols: 40 },
+      ...{
+        a_row0: 0,
+        max_tiles: 9,
+        pairs_counted: 20,
+        most_pairs: 20,
+        expert_count_total: 8,
+        flop_k: 20,
+        flop_cols: 40,
+      },
     };
     expect(expert_matmul.flops(p, {}).useful).toBe(2 * 20 * 20 * 40);
     expect(expert_matmul.bytes(p, { WEIGHT_FORMAT: FORMATS.f16 })).toEqual({

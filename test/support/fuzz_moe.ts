@@ -143,7 +143,7 @@ function expert_matmul_case(draw: Draw, variant: Variant['name']): FuzzCase {
   const lists = new Uint32Array(experts * rows).fill(UNUSED);
   for (const [e, list] of listed.entries()) lists.set(list, e * rows);
   const counts = Uint32Array.from(listed, (list) => list.length);
-  const tile_rows = expert_tile_rows(variant);
+  const tile_rows = expert_tile_rows({ name: variant });
   const most = max_tiles(rows, top_k, experts, tile_rows);
   const a = draw.noise(a_frame.rows * k);
   const before = draw.noise((slots + 1) * c_frame.stride);
@@ -151,7 +151,14 @@ function expert_matmul_case(draw: Draw, variant: Variant['name']): FuzzCase {
   const zeros = replaced(before, 0, { ...c_frame, cols: wide }); // padded weights are zeros
   const numbers = {
     ...{ k, cols, a_stride: a_frame.stride, c_stride: c_frame.stride, list_stride: rows, a_div, a_row0: a_frame.row0 },
-    ...{ max_tiles: most, pairs_counted: slots, expert_count_total: experts, flop_k: k, flop_cols: cols },
+    ...{
+      max_tiles: most,
+      pairs_counted: slots,
+      most_pairs: slots,
+      expert_count_total: experts,
+      flop_k: k,
+      flop_cols: cols,
+    },
   };
   return {
     launches: slices.map(({ expert0, expert_count, name }) =>
