@@ -2,7 +2,17 @@ import { Command, CommanderError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
 import { add_lab } from './lab.ts';
-import { integer, number, on_adapter, on_model, one_line, positive, with_knobs } from './options.ts';
+import {
+  integer,
+  number,
+  on_adapter,
+  on_model,
+  one_line,
+  positive,
+  with_knobs,
+  with_model,
+  with_variants,
+} from './options.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
@@ -42,7 +52,7 @@ on_adapter(program.command('doctor'))
   .option('--json', 'print one JSON object')
   .action((options) => run(async () => (await import('./commands/doctor.ts')).doctor(options, debug())));
 
-on_adapter(program.command('verify'))
+with_variants(on_adapter(program.command('verify')))
   .argument('[folder]', 'golden folder; the small goldens of the package when left out')
   .description('run reference cases on this adapter and compare every recorded point')
   .option('--set <name...>', 'only these sets')
@@ -58,6 +68,11 @@ on_adapter(program.command('verify'))
   .action((folder, options) =>
     run(async () => (await import('./commands/verify.ts')).verify(folder, options, debug())),
   );
+
+with_model(on_adapter(program.command('tune')))
+  .description('time the variants of every kernel that has several on this adapter; later runs take the fastest')
+  .option('--json', 'print one JSON object')
+  .action((options) => run(async () => (await import('./commands/tune.ts')).tune(options, debug())));
 
 program
   .command('synth')

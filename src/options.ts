@@ -51,16 +51,29 @@ export const on_adapter = (command: Command): Command =>
       ]),
     )
     .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
-    .addOption(new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes']).default('auto'))
     .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
 
+/** The options of every command that runs the model's kernels. */
+export const with_variants = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes', 'matrix']).default('auto'),
+    )
+    .addOption(
+      new Option('--tuning <which>', 'use what `molmoe tune` measured or the program ships, or only the first variants')
+        .choices(['auto', 'off'])
+        .default('auto'),
+    );
+
 /** The options of every command that loads a model. */
-export const on_model = (command: Command): Command =>
-  on_adapter(command)
+export const with_model = (command: Command): Command =>
+  command
     .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
     .addOption(new Option('--dtype <format>', 'storage of the weights').choices(['f16', 'bf16', 'f32']).default('f16'))
     .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
+
+export const on_model = (command: Command): Command => with_model(with_variants(on_adapter(command)));
 
 /** The three knobs of a request. */
 export const with_knobs = (command: Command): Command =>

@@ -65,6 +65,8 @@ export interface Executor {
   readonly buffers: Buffers;
   readonly variant: VariantChoice;
   readonly tuning: Tuning;
+  /** Other variants from the next dispatch on: for the tuner, between two requests. */
+  readonly prefer: (variant: VariantChoice, tuning: Tuning) => void;
   /** The variant that a dispatch would run; `params` needs only what the kernel's shape class is made of. */
   readonly choose: <P extends string>(kernel: Kernel<P>, params: Partial<Params<P>>, options: Options) => Variant;
   /** Records a launch; nothing runs before flush. */
@@ -118,7 +120,8 @@ type ImmediatePass = GPUComputePassEncoder & { setImmediates(offset: number, dat
 
 export function make_executor(device: Device, variant: VariantChoice = 'auto', tuning: Tuning = {}): Executor {
   const buffers = make_buffers(device);
-  const pipelines = make_pipelines(device, variant, tuning);
+  const pipelines = make_pipelines(device);
+  pipelines.prefer(variant, tuning);
   const unused = buffers.create('unused', 256, 'tables');
   const groups = new Map<string, GPUBindGroup>();
   const groups_of = new Map<number, string[]>();
@@ -350,6 +353,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     buffers,
     variant,
     tuning,
+    prefer: pipelines.prefer,
     choose: (kernel, params, options) => pipelines.choose(kernel as Kernel, options, params as Params),
     dispatch,
     copy: (from, from_offset, to, to_offset, bytes) => {

@@ -32,6 +32,8 @@ const FAMILIES: Readonly<Record<Family, readonly Family[]>> = {
   matrix: ['matrix', 'tiled', 'simple', 'lanes'],
 };
 
+export const default_family = (traits: Traits): Family => (traits.software ? 'lanes' : 'tiled');
+
 /** What was measured to be the fastest; else the first of the family that suits the adapter, or that was asked for. */
 export function choose_variant(
   kernel: Kernel,
@@ -49,9 +51,7 @@ export function choose_variant(
   }
   const named = able.find((v) => v.name === wanted);
   if (named !== undefined) return named;
-  for (const family of FAMILIES[
-    wanted !== 'auto' ? family_of({ name: wanted }) : traits.software ? 'lanes' : 'tiled'
-  ]) {
+  for (const family of FAMILIES[wanted === 'auto' ? default_family(traits) : family_of({ name: wanted })]) {
     const variant = able.find((v) => family_of(v) === family);
     if (variant !== undefined) return variant;
   }
@@ -91,12 +91,15 @@ export interface Pipelines {
   /** Starts compiling on first use; `ready` settles when it can run. */
   readonly get: (kernel: Kernel, options: Options, p: Params) => Pipeline;
   readonly choose: (kernel: Kernel, options: Options, p: Params) => Variant;
+  readonly prefer: (wanted: VariantChoice, tuning: Tuning) => void;
   readonly count: () => number;
 }
 
-export function make_pipelines(device: Device, wanted: VariantChoice, tuning: Tuning): Pipelines {
+export function make_pipelines(device: Device): Pipelines {
   const cache = new Map<string, Pipeline>();
   const layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  let wanted: VariantChoice = 'auto';
+  let tuning: Tuning = {};
 
   const layout_of = (kernel: Kernel) => {
     const key = kernel.bindings.map((b) => b.access).join();
@@ -156,5 +159,10 @@ export function make_pipelines(device: Device, wanted: VariantChoice, tuning: Tu
     return pipeline;
   };
 
-  return { get, choose, count: () => cache.size };
+  const prefer: Pipelines['prefer'] = (choice, measured) => {
+    wanted = choice;
+    tuning = measured;
+  };
+
+  return { get, choose, prefer, count: () => cache.size };
 }

@@ -17,12 +17,15 @@ import type { LoadProgress } from '../weights/upload.ts';
 import { hush_native_stderr } from './adapter_env.ts';
 import { node_folder } from './files.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
+import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
 
 export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOptions, 'mode'> {
   /** `release` for runs, `validated` for tests. */
   readonly mode?: RunMode;
   /** Kernel variants; `auto` goes by the adapter. */
   readonly variant?: VariantChoice;
+  /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
+  readonly tuning?: 'auto' | 'off';
   /** Keeps what drivers write to stderr while they open off the terminal. */
   readonly hush?: boolean;
 }
@@ -46,6 +49,7 @@ export interface LoadOptions extends DeviceChoice {
 export interface OpenedDevice {
   readonly executor: Executor;
   readonly adapter: OpenAdapter;
+  readonly tuning: TuningChoice;
 }
 
 export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDevice> {
@@ -54,7 +58,10 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
   try {
     const adapter = await open_adapter({ ...choice, mode });
     const device = await open_device(adapter, { ...choice, mode });
-    return { executor: make_executor(device, choice.variant ?? 'auto'), adapter };
+    const variant = choice.variant ?? 'auto';
+    const tuned = variant === 'auto' && choice.tuning !== 'off';
+    const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;
+    return { executor: make_executor(device, variant, tuning.choices), adapter, tuning };
   } finally {
     loud();
   }
@@ -124,7 +131,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
   if (!Object.hasOwn(FORMATS, dtype)) {
     throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
   }
-  const { executor, adapter } = await open_executor(options);
+  const { executor, adapter, tuning } = await open_executor(options);
   let source: WeightSource | undefined;
   try {
     const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
@@ -141,10 +148,12 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
     return {
       executor,
       adapter,
+      tuning,
       tokenizer,
       source: origin.source,
       facts: model_facts(parts),
-      load: async (on_progress, signal) => new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter),
+      load: async (on_progress, signal) =>
+        new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning),
       async close() {
         executor.destroy();
         await origin.source.close();
@@ -161,10 +170,12 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
 export class Molmoe {
   readonly engine: Engine;
   readonly adapter: OpenAdapter;
+  readonly tuning: TuningChoice;
 
-  constructor(engine: Engine, adapter: OpenAdapter) {
+  constructor(engine: Engine, adapter: OpenAdapter, tuning: TuningChoice) {
     this.engine = engine;
     this.adapter = adapter;
+    this.tuning = tuning;
   }
 
   static async load(options: LoadOptions = {}): Promise<Molmoe> {

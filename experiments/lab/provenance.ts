@@ -37,6 +37,7 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
     toggles: { enable: [...adapter.toggles.enable], disable: [...adapter.toggles.disable] },
     mode: device.mode,
     variant,
+    tuning: model.tuning,
     model: {
       name: facts.name,
       weights: facts.weights,

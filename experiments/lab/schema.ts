@@ -50,6 +50,13 @@ export const provenance_schema = z.strictObject({
   mode: z.enum(['release', 'validated']),
   /** Kernel family asked for; `auto` goes by the adapter. */
   variant: z.string(),
+  /** Which variants ran where a kernel has several, by shape class, and where that was known from. Older results lack it. */
+  tuning: z
+    .strictObject({
+      from: z.enum(['measured', 'shipped', 'default', 'off']),
+      choices: z.record(z.string(), z.string()),
+    })
+    .optional(),
   model: z.strictObject({
     name: z.string(),
     weights: z.string(),

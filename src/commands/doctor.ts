@@ -1,5 +1,6 @@
 import { mebibytes } from '../../engine/gpu/buffers.ts';
 import { open_executor } from '../../engine/node/load.ts';
+import type { TuningChoice } from '../../engine/node/tuning.ts';
 import { commit, dirty, version } from '../build.ts';
 import { out, table } from '../print.ts';
 import { type AdapterFlags, device_choice } from './flags.ts';
@@ -22,7 +23,7 @@ const FEATURES = {
 } as const;
 
 export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, debug: boolean): Promise<undefined> {
-  const { executor, adapter } = await open_executor(device_choice(flags, debug));
+  const { executor, adapter, tuning } = await open_executor(device_choice(flags, debug));
   try {
     const { device } = executor;
     const { facts } = device;
@@ -40,6 +41,7 @@ export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, 
         found,
         limits,
         toggles,
+        tuning,
       };
       out(`${JSON.stringify({ ...report, immediates: device.immediates, missing, node: process.version })}\n`);
       return;
@@ -60,6 +62,7 @@ export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, 
       ...Object.entries(limits).map(([name, value]) => [name, /Size$/.test(name) ? mebibytes(value) : String(value)]),
       ['toggles on', adapter.toggles.enable.join(' ')],
       ['toggles off', adapter.toggles.disable.join(' ')],
+      ['tuning', told(tuning)],
       ...adapter.found.map((f, i) => [`--adapter ${i}`, `${f.description || f.device} (${f.type})`]),
       ...missing.map((name) => ['missing', `${name}: ${FEATURES[name]}`]),
       ...(facts.type === 'software'
@@ -70,4 +73,10 @@ export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, 
   } finally {
     executor.destroy();
   }
+}
+
+function told({ from, choices }: TuningChoice): string {
+  const count = Object.keys(choices).length;
+  if (from === 'default') return 'the first variants: `molmoe tune` finds the fastest here';
+  return `${from}: ${count} classes of shapes run another variant than the first`;
 }

@@ -8,8 +8,10 @@ export interface AdapterFlags {
   readonly adapter: string;
   readonly backend?: DeviceChoice['backend'];
   readonly power?: DeviceChoice['power'];
-  readonly variant: NonNullable<DeviceChoice['variant']>;
   readonly validate?: boolean;
+  /** Of commands that run the model's kernels. */
+  readonly variant?: DeviceChoice['variant'];
+  readonly tuning?: DeviceChoice['tuning'];
 }
 
 export interface ModelFlags {
@@ -30,6 +32,7 @@ export const device_choice = (flags: AdapterFlags, debug: boolean): DeviceChoice
   backend: flags.backend,
   power: flags.power,
   variant: flags.variant,
+  tuning: flags.tuning,
   mode: flags.validate ? 'validated' : 'release',
   hush: !debug,
 });

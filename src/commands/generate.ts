@@ -188,6 +188,7 @@ function report(model: Molmoe, request: GenerateRequest, result: GenerateResult)
     toggles: model.adapter.toggles,
     mode: executor.device.mode,
     variant: executor.variant,
+    tuning: model.tuning,
     model: { ...facts, layers: config.n_layers, experts: config.n_experts, load: weights.report },
     request: {
       ...request,

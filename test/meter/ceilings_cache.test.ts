@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { cache_folder, ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
+import { cache_folder } from '../../engine/node/cache.ts';
+import { ceilings_for } from '../../experiments/lab/ceilings_cache.ts';
 import { ceilings_schema } from '../../experiments/lab/schema.ts';
 
 const measured = vi.hoisted(() => ({ times: 0 }));

@@ -37,6 +37,7 @@ export const PROVENANCE: Provenance = {
   toggles: { enable: ['allow_unsafe_apis'], disable: ['timestamp_quantization'] },
   mode: 'release',
   variant: 'auto',
+  tuning: { from: 'off', choices: {} },
   model: {
     name: 'molmoe-mini',
     weights: 'synthetic, seed 1',

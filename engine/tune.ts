@@ -1,0 +1,194 @@
+import { attention } from '../kernels/attention/attention.ts';
+import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
+import { matmul } from '../kernels/matmul/matmul.ts';
+import { matvec } from '../kernels/matvec/matvec.ts';
+import { type Kernel, runs_on, type Variant } from '../kernels/spec.ts';
+import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu/pipelines.ts';
+import { formula_picture } from './input/pictures.ts';
+import { exact_length_text } from './input/prompt.ts';
+import type { Probe } from './model/context.ts';
+import type { Engine, GenerateRequest } from './molmoe.ts';
+
+/** Kernels that have more than one way for a shape. */
+export const TUNED_KERNELS = [matmul, matvec, expert_matmul, attention] as unknown as readonly Kernel[];
+
+/** Prompt lengths whose shape classes differ; requests with a picture add the vision encoder's. */
+const PROMPTS = [20, 128, 512];
+const PICTURES = [
+  [336, 336],
+  [1008, 784],
+] as const;
+const RUNS = 3;
+/** A choice this many times slower than what runs by default, over a whole request, is not tried further. */
+const HOPELESS = 3;
+/** A variant replaces the default where it is faster by more than noise. */
+const BETTER = 0.95;
+/** Root of the mean squared difference of the logits over theirs: beyond it a variant is wrong, not rounded otherwise. */
+const ROUNDING = 1e-2;
+
+/** GPU time of the launches of one shape class in all requests, by variant: the best run of each. */
+export interface TunedClass {
+  readonly key: string;
+  readonly default_variant: string;
+  readonly ms: Readonly<Record<string, number>>;
+  readonly chosen: string;
+}
+
+export interface TuneReport {
+  readonly classes: readonly TunedClass[];
+  /** Only what differs from the default. */
+  readonly choices: Tuning;
+  /** Variants that were not tried, or not to the end, and why. */
+  readonly left_out: readonly { readonly variant: string; readonly reason: string }[];
+}
+
+/**
+ * Runs requests with each variant in turn, every kernel stamped, and picks what was fastest for each class of shapes.
+ * In the model and not in a loop of one kernel: with the operands where the model leaves them, and the real routing.
+ */
+export async function tune(
+  engine: Engine,
+  options: {
+    readonly on_progress?: (done: number, total: number) => void;
+    readonly signal?: AbortSignal;
+    /** Why a variant may not run here, where that is known. */
+    readonly refuse?: (variant: Variant['name']) => Promise<string | undefined>;
+  } = {},
+): Promise<TuneReport> {
+  const { executor } = engine;
+  const left_out: { variant: string; reason: string }[] = [];
+  const leave_out = (variant: Variant['name'], reason: string) => {
+    left_out.push({ variant, reason });
+    names.delete(variant);
+  };
+  const names = new Set(variant_names(engine));
+  for (const name of [...names]) {
+    const reason = await options.refuse?.(name);
+    if (reason !== undefined) leave_out(name, reason);
+  }
+  const requests = tuning_requests(engine);
+  const sums = new Map<string, ClassTimes>();
+  let done = 0;
+  const step = (left: number) => options.on_progress?.(++done, done + left);
+  try {
+    for (const [r, request] of requests.entries()) {
+      if (names.size === 0) break; // nothing left to compare with
+      const each = (RUNS + 1) * (names.size + 1);
+      const usual = await run(engine, 'auto', request, options.signal);
+      for (const name of [...names]) {
+        const { ms, logits } = await run(engine, name, request, options.signal); // compiles
+        const off = difference(logits, usual.logits);
+        if (!(off <= ROUNDING)) leave_out(name, `its logits are off by ${off.toExponential(1)}`);
+        else if (ms > HOPELESS * usual.ms)
+          leave_out(name, `a request takes ${(ms / usual.ms).toFixed(1)} times as long`);
+        step((requests.length - r) * each);
+      }
+      const best = new Map<string, Map<string, number>>();
+      for (let left = RUNS; left > 0; left--) {
+        for (const choice of ['auto', ...names] as const) {
+          keep_best(best, await run(engine, choice, request, options.signal));
+          step((requests.length - r - 1) * each + left * (names.size + 1));
+        }
+      }
+      for (const [key, ms] of best) add_class(sums, key, usual.variants.get(key) as string, ms);
+    }
+  } finally {
+    executor.prefer(executor.variant, executor.tuning);
+  }
+  const classes = [...sums].filter(([, { ms }]) => ms.size > 1).map(([key, times]) => judge(key, times));
+  const better = classes.filter((c) => c.chosen !== c.default_variant);
+  return { classes, choices: Object.fromEntries(better.map(({ key, chosen }) => [key, chosen])), left_out };
+}
+
+function variant_names({ executor }: Engine): Variant['name'][] {
+  const { traits } = executor.device;
+  const able = TUNED_KERNELS.flatMap(({ variants }) => variants.filter((v) => runs_on(v, traits)));
+  const by_default = default_family(traits);
+  return [...new Set(able.map((v) => v.name))].filter((name) => name !== 'simple' && name !== by_default);
+}
+
+function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
+  const longest = facts.config.max_position_embeddings - 8;
+  const all: GenerateRequest[] = [
+    ...PROMPTS.filter((n) => n <= longest).map((n) => ({ prompt: exact_length_text(tokenizer, n) })),
+    ...PICTURES.map(([width, height]) => ({ prompt: ' ', image: formula_picture('rings', width, height) })),
+  ];
+  return all.map((request) => ({ ...request, maxNewTokens: 3, ignoreEos: true }));
+}
+
+interface Measured {
+  readonly ms: number;
+  /** GPU time by class, summed over the request. */
+  readonly classes: ReadonlyMap<string, number>;
+  readonly variants: ReadonlyMap<string, string>;
+  readonly logits: Float32Array;
+}
+
+async function run(
+  engine: Engine,
+  choice: VariantChoice,
+  request: GenerateRequest,
+  signal: AbortSignal | undefined,
+): Promise<Measured> {
+  const { executor } = engine;
+  executor.prefer(choice, {});
+  let logits = new Float32Array(0);
+  const probe: Probe = async (point, _, { buffer, cols }) => {
+    if (point === 'logits' && logits.length === 0) logits = new Float32Array(await executor.read(buffer, 0, 4 * cols));
+  };
+  const { timeline } = await engine.generate({ ...request, timing: 'kernel', probe, signal }).result;
+  const classes = new Map<string, number>();
+  const variants = new Map<string, string>();
+  for (const { first, own_ns } of timeline?.spans ?? []) {
+    if (first.kernel.shape_class === undefined) continue;
+    const key = tune_key(first.kernel, first.params, first.options);
+    classes.set(key, (classes.get(key) ?? 0) + own_ns / 1e6);
+    variants.set(key, first.pipeline.variant.name);
+  }
+  return { ms: (timeline?.sum_ns ?? 0) / 1e6, classes, variants, logits };
+}
+
+function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: Measured): void {
+  for (const [key, ms] of classes) {
+    const by_variant = best.get(key) ?? new Map<string, number>();
+    best.set(key, by_variant);
+    const name = variants.get(key) as string;
+    by_variant.set(name, Math.min(ms, by_variant.get(name) ?? Number.POSITIVE_INFINITY));
+  }
+}
+
+interface ClassTimes {
+  readonly default_variant: string;
+  /** Of the variants that ran in every request with this class: the sum of their best times. */
+  readonly ms: ReadonlyMap<string, number>;
+}
+
+function add_class(sums: Map<string, ClassTimes>, key: string, default_variant: string, ms: Map<string, number>): void {
+  const before = sums.get(key)?.ms;
+  const both = before === undefined ? ms : new Map([...ms].filter(([name]) => before.has(name)));
+  sums.set(key, {
+    default_variant,
+    ms: new Map([...both].map(([name, own]) => [name, own + (before?.get(name) ?? 0)])),
+  });
+}
+
+function judge(key: string, { default_variant, ms }: ClassTimes): TunedClass {
+  const [fastest, least] = [...ms].reduce((a, b) => (b[1] < a[1] ? b : a));
+  const usual = ms.get(default_variant) ?? Number.POSITIVE_INFINITY;
+  return {
+    key,
+    default_variant,
+    ms: Object.fromEntries(ms),
+    chosen: least < BETTER * usual ? fastest : default_variant,
+  };
+}
+
+function difference(got: Float32Array, wanted: Float32Array): number {
+  let off = 0;
+  let all = 0;
+  wanted.forEach((want, i) => {
+    off += ((got[i] as number) - want) ** 2;
+    all += want ** 2;
+  });
+  return Math.sqrt(off / all);
+}
