@@ -1,4 +1,5 @@
 import type { WeightFormat } from '../kernels/spec.ts';
+import { compile_ahead } from './compile_ahead.ts';
 import { InputError, UsageError } from './errors.ts';
 import { run_model, type StageResult } from './generate.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
@@ -147,6 +148,8 @@ export class Engine {
   static async create(parts: ModelParts): Promise<Engine> {
     check_tokenizer(parts.tokenizer, parts.config);
     const { executor, config, source, dtype } = parts;
+    const compiling = compile_ahead(executor, config, dtype);
+    compiling.catch(() => undefined); // what does not compile is told by the request that needs it
     return new Engine(parts, await load_weights(executor, config, source, dtype, parts.on_progress, parts.signal));
   }
 

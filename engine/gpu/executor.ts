@@ -67,6 +67,8 @@ export interface Executor {
   readonly tuning: Tuning;
   /** Other variants from the next dispatch on: for the tuner, between two requests. */
   readonly prefer: (variant: VariantChoice, tuning: Tuning) => void;
+  /** Starts compiling what a dispatch would run. */
+  readonly compile: <P extends string>(kernel: Kernel<P>, params: Params<P>, options: Options) => void;
   /** The variant that a dispatch would run; `params` needs only what the kernel's shape class is made of. */
   readonly choose: <P extends string>(kernel: Kernel<P>, params: Partial<Params<P>>, options: Options) => Variant;
   /** Records a launch; nothing runs before flush. */
@@ -354,6 +356,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     variant,
     tuning,
     prefer: pipelines.prefer,
+    compile: (kernel, params, options) => void pipelines.get(kernel as Kernel, options, params as Params),
     choose: (kernel, params, options) => pipelines.choose(kernel as Kernel, options, params as Params),
     dispatch,
     copy: (from, from_offset, to, to_offset, bytes) => {
