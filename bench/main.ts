@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { open_executor } from '../engine/node/load.ts';
 import { bench_attention } from './attention.bench.ts';
 import { bench_kernels } from './kernels.bench.ts';
+import { bench_ladder } from './ladder/ladder.bench.ts';
 import { bench_load } from './load.bench.ts';
 import { bench_matmul } from './matmul.bench.ts';
 import { bench_overhead } from './overhead.bench.ts';
@@ -12,7 +13,7 @@ import { bench_request } from './request.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [matmul] [attention] [request] [load] [overhead] [molmoe-1b] [--quick] [--filter name]
+ *   node dist/bench.js [kernels] [matmul] [attention] [request] [load] [overhead] [ladder] [molmoe-1b] [--quick] [--filter name]
  * The last line is one JSON object; it is also appended to bench/history/<adapter>.jsonl.
  */
 export interface Bench {
@@ -30,6 +31,7 @@ const BENCHES = {
   request: (bench: Bench) => bench_request(bench, 'molmoe-mini'),
   load: bench_load,
   overhead: bench_overhead,
+  ladder: bench_ladder,
   'molmoe-1b': (bench: Bench) => bench_request(bench, 'molmoe-1b'),
 };
 type Name = keyof typeof BENCHES;
