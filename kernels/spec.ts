@@ -50,8 +50,8 @@ export interface Variant<P extends string = string> {
   readonly name: Family | `${Family}_${string}`;
   /** Shapes that it can do, where that is not all. */
   readonly fits?: (p: Params<P>, options: Options) => boolean;
-  /** WGSL files, joined in this order behind the `const` lines. */
-  readonly wgsl: readonly string[];
+  /** WGSL files, joined in this order behind the `const` lines; some depend on the storage format. */
+  readonly wgsl: readonly string[] | ((options: Options) => readonly string[]);
   readonly subgroups?: boolean;
   readonly consts?: (options: Options, traits: Traits) => Readonly<Record<string, number | boolean>>;
   readonly grid: (p: Params<P>, options: Options, traits: Traits) => Grid;
@@ -87,11 +87,28 @@ export function runs_on(variant: Variant, traits: Traits): boolean {
 }
 
 /** Storage formats of weights; the numbers are the WGSL constant WEIGHT_FORMAT of common/weights.wgsl. */
-export const FORMATS = { f32: 0, f16: 1, bf16: 2 } as const;
+export const FORMATS = { f32: 0, f16: 1, bf16: 2, q8: 3, q4: 4 } as const;
 export type WeightFormat = keyof typeof FORMATS;
 
+/** Values along k that a quantised column keeps under one f16 scale. */
+export const QUANT_GROUP = 32;
+
+export const is_quantised = (format: number): boolean => format === FORMATS.q8 || format === FORMATS.q4;
+
+/** Lines of eights that a matrix with k rows is stored in: quantised rows go in pairs, behind their scales. */
+export function matrix_lines(format: number, k: number): number {
+  if (!is_quantised(format)) return k;
+  return (k / QUANT_GROUP) * (QUANT_GROUP / 2 + (format === FORMATS.q8 ? 1 : 2));
+}
+
+const BITS = { f32: 32, f16: 16, bf16: 16, q8: 8, q4: 4 } as const;
+const BYTES = (Object.keys(FORMATS) as WeightFormat[]).map((format) => {
+  return BITS[format] / 8 + (is_quantised(FORMATS[format]) ? 2 / QUANT_GROUP : 0);
+});
+
+/** With its share of the scale, so a fraction: exact for whole groups. */
 export function bytes_per_weight(format: number): number {
-  return format === FORMATS.f32 ? 4 : 2;
+  return BYTES[format] as number;
 }
 
 export const ceil_div = (a: number, b: number): number => Math.ceil(a / b);

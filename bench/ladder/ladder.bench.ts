@@ -3,7 +3,7 @@ import type { Executor, Tag } from '../../engine/gpu/executor.ts';
 import { start_timeline } from '../../engine/gpu/timeline.ts';
 import { open_executor } from '../../engine/node/load.ts';
 import { attention } from '../../kernels/attention/attention.ts';
-import weights_wgsl from '../../kernels/common/weights.wgsl';
+import { weights } from '../../kernels/common/weights.ts';
 import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
@@ -140,12 +140,12 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
   });
   const eight = (name: string, own_rows: number) =>
     step_kernel(product, name, {
-      wgsl: [weights_wgsl, params_wgsl, matmul_eight],
+      wgsl: (o) => [weights(o), params_wgsl, matmul_eight],
       consts: () => ({ ROWS: own_rows }),
       grid: (p) => [ceil_div(p.cols as number, 64), ceil_div(p.rows as number, own_rows), 1],
     });
   const shared = step_kernel(product, 'matmul_shared_rows', {
-    wgsl: [weights_wgsl, params_wgsl, matmul_shared_rows],
+    wgsl: (o) => [weights(o), params_wgsl, matmul_shared_rows],
     subgroups: true,
     consts: (_, traits) => ({ LANES: traits.subgroup_size }),
     grid: (p, _, traits) => [ceil_div(p.cols as number, 8 * traits.subgroup_size), ceil_div(p.rows as number, 8), 1],

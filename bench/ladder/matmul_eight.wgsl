@@ -1,6 +1,5 @@
 // Eight columns of ROWS rows a thread: one wide load of weights serves 8 * ROWS products.
 @group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 var<immediate> params: Params;

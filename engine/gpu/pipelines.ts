@@ -73,7 +73,8 @@ export function shader_text(
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name} = ${value}u;`,
   );
   const enables = variant.subgroups ? ['enable subgroups;'] : [];
-  const body = variant.wgsl.join('\n');
+  const files = typeof variant.wgsl === 'function' ? variant.wgsl(options) : variant.wgsl;
+  const body = files.join('\n');
   const uniform_line = `@group(0) @binding(${kernel.bindings.length}) var<uniform> params: Params;`;
   return [...enables, ...lines, immediates ? body : body.replace(IMMEDIATE_LINE, uniform_line)].join('\n');
 }

@@ -1,6 +1,6 @@
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
-import { FORMATS, round_up } from '../../kernels/spec.ts';
+import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
 import type { ModelConfig } from './config.ts';
@@ -30,7 +30,7 @@ export const FEW_ROWS = 4;
 
 export const padded = (cols: number): number => round_up(cols, 8);
 
-export const weight_option = (ctx: Context) => ({ WEIGHT_FORMAT: FORMATS[ctx.weights.format] });
+export const weight_option = (matrix: { readonly format: WeightFormat }) => ({ WEIGHT_FORMAT: FORMATS[matrix.format] });
 
 /**
  * Hands a part of a stage to the GPU. A software adapter takes seconds for a stage, and work handed over cannot be taken
@@ -83,7 +83,7 @@ export function linear(
         c_row0: options.c_row0 ?? 0,
         epilogue: bias | (options.epilogue ?? 0),
       },
-      weight_option(ctx),
+      weight_option(matrix),
       tag,
     );
   }

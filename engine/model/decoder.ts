@@ -114,7 +114,7 @@ export function embed(
         x_row0: 0,
         rows_counted: slice === ctx.weights.embedding.slices[0] ? rows : 0,
       },
-      weight_option(ctx),
+      weight_option(ctx.weights.embedding),
       tag,
     );
   }

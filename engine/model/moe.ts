@@ -30,7 +30,9 @@ export function moe_work(ctx: Context, rows: number, top_k: number): MoeWork {
   const widest = Math.max(2 * padded(config.expert_hidden), padded(config.d_model));
   const chunk_rows = Math.max(1, Math.min(rows, Math.floor(executor.device.max_binding_bytes / (4 * widest * top_k))));
   const sized = { most_pairs: chunk_rows * top_k, expert_count_total: config.n_experts };
-  const tile_rows = expert_tile_rows(executor.choose(expert_matmul, sized, weight_option(ctx)));
+  const tile_rows = expert_tile_rows(
+    executor.choose(expert_matmul, sized, weight_option((ctx.weights.blocks[0] as Block).gate_up)),
+  );
   const few = rows <= FEW_ROWS;
   const words = (label: string, count: number) => executor.buffers.create(label, 4 * count, 'activations');
   const sorted_rows = few ? 1 : chunk_rows;
@@ -123,7 +125,7 @@ function one_token_experts(ctx: Context, block: Block, step: MoeStep, normed: Vi
         h_stride: work.h.stride,
         a_row0: 0,
       },
-      weight_option(ctx),
+      weight_option(block.gate_up),
       tag,
     );
   }
@@ -145,7 +147,7 @@ function one_token_experts(ctx: Context, block: Block, step: MoeStep, normed: Vi
         x_stride: x.stride,
         x_row0: 0,
       },
-      weight_option(ctx),
+      weight_option(block.down),
       tag,
     );
   }
@@ -209,7 +211,7 @@ function grouped_experts(
           flop_k: matrix.k,
           flop_cols,
         },
-        weight_option(ctx),
+        weight_option(matrix),
         tag,
       );
     }

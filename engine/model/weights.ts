@@ -1,10 +1,11 @@
-import { bytes_per_weight, FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { bytes_per_weight, FORMATS, matrix_lines, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
 import { type Buffer, mebibytes } from '../gpu/buffers.ts';
 import type { Executor } from '../gpu/executor.ts';
 import type { WeightSource } from '../weights/source.ts';
 import { type LoadProgress, type LoadReport, type PackJob, read_vector, run_pack_jobs } from '../weights/upload.ts';
 import type { ModelConfig } from './config.ts';
+import { formats_of } from './formats.ts';
 
 export interface ColumnSlice {
   readonly buffer: Buffer;
@@ -14,8 +15,9 @@ export interface ColumnSlice {
   readonly true_cols: number;
 }
 
-/** [k][cols] in the storage format, cut into slices of columns that one binding can hold. */
+/** [k][cols] in its storage format, cut into slices of columns that one binding can hold. */
 export interface Matrix {
+  readonly format: WeightFormat;
   readonly k: number;
   readonly cols: number;
   readonly slices: readonly ColumnSlice[];
@@ -25,6 +27,7 @@ export interface Matrix {
 
 /** [expert][k][cols], cut into slices of experts. */
 export interface ExpertMatrix {
+  readonly format: WeightFormat;
   readonly k: number;
   readonly cols: number;
   readonly slices: readonly { readonly buffer: Buffer; readonly expert0: number; readonly experts: number }[];
@@ -32,6 +35,7 @@ export interface ExpertMatrix {
 
 /** Embedding rows [id][d padded to 8], cut into slices of ids. */
 export interface Table {
+  readonly format: WeightFormat;
   readonly slices: readonly { readonly buffer: Buffer; readonly first_id: number; readonly count: number }[];
 }
 
@@ -62,7 +66,6 @@ export interface Block {
 }
 
 export interface Weights {
-  readonly format: WeightFormat;
   readonly report: LoadReport;
   readonly patch_embedding: Matrix;
   readonly class_embedding: Buffer;
@@ -93,7 +96,9 @@ export async function load_weights(
   const { buffers, device } = executor;
   const jobs: PackJob[] = [];
   const vectors: { readonly buffer: Buffer; readonly parts: readonly { name: string; at: number }[] }[] = [];
-  const unit = 8 * bytes_per_weight(FORMATS[format]);
+  const formats = formats_of(format);
+  /** Bytes of eight weights. */
+  const unit = (of: WeightFormat): number => 8 * bytes_per_weight(FORMATS[of]);
   const limit = Math.min(device.max_binding_bytes, device.max_buffer_bytes);
   const made: Buffer[] = [];
   const create = (label: string, bytes: number): Buffer => {
@@ -108,15 +113,21 @@ export async function load_weights(
   };
 
   /** Tensors [out, k] side by side as columns, each padded to 8; a bias likewise. */
-  const matrix = (label: string, k: number, parts: readonly { name: string; cols: number }[], bias = false): Matrix => {
+  const matrix = (
+    label: string,
+    k: number,
+    parts: readonly { name: string; cols: number }[],
+    { bias = false, format = formats.linear(k) } = {},
+  ): Matrix => {
+    const line = k * unit(format);
     const cols = parts.reduce((sum, part, i) => sum + (i + 1 < parts.length ? round_up(part.cols, 8) : part.cols), 0);
-    const most = Math.floor(limit / (k * unit)) * 8;
-    if (most < 8) too_small(label, k * unit);
+    const most = Math.floor(limit / line) * 8;
+    if (most < 8) too_small(label, line);
     const slices: { buffer: Buffer; col0: number; cols: number; true_cols: number }[] = [];
     for (let col0 = 0; col0 < cols; col0 += most) {
       const width = Math.min(most, cols - col0);
       slices.push({
-        buffer: create(`${label} +${col0}`, (round_up(width, 8) / 8) * k * unit),
+        buffer: create(`${label} +${col0}`, (round_up(width, 8) / 8) * line),
         col0,
         cols: width,
         true_cols: 0,
@@ -137,18 +148,19 @@ export async function load_weights(
           output_group0: (from - slice.col0) / 8,
           output_groups: round_up(slice.cols, 8) / 8,
           layout: 'matrix',
+          format,
         });
       }
       part_col0 += round_up(part.cols, 8);
     }
-    if (!bias) return { k, cols, slices, bias: undefined };
+    if (!bias) return { format, k, cols, slices, bias: undefined };
     let at = 0;
     const bias_parts = parts.map((part) => {
       const placed = { name: `${part.name}.bias`, at };
       at += round_up(part.cols, 8);
       return placed;
     });
-    return { k, cols, slices, bias: vector(`${label} bias`, at, bias_parts) };
+    return { format, k, cols, slices, bias: vector(`${label} bias`, at, bias_parts) };
   };
   const vector = (label: string, length: number, parts: readonly { name: string; at: number }[]): Buffer => {
     const buffer = create(label, 4 * round_up(length, 8));
@@ -166,7 +178,8 @@ export async function load_weights(
     parts: readonly { name: (e: number) => string; cols: number }[],
   ): ExpertMatrix => {
     const cols = parts.reduce((sum, part) => sum + round_up(part.cols, 8), 0);
-    const each = (cols / 8) * k * unit;
+    const format = formats.experts(config.d_model, config.expert_hidden);
+    const each = (cols / 8) * k * unit(format);
     const most = Math.floor(limit / each);
     if (most < 1) too_small(label, each);
     const slices: { buffer: Buffer; expert0: number; experts: number }[] = [];
@@ -175,7 +188,7 @@ export async function load_weights(
       const buffer = create(`${label} experts +${expert0}`, count * each);
       slices.push({ buffer, expert0, experts: count });
       for (let e = 0; e < count; e++) {
-        let group = (e * k * cols) / 8;
+        let group = (e * matrix_lines(FORMATS[format], k) * cols) / 8;
         for (const part of parts) {
           jobs.push({
             tensor: `${part.name(expert0 + e)}.weight`,
@@ -185,28 +198,40 @@ export async function load_weights(
             output_group0: group,
             output_groups: cols / 8,
             layout: 'matrix',
+            format,
           });
           group += round_up(part.cols, 8) / 8;
         }
       }
     }
-    return { k, cols, slices };
+    return { format, k, cols, slices };
   };
   const table = (tensors: readonly { name: string; rows: number }[], d: number): Table => {
     const groups = round_up(d, 8) / 8;
-    const most = Math.floor(limit / (groups * unit));
+    const format = formats.table;
+    const row_bytes = groups * unit(format);
+    const most = Math.floor(limit / row_bytes);
     const slices: { buffer: Buffer; first_id: number; count: number }[] = [];
     let id0 = 0;
     for (const { name, rows } of tensors) {
       for (let row0 = 0; row0 < rows; row0 += most) {
         const count = Math.min(most, rows - row0);
-        const output = create(`${name} +${row0}`, count * groups * unit);
+        const output = create(`${name} +${row0}`, count * row_bytes);
         slices.push({ buffer: output, first_id: id0 + row0, count });
-        jobs.push({ tensor: name, row0, rows: count, output, output_group0: 0, output_groups: groups, layout: 'rows' });
+        jobs.push({
+          tensor: name,
+          row0,
+          rows: count,
+          output,
+          output_group0: 0,
+          output_groups: groups,
+          layout: 'rows',
+          format,
+        });
       }
       id0 += rows;
     }
-    return { slices };
+    return { format, slices };
   };
 
   const d = config.d_model;
@@ -226,12 +251,12 @@ export async function load_weights(
         `${block}.qkv`,
         emb,
         ['wq', 'wk', 'wv'].map((w) => part(`attention.${w}`, emb)),
-        true,
+        { bias: true },
       ),
-      out: matrix(`${block}.wo`, emb, [part('attention.wo', emb)], true),
+      out: matrix(`${block}.wo`, emb, [part('attention.wo', emb)], { bias: true }),
       ffn_norm: layer_norm(`${block}.ffn_norm`, emb),
-      up: matrix(`${block}.w1`, emb, [part('feed_forward.w1', mlp)], true),
-      down: matrix(`${block}.w2`, mlp, [part('feed_forward.w2', emb)], true),
+      up: matrix(`${block}.w1`, emb, [part('feed_forward.w1', mlp)], { bias: true }),
+      down: matrix(`${block}.w2`, mlp, [part('feed_forward.w2', emb)], { bias: true }),
     };
   };
   const block = (n: number): Block => {
@@ -244,7 +269,9 @@ export async function load_weights(
       k_norm: single(`${name}.attn.k_norm.weight`, d),
       out: matrix(`${name}.attn_out`, d, [{ name: `${name}.attn.attn_out`, cols: d }]),
       ff_norm: single(`${name}.mlp.ff_norm.weight`, d),
-      router: matrix(`${name}.router`, d, [{ name: `${name}.mlp.gate`, cols: config.n_experts }]),
+      router: matrix(`${name}.router`, d, [{ name: `${name}.mlp.gate`, cols: config.n_experts }], {
+        format: formats.router,
+      }),
       gate_up: experts(`${name}.gate_up`, d, [
         { name: expert('gate_proj'), cols: config.expert_hidden },
         { name: expert('up_proj'), cols: config.expert_hidden },
@@ -260,14 +287,14 @@ export async function load_weights(
     pre_ln: layer_norm(`${vit}.pre_ln`, emb),
     vit: Array.from({ length: config.vit.layers }, (_, n) => vit_block(n)),
     pad_embed: single(`${vision}.pad_embed`, 2 * taps),
-    pool_q: matrix('pool wq', taps, [{ name: `${pooling}.wq`, cols: emb }], true),
+    pool_q: matrix('pool wq', taps, [{ name: `${pooling}.wq`, cols: emb }], { bias: true }),
     pool_kv: matrix(
       'pool wk wv',
       taps,
       ['wk', 'wv'].map((w) => ({ name: `${pooling}.${w}`, cols: emb })),
-      true,
+      { bias: true },
     ),
-    pool_out: matrix('pool wo', emb, [{ name: `${pooling}.wo`, cols: emb }], true),
+    pool_out: matrix('pool wo', emb, [{ name: `${pooling}.wo`, cols: emb }], { bias: true }),
     projector_gate_up: matrix(
       'projector w1 w3',
       emb,
@@ -283,7 +310,9 @@ export async function load_weights(
     ),
     blocks: Array.from({ length: config.n_layers }, (_, n) => block(n)),
     ln_f: single('model.transformer.ln_f.weight', d),
-    lm_head: matrix('lm_head', d, [{ name: 'lm_head', cols: config.embedding_size }]),
+    lm_head: matrix('lm_head', d, [{ name: 'lm_head', cols: config.embedding_size }], {
+      format: formats.lm_head(d),
+    }),
   }));
 
   try {
@@ -297,7 +326,7 @@ export async function load_weights(
       (a, b) => (order.get(a.tensor) ?? 0) - (order.get(b.tensor) ?? 0) || a.row0 - b.row0,
     );
     const report = await run_pack_jobs(executor, source, in_order, format, on_progress, signal);
-    return { format, report, ...layout };
+    return { report, ...layout };
   } catch (error) {
     executor.drop(); // what was recorded for these buffers
     buffers.destroy(...made);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { FORMATS, type Variant } from '../../kernels/spec.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuning } from '../gpu/pipelines.ts';
 import { SHIPPED_TUNINGS } from '../gpu/shipped_tunings.ts';
@@ -19,13 +20,14 @@ function kernels_digest(): string {
   const hash = createHash('sha256');
   for (const { name, variants } of TUNED_KERNELS) {
     for (const variant of variants) {
-      hash.update(
-        JSON.stringify([name, variant.name, String(variant.wgsl), String(variant.consts), String(variant.grid)]),
-      );
+      hash.update(JSON.stringify([name, variant.name, sources(variant), String(variant.consts), String(variant.grid)]));
     }
   }
   return hash.digest('hex').slice(0, 16);
 }
+
+const sources = ({ wgsl }: Variant): readonly string[] =>
+  typeof wgsl === 'function' ? Object.values(FORMATS).flatMap((format) => wgsl({ WEIGHT_FORMAT: format })) : wgsl;
 
 const key_of = (device: Device, backend: string) => ({ kernels: kernels_digest(), ...adapter_key(device, backend) });
 

@@ -17,6 +17,7 @@ export interface PackJob {
   readonly output_group0: number;
   readonly output_groups: number;
   readonly layout: 'matrix' | 'rows';
+  readonly format: WeightFormat;
 }
 
 export interface LoadReport {
@@ -67,7 +68,7 @@ export async function read_vector(source: WeightSource, name: string): Promise<F
   return values;
 }
 
-/** Runs all pack jobs, reading the file front to back. Returns what was moved and how long it took. */
+/** Runs all pack jobs, reading the file front to back. Returns what was moved and how long it took. `format` is what was asked for. */
 export async function run_pack_jobs(
   executor: Executor,
   source: WeightSource,
@@ -83,7 +84,7 @@ export async function run_pack_jobs(
   );
   try {
     executor.write(flags, 0, new Uint32Array(names.length));
-    const bytes = await pack_all(executor, source, jobs, format, names, flags, on_progress, signal);
+    const bytes = await pack_all(executor, source, jobs, names, flags, on_progress, signal);
     const faults = new Uint32Array(await executor.read(flags, 0, 4 * names.length));
     report_faults(source, names, faults, format);
     return { bytes, ms: performance.now() - started, tensors: names.length };
@@ -97,7 +98,6 @@ async function pack_all(
   executor: Executor,
   source: WeightSource,
   jobs: readonly PackJob[],
-  format: WeightFormat,
   names: readonly string[],
   flags: Buffer,
   on_progress: LoadProgress,
@@ -124,7 +124,7 @@ async function pack_all(
         stored: is_formula ? STORED_CODES[source.stored] : 0,
         flag: flag_of.get(job.tensor) as number,
       },
-      { SOURCE: is_formula ? SOURCES.formula : SOURCES[info.dtype], WEIGHT_FORMAT: FORMATS[format] },
+      { SOURCE: is_formula ? SOURCES.formula : SOURCES[info.dtype], WEIGHT_FORMAT: FORMATS[job.format] },
       TAG,
     );
   };

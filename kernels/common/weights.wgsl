@@ -1,9 +1,8 @@
 // Weights are stored as [K][N] with N padded to eights; a lane reads eight neighbouring columns at once.
-// WEIGHT_FORMAT: 0 = f32 (two words of four), 1 = f16, 2 = bf16 (one word of four, two values each).
-struct Eight {
-  lo: vec4f,
-  hi: vec4f,
-}
+// WEIGHT_FORMAT: 0 = f32 (two words of four), 1 = f16, 2 = bf16 (one word of four, two values each). The quantised
+// formats are files of their own with the same functions. `first` is the eight's place in the first line of its matrix,
+// `groups` the eights of a line.
+@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 
 fn decode8(q: vec4u) -> Eight {
   if (WEIGHT_FORMAT == 1u) {
@@ -24,4 +23,27 @@ fn weight8(i: u32) -> Eight {
     return Eight(bitcast<vec4f>(weights[2u * i]), bitcast<vec4f>(weights[2u * i + 1u]));
   }
   return decode8(weights[i]);
+}
+
+// Lines of a matrix with k rows.
+fn matrix_lines(k: u32) -> u32 {
+  return k;
+}
+
+fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
+  return weight8(first + k * groups);
+}
+
+// Pairs of rows that share what `scale_of` reads: here all of them, and nothing.
+fn scale_pairs(pairs: u32) -> u32 {
+  return pairs;
+}
+
+fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
+  return Eight();
+}
+
+fn weight_pair(first: u32, pair: u32, groups: u32, scale: Eight) -> Pair {
+  let at = first + 2u * pair * groups;
+  return Pair(weight8(at), weight8(at + groups));
 }

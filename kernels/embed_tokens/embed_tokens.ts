@@ -1,4 +1,4 @@
-import weights from '../common/weights.wgsl';
+import { weights } from '../common/weights.ts';
 import { bytes_per_weight, ceil_div, kernel } from '../spec.ts';
 import simple from './embed_tokens.wgsl';
 
@@ -25,7 +25,7 @@ export const embed_tokens = kernel({
     ['x_row0', 'u32'],
   ],
   host: ['rows_counted'],
-  variants: [{ name: 'simple', wgsl: [weights, simple], grid: (p) => [ceil_div(p.d, 8 * 64), p.rows, 1] }],
+  variants: [{ name: 'simple', wgsl: (o) => [weights(o), simple], grid: (p) => [ceil_div(p.d, 8 * 64), p.rows, 1] }],
   flops: () => ({ useful: 0, other: 0 }),
   bytes: (p, o) => ({
     weights: p.rows_counted * p.d * bytes_per_weight(Number(o.WEIGHT_FORMAT)),

@@ -10,7 +10,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> x: array<vec4f>;
 var<immediate> params: Params;
 

@@ -1,5 +1,5 @@
 import products from '../common/lanes_products.wgsl';
-import weights from '../common/weights.wgsl';
+import { weights } from '../common/weights.ts';
 import { bytes_per_weight, ceil_div, kernel, type Variant } from '../spec.ts';
 import lanes from './expert_matmul_lanes.wgsl';
 import tiled from './expert_matmul_tiled.wgsl';
@@ -48,12 +48,12 @@ export const expert_matmul = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: [weights, tiled],
+      wgsl: (o) => [weights(o), tiled],
       grid: (p) => [ceil_div(p.cols, TILE), p.max_tiles, 1],
     },
     {
       name: 'lanes',
-      wgsl: [weights, products, lanes],
+      wgsl: (o) => [weights(o), products, lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],

@@ -13,7 +13,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec2f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec2u>;
 @group(0) @binding(3) var<storage, read> counts: array<u32>;
 @group(0) @binding(4) var<storage, read> lists: array<u32>;
@@ -39,20 +38,22 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let groups = (params.cols + 7u) / 8u;
   let group = workgroup.x * LANES + local.x;
   let g = min(group, groups - 1u); // surplus lanes repeat the last group and store nothing
-  let w = (expert - params.expert0) * params.k * groups + g;
+  let w = (expert - params.expert0) * matrix_lines(params.k) * groups + g;
   let lane = local.x % 8u;
   let r0 = row_of(lists[list + min(lane, last)]);
   let r1 = row_of(lists[list + min(8u + lane, last)]);
-  let turns = select(0u, params.k / 2u, mine);
+  let pairs = select(0u, params.k / 2u, mine);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
-  for (var k = 0u; k < turns; k++) {
-    let own0 = a[r0 + k];
-    let own1 = a[r1 + k];
-    let w0 = weight8(w + 2u * k * groups);
-    let w1 = weight8(w + (2u * k + 1u) * groups);
-    add_products(own0, w0, w1, &lo0, &hi0);
-    add_products(own1, w0, w1, &lo1, &hi1);
+  for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
+    let scale = scale_of(w, k0, groups);
+    for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
+      let own0 = a[r0 + k];
+      let own1 = a[r1 + k];
+      let pair = weight_pair(w, k, groups, scale);
+      add_products(own0, pair.even, pair.odd, &lo0, &hi0);
+      add_products(own1, pair.even, pair.odd, &lo1, &hi1);
+    }
   }
   if (group >= groups) {
     return;

@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec2u>;
 @group(0) @binding(3) var<storage, read> counts: array<u32>;
 @group(0) @binding(4) var<storage, read> lists: array<u32>;
@@ -50,7 +49,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
       let group = group0 + thread % 8u;
       var w = Eight(vec4f(), vec4f());
       if (w_k < params.k && group < groups) {
-        w = weight8((expert * params.k + w_k) * groups + group);
+        w = weight_row(expert * matrix_lines(params.k) * groups + group, w_k, groups);
       }
       w_tile[2u * thread] = w.lo;
       w_tile[2u * thread + 1u] = w.hi;

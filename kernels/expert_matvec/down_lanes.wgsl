@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<f32>; // h
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> experts: array<u32>;
 @group(0) @binding(3) var<storage, read> route_weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
@@ -29,7 +28,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     let expert = experts[slot] - params.expert0;
     if (expert < params.expert_count) {
       let h0 = slot * params.h_stride;
-      let y = lanes_sum(h0, expert * params.hidden * groups + g, groups, params.hidden);
+      let y = lanes_sum(h0, expert * matrix_lines(params.hidden) * groups + g, groups, params.hidden);
       for (var i = 0u; i < 2u; i++) {
         sum[i].lo += route_weights[slot] * y[i].lo;
         sum[i].hi += route_weights[slot] * y[i].hi;

@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>; // h
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> experts: array<u32>;
 @group(0) @binding(3) var<storage, read> route_weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> x: array<vec4f>;
@@ -30,7 +29,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
     let expert = experts[slot] - params.expert0;
     if (expert < params.expert_count) {
       let h0 = slot * (params.h_stride / 4u);
-      let y = slice_sum(h0, expert * params.hidden * groups + g, groups, params.hidden / 4u, thread / EIGHTS);
+      let y = slice_sum(h0, expert * matrix_lines(params.hidden) * groups + g, groups, params.hidden / 4u, thread / EIGHTS);
       lo += route_weights[slot] * y.lo;
       hi += route_weights[slot] * y.hi;
     }

@@ -1,7 +1,6 @@
-import weights from '../common/weights.wgsl';
-import lanes_sum from '../matvec/lanes_sum.wgsl';
+import { weights } from '../common/weights.ts';
 import { LANES_COLS } from '../matvec/matvec.ts';
-import slices_sum from '../matvec/slices_sum.wgsl';
+import { lanes_sum, slices_sum } from '../matvec/sums.ts';
 import { bytes_per_weight, ceil_div, kernel } from '../spec.ts';
 import down_lanes from './down_lanes.wgsl';
 import down_tiled from './down_tiled.wgsl';
@@ -41,13 +40,13 @@ export const expert_gate_up = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: [weights, slices_sum, gate_up_tiled],
+      wgsl: (o) => [weights(o), slices_sum(o), gate_up_tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.hidden, 8 * EIGHTS), p.rows * p.top_k, 1],
     },
     {
       name: 'lanes',
-      wgsl: [weights, lanes_sum, gate_up_lanes],
+      wgsl: (o) => [weights(o), lanes_sum(o), gate_up_lanes],
       grid: (p) => [ceil_div(p.hidden, LANES_COLS), p.rows * p.top_k, 1],
     },
   ],
@@ -86,13 +85,13 @@ export const expert_down = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: [weights, slices_sum, down_tiled],
+      wgsl: (o) => [weights(o), slices_sum(o), down_tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.cols, 8 * EIGHTS), p.rows, 1],
     },
     {
       name: 'lanes',
-      wgsl: [weights, lanes_sum, down_lanes],
+      wgsl: (o) => [weights(o), lanes_sum(o), down_lanes],
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     },
   ],

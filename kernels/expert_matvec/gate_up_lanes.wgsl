@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> experts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<vec4f>;
 var<immediate> params: Params;
@@ -27,7 +26,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let eights = (params.hidden + 7u) / 8u;
   let eight = lane_eights(workgroup.x, local.x);
   let x0 = (params.a_row0 + slot / params.top_k) * params.a_stride;
-  let w0 = expert * params.k * 2u * eights + min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
+  let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
   let gate = lanes_sum(x0, w0, 2u * eights, params.k);
   let up = lanes_sum(x0, w0 + eights, 2u * eights, params.k);
   for (var i = 0u; i < 2u; i++) {

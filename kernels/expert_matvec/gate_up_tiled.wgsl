@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> experts: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<vec4f>;
 var<immediate> params: Params;
@@ -27,7 +26,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   let eights = (params.hidden + 7u) / 8u;
   let eight = workgroup.x * EIGHTS + thread % EIGHTS;
   let x0 = (params.a_row0 + slot / params.top_k) * (params.a_stride / 4u);
-  let w0 = expert * params.k * 2u * eights + min(eight, eights - 1u); // surplus threads repeat the last eight
+  let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, eights - 1u); // surplus threads repeat the last eight
   let slice = thread / EIGHTS;
   let gate = add_slices(thread, slice_sum(x0, w0, 2u * eights, params.k / 4u, slice));
   let up = add_slices(thread, slice_sum(x0, w0 + eights, 2u * eights, params.k / 4u, slice));

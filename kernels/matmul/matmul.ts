@@ -1,6 +1,6 @@
 import epilogue from '../common/epilogue.wgsl';
 import products from '../common/lanes_products.wgsl';
-import weights from '../common/weights.wgsl';
+import { weights } from '../common/weights.ts';
 import { bytes_per_weight, ceil_div, kernel, type Options, round_up } from '../spec.ts';
 import lanes from './matmul_lanes.wgsl';
 import tiled from './matmul_tiled.wgsl';
@@ -10,7 +10,7 @@ export const EPILOGUE = { none: 0, bias: 1, accumulate: 2, quick_gelu: 4, silu: 
 
 export const LINEAR_BINDINGS = [
   { name: 'a', access: 'read' }, // [rows, a_stride] f32
-  { name: 'weights', access: 'read' }, // [k, cols padded to 8]
+  { name: 'weights', access: 'read' }, // [k, cols padded to 8]; declared by common/weights.ts, so it stays the second
   { name: 'bias', access: 'read', optional: true }, // [cols of the whole output padded to 8] f32
   { name: 'c', access: 'read_write' }, // [rows, c_stride] f32; this slice fills columns col0 ..
 ] as const;
@@ -63,13 +63,13 @@ export const matmul = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: [weights, epilogue, tiled],
+      wgsl: (o) => [weights(o), epilogue, tiled],
       grid: (p) => [ceil_div(p.cols, TILE), ceil_div(p.rows, TILE), 1],
       executed: (p) => 2 * round_up(p.rows, TILE) * round_up(p.cols, TILE) * round_up(p.k, 16),
     },
     {
       name: 'lanes',
-      wgsl: [weights, epilogue, products, lanes],
+      wgsl: (o) => [weights(o), epilogue, products, lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, LANES_ROWS), 1],

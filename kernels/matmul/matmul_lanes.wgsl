@@ -15,7 +15,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec2f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 var<immediate> params: Params;
@@ -34,13 +33,16 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let r1 = (params.a_row0 + min(row + 8u + lane, last)) * (params.a_stride / 2u);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
-  for (var k = 0u; k < params.k / 2u; k++) {
-    let own0 = a[r0 + k];
-    let own1 = a[r1 + k];
-    let w0 = weight8(2u * k * groups + g);
-    let w1 = weight8((2u * k + 1u) * groups + g);
-    add_products(own0, w0, w1, &lo0, &hi0);
-    add_products(own1, w0, w1, &lo1, &hi1);
+  let pairs = params.k / 2u;
+  for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
+    let scale = scale_of(g, k0, groups);
+    for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
+      let own0 = a[r0 + k];
+      let own1 = a[r1 + k];
+      let w = weight_pair(g, k, groups, scale);
+      add_products(own0, w.even, w.odd, &lo0, &hi0);
+      add_products(own1, w.even, w.odd, &lo1, &hi1);
+    }
   }
   if (group >= groups) {
     return;

@@ -12,7 +12,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 var<immediate> params: Params;
@@ -41,7 +40,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
       let group = group0 + thread % 8u;
       var w = Eight(vec4f(), vec4f());
       if (w_k < params.k && group < groups) {
-        w = weight8(w_k * groups + group);
+        w = weight_row(group, w_k, groups);
       }
       w_tile[2u * thread] = w.lo;
       w_tile[2u * thread + 1u] = w.hi;

@@ -1,11 +1,10 @@
 import epilogue from '../common/epilogue.wgsl';
-import weights from '../common/weights.wgsl';
+import { weights } from '../common/weights.ts';
 import { LINEAR_BINDINGS, LINEAR_HOST, LINEAR_PARAMS, linear_bytes, linear_flops } from '../matmul/matmul.ts';
 import { ceil_div, kernel } from '../spec.ts';
-import lanes_sum from './lanes_sum.wgsl';
 import lanes from './matvec_lanes.wgsl';
 import tiled from './matvec_tiled.wgsl';
-import slices_sum from './slices_sum.wgsl';
+import { lanes_sum, slices_sum } from './sums.ts';
 
 /** Column-eights a tiled workgroup owns; the other threads of its 256 split k. */
 const EIGHTS = 8;
@@ -21,13 +20,13 @@ export const matvec = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: [weights, slices_sum, epilogue, tiled],
+      wgsl: (o) => [weights(o), slices_sum(o), epilogue, tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.cols, 8 * EIGHTS), p.rows, 1],
     },
     {
       name: 'lanes',
-      wgsl: [weights, lanes_sum, epilogue, lanes],
+      wgsl: (o) => [weights(o), lanes_sum(o), epilogue, lanes],
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     },
   ],

@@ -1,7 +1,9 @@
-import { ceil_div, kernel } from '../spec.ts';
+import { ceil_div, is_quantised, kernel } from '../spec.ts';
 import matrix from './pack_matrix.wgsl';
+import matrix_quantised from './pack_matrix_quantised.wgsl';
 import rows from './pack_rows.wgsl';
 import source from './pack_source.wgsl';
+import store from './pack_store.wgsl';
 
 /** Options: SOURCE (see SOURCES) and WEIGHT_FORMAT. */
 export const SOURCES = { F32: 0, F16: 1, BF16: 2, formula: 3 } as const;
@@ -15,7 +17,7 @@ const BINDINGS = [
   { name: 'flags', access: 'read_write' }, // u32 a tensor
 ] as const;
 
-/** output_group0 and output_groups count eights: where the block starts, and how many a packed row has. */
+/** output_group0 and output_groups count eights: where the block starts, and how many a packed line has. */
 const PARAMS = [
   ['rows', 'u32'],
   ['k', 'u32'],
@@ -33,12 +35,18 @@ type Dims = Readonly<Record<(typeof PARAMS)[number][0], number>>;
 const no_flops = (p: Dims) => ({ useful: 0, other: p.rows * p.k });
 const bytes = (p: Dims) => ({ weights: 4 * p.rows * p.k, read: 0, written: 4 * p.rows * p.k, kv: 0 });
 
-/** Linear weights: transposed from [out][in] to [in][out], converted, padded to eights of columns. */
+/** Linear weights: transposed from [out][in] to [in][out], converted or quantised, padded to eights of columns. */
 export const pack_matrix = kernel({
   name: 'pack_matrix',
   bindings: BINDINGS,
   params: PARAMS,
-  variants: [{ name: 'simple', wgsl: [source, matrix], grid: (p) => [ceil_div(p.rows, 64), ceil_div(p.k, 256), 1] }],
+  variants: [
+    {
+      name: 'simple',
+      wgsl: (o) => (is_quantised(Number(o.WEIGHT_FORMAT)) ? [source, matrix_quantised] : [source, store, matrix]),
+      grid: (p) => [ceil_div(p.rows, 64), ceil_div(p.k, 256), 1],
+    },
+  ],
   flops: no_flops,
   bytes,
 });
@@ -48,7 +56,7 @@ export const pack_rows = kernel({
   name: 'pack_rows',
   bindings: BINDINGS,
   params: PARAMS,
-  variants: [{ name: 'simple', wgsl: [source, rows], grid: (p) => [ceil_div(p.k, 512), p.rows, 1] }],
+  variants: [{ name: 'simple', wgsl: [source, store, rows], grid: (p) => [ceil_div(p.k, 512), p.rows, 1] }],
   flops: no_flops,
   bytes,
 });

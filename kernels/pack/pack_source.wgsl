@@ -77,28 +77,14 @@ fn magnitude(x: vec4f) -> vec4u {
   return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
 }
 
+// Values themselves, or the scales of quantised ones.
+const KEPT_IN_F16 = WEIGHT_FORMAT == 1u || WEIGHT_FORMAT >= 3u;
+
 // Notes under this tensor's number that a value is no number, or too large for the storage format.
 fn inspect(largest: vec4u) {
   if (any(largest >= vec4u(0x7f800000u))) {
     atomicOr(&flags[params.flag], 1u);
-  } else if (WEIGHT_FORMAT == 1u && any(largest >= vec4u(0x477ff000u))) {
+  } else if (KEPT_IN_F16 && any(largest >= vec4u(0x477ff000u))) {
     atomicOr(&flags[params.flag], 2u);
-  }
-}
-
-fn pair(x: f32, y: f32) -> u32 {
-  if (WEIGHT_FORMAT == 1u) {
-    return f16_bits(x) | (f16_bits(y) << 16u);
-  }
-  return bf16_bits(x) | (bf16_bits(y) << 16u);
-}
-
-// Eight values into the group-th eight of the output.
-fn store8(group: u32, lo: vec4f, hi: vec4f) {
-  if (WEIGHT_FORMAT == 0u) {
-    output[2u * group] = bitcast<vec4u>(lo);
-    output[2u * group + 1u] = bitcast<vec4u>(hi);
-  } else {
-    output[group] = vec4u(pair(lo.x, lo.y), pair(lo.z, lo.w), pair(hi.x, hi.y), pair(hi.z, hi.w));
   }
 }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shader_text } from '../../engine/gpu/pipelines.ts';
-import type { Kernel } from '../../kernels/spec.ts';
+import { FORMATS, type Kernel, type Variant } from '../../kernels/spec.ts';
 import { repo_root } from '../support/golden.ts';
 
 const folder = join(repo_root, 'kernels');
@@ -14,6 +14,15 @@ const kernels = exported.filter(
   (x): x is Kernel => typeof x === 'object' && x !== null && 'variants' in x && 'bindings' in x,
 );
 
+/** Its WGSL in each storage format, where that makes a difference. */
+function texts({ name, wgsl }: Variant): (readonly [name: string, text: string])[] {
+  if (typeof wgsl !== 'function') return [[name, wgsl.join('\n')]];
+  return Object.entries(FORMATS).map(([format, code]) => [
+    `${name} ${format}`,
+    wgsl({ WEIGHT_FORMAT: code }).join('\n'),
+  ]);
+}
+
 describe('every kernel', () => {
   it('is found', () => expect(kernels.length).toBeGreaterThan(20));
 
@@ -22,15 +31,14 @@ describe('every kernel', () => {
       // What WebGPU guarantees everywhere: 8 storage bindings, 64 bytes of immediates.
       expect(kernel.bindings.length).toBeLessThanOrEqual(8);
       expect(kernel.params.length).toBeLessThanOrEqual(16);
-      for (const variant of kernel.variants) {
-        const text = variant.wgsl.join('\n');
+      for (const [variant, text] of kernel.variants.flatMap(texts)) {
         const struct = /struct Params \{([^}]*)\}/.exec(text)?.[1] ?? '';
         const fields = [...struct.matchAll(/(\w+): (\w+),/g)].map((m) => [m[1], m[2]]);
-        expect(fields, variant.name).toEqual(kernel.params.map((p) => [...p]));
+        expect(fields, variant).toEqual(kernel.params.map((p) => [...p]));
         const bindings = [...text.matchAll(/@group\(0\) @binding\((\d+)\) var<storage, (read|read_write)> (\w+)/g)];
         expect(
-          bindings.map((m) => [Number(m[1]), m[2]]),
-          variant.name,
+          bindings.map((m) => [Number(m[1]), m[2]] as const).sort(([i], [j]) => i - j),
+          variant,
         ).toEqual(kernel.bindings.map((b, i) => [i, b.access]));
       }
     });

@@ -6,7 +6,7 @@ import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { expert_matmul as reference } from '../reference/expert_matmul.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 import { expert_slices, random_choices, side_by_side } from '../support/routing.ts';
-import { ALL_FORMATS, packed_words, stored } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, packed_words, stored } from '../support/weights.ts';
 
 interface Case {
   readonly choices: Uint32Array;
@@ -32,13 +32,14 @@ const pack_experts = (w: readonly Float32Array[], k: number, cols: number, forma
 };
 
 async function check(e: Executor, variant: 'tiled' | 'lanes', c: Case) {
-  const { choices, top_k, experts, k, cols, a_div, format } = c;
+  const { choices, top_k, experts, cols, a_div, format } = c;
+  const k = k_for(format, c.k);
   const slots = choices.length;
   const rows = slots / top_k;
   const [a_row0, a_stride, c_stride] = [1, round_up(k, 8) + 8, round_up(cols, 8) + 8];
   const a_rows = slots / a_div;
   const a = noise((a_row0 + a_rows) * a_stride, 1);
-  const w = Array.from({ length: experts }, (_, x) => noise(k * cols, 100 + x).map((v) => stored(v, format)));
+  const w = Array.from({ length: experts }, (_, x) => stored(noise(k * cols, 100 + x), k, cols, format));
   const before = noise((slots + 1) * c_stride, 3);
   const out = upload(e, before);
   const counts = upload(e, new Uint32Array(experts));

@@ -5,7 +5,7 @@ import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { expert_down as reference_down, expert_gate_up as reference_gate_up } from '../reference/expert_matvec.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 import { expert_slices, random_choices, side_by_side } from '../support/routing.ts';
-import { ALL_FORMATS, packed_words, stored } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, packed_words, stored } from '../support/weights.ts';
 
 interface Case {
   readonly rows: number;
@@ -17,19 +17,20 @@ interface Case {
   readonly format: WeightFormat;
 }
 
-const matrices = (c: Case, seed: number) =>
-  Array.from({ length: c.experts }, (_, x) => noise(c.d * c.hidden, seed + x).map((v) => stored(v, c.format)));
+const matrices = (c: Case, k: number, cols: number, seed: number) =>
+  Array.from({ length: c.experts }, (_, x) => stored(noise(k * cols, seed + x), k, cols, c.format));
 
 /** One slice's experts in one buffer, with numbers behind them that would show if they were used. */
 const slice_words = (parts: Uint32Array[]) =>
   Uint32Array.from([...parts, new Uint32Array(parts[0]?.length ?? 0).fill(0x44004400)].flatMap((part) => [...part]));
 
 async function check_gate_up(e: Executor, c: Case) {
-  const { rows, top_k, experts, d, hidden, format } = c;
+  const { rows, top_k, experts, hidden, format } = c;
+  const d = k_for(format, c.d);
   const padded = round_up(hidden, 8);
   const [a_row0, a_stride, h_stride] = [1, d + 4, padded + 8];
   const choices = random_choices(rows, top_k, experts, rows + experts);
-  const [gate, up] = [matrices(c, 100), matrices(c, 300)];
+  const [gate, up] = [matrices(c, d, hidden, 100), matrices(c, d, hidden, 300)];
   const a = noise((a_row0 + rows) * a_stride, 1).map((x) => x / 4);
   const before = noise((rows * top_k + 1) * h_stride, 2);
   const h = upload(e, before);
@@ -68,11 +69,12 @@ async function check_gate_up(e: Executor, c: Case) {
 }
 
 async function check_down(e: Executor, c: Case) {
-  const { rows, top_k, experts, d, hidden, format } = c;
+  const { rows, top_k, experts, d, format } = c;
+  const hidden = k_for(format, c.hidden);
   const padded = round_up(d, 8);
   const [x_row0, h_stride, x_stride] = [1, round_up(hidden, 8) + 8, padded + 8];
   const choices = random_choices(rows, top_k, experts, rows + experts);
-  const down = matrices(c, 500);
+  const down = matrices(c, hidden, d, 500);
   const h = noise(rows * top_k * h_stride, 1);
   const route_weights = noise(rows * top_k, 2).map(Math.abs);
   const before = noise((x_row0 + rows + 1) * x_stride, 3);

@@ -3,7 +3,7 @@ import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { FORMATS, round_up } from '../../kernels/spec.ts';
 import { matmul as reference } from '../reference/matmul.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
-import { ALL_FORMATS, stored, upload_packed } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, stored, upload_packed } from '../support/weights.ts';
 
 const ACTIVATIONS = [EPILOGUE.none, EPILOGUE.quick_gelu, EPILOGUE.silu];
 const SHAPES = [
@@ -18,12 +18,13 @@ for (const variant of ['tiled', 'lanes'] as const) {
   describe(`matmul ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {
-      for (const [rows, k, cols] of SHAPES) {
+      for (const [rows, wanted_k, cols] of SHAPES) {
+        const k = k_for(format, wanted_k);
         for (const activation of [0, 1, 2]) {
           it(`${rows}x${k}x${cols} ${format} activation ${activation}`, async () => {
             const wide = round_up(cols, 8);
             const a = noise(rows * k, 1);
-            const w = noise(k * cols, 2).map((x) => stored(x, format));
+            const w = stored(noise(k * cols, 2), k, cols, format);
             const bias = noise(wide, 3);
             const before = noise(rows * wide, 4);
             const c = upload(e, before);

@@ -5,7 +5,7 @@ import { matvec } from '../../kernels/matvec/matvec.ts';
 import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { matmul as reference } from '../reference/matmul.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
-import { ALL_FORMATS, stored, upload_packed } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, stored, upload_packed } from '../support/weights.ts';
 
 const SHAPES = [
   [1, 4, 1],
@@ -17,12 +17,13 @@ const SHAPES = [
 ] as const;
 
 /** Rows and columns around the product keep what was there; a and c do not begin at their first row or column. */
-async function check(e: Executor, rows: number, k: number, cols: number, format: WeightFormat) {
+async function check(e: Executor, rows: number, wanted_k: number, cols: number, format: WeightFormat) {
+  const k = k_for(format, wanted_k);
   const [a_row0, c_row0, col0] = [2, 1, 8];
   const wide = round_up(cols, 8);
   const [a_stride, c_stride] = [k + 4, col0 + wide + 8];
   const a = noise((a_row0 + rows) * a_stride, 1);
-  const w = noise(k * cols, 2).map((x) => stored(x, format));
+  const w = stored(noise(k * cols, 2), k, cols, format);
   const bias = noise(col0 + wide, 3);
   const before = noise((c_row0 + rows + 1) * c_stride, 4);
   const inputs = { a: upload(e, a), weights: upload_packed(e, w, k, cols, format), bias: upload(e, bias) };
@@ -63,6 +64,8 @@ for (const variant of ['tiled', 'lanes'] as const) {
       }
     }
     const release = await test_executor(variant, { mode: 'release' });
-    it('is right without bounds checks', () => check(release, 3, 52, 331, 'bf16'));
+    for (const format of ['bf16', 'q8', 'q4'] as const) {
+      it(`is right without bounds checks in ${format}`, () => check(release, 3, 52, 331, format));
+    }
   });
 }

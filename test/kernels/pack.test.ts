@@ -5,7 +5,7 @@ import type { StoredDtype } from '../../engine/weights/source.ts';
 import { PACK_FAULTS, pack_matrix, pack_rows, SOURCES } from '../../kernels/pack/pack.ts';
 import { FORMATS, type Kernel, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { download_u32, noise, TAG, test_executor, upload } from '../support/gpu.ts';
-import { ALL_FORMATS, packed_words } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, PLAIN_FORMATS, packed_words } from '../support/weights.ts';
 
 const DTYPES = ['F32', 'F16', 'BF16'] as const satisfies StoredDtype[];
 const CANARY = 0xabcdabcd;
@@ -80,11 +80,12 @@ async function pack(
 describe('checkpoint values keep their bits', () => {
   for (const dtype of DTYPES) {
     for (const format of ALL_FORMATS) {
-      for (const [rows, k] of [
+      for (const [rows, wanted_k] of [
         [5, 20],
         [331, 72],
         [24, 588],
       ] as const) {
+        const k = k_for(format, wanted_k);
         it(`${dtype} to ${format}, [${rows}, ${k}] transposed`, async () => {
           const values = hard_values(rows * k);
           const want = packed_words(transposed(through(values, dtype), rows, k), k, rows, format);
@@ -93,15 +94,15 @@ describe('checkpoint values keep their bits', () => {
           const got = await pack(pack_matrix as Kernel, options, params, source_words(values, dtype, 24), want.length);
           expect(got.words.subarray(0, want.length)).toEqual(want);
           expect([...got.words.subarray(want.length)]).toEqual(new Array(8).fill(CANARY));
-          // 65504 as bf16 is 65536, which no half can hold.
-          const fault = dtype === 'BF16' && format === 'f16' ? PACK_FAULTS.too_large : 0;
+          // 65504 as bf16 is 65536, which no half can hold, and no scale either.
+          const fault = dtype === 'BF16' && !['f32', 'bf16'].includes(format) ? PACK_FAULTS.too_large : 0;
           expect([...got.flags]).toEqual([0, 0, fault, 0]);
         });
       }
     }
   }
 
-  for (const format of ALL_FORMATS) {
+  for (const format of PLAIN_FORMATS) {
     it(`rows stay rows in ${format}`, async () => {
       const [rows, k] = [7, 20];
       const values = hard_values(rows * k);
@@ -122,6 +123,8 @@ describe('synthetic values are the formula, bit for bit', () => {
     ['F16', 'f32'],
     ['BF16', 'f32'],
     ['BF16', 'bf16'],
+    ['F32', 'q8'],
+    ['BF16', 'q4'],
   ] as [StoredDtype, WeightFormat][]) {
     it(`stored as ${stored}, kept as ${format}`, async () => {
       const spec = { name: 'model.transformer.blocks.3.mlp.gate.weight', shape: [40, 64], role: 'linear' } as const;
@@ -155,14 +158,20 @@ describe('values that cannot be weights are noticed', () => {
     ['65520, the first that rounds to infinity', 65520, 'F32', 'f16', PACK_FAULTS.too_large],
     ['65519', 65519, 'F32', 'f16', 0],
     ['1e30 in bf16', 1e30, 'F32', 'bf16', 0],
+    ['NaN', Number.NaN, 'F32', 'q8', PACK_FAULTS.not_finite],
+    ['minus infinity', Number.NEGATIVE_INFINITY, 'BF16', 'q4', PACK_FAULTS.not_finite],
+    ['65520', 65520, 'F32', 'q8', PACK_FAULTS.too_large],
+    ['-65520', -65520, 'F32', 'q4', PACK_FAULTS.too_large],
+    ['65519', 65519, 'F32', 'q4', 0],
   ];
   for (const [what, value, dtype, format, fault] of cases) {
     it(`${what} from ${dtype} to ${format}`, async () => {
-      const values = noise(9 * 12);
+      const k = k_for(format, 12);
+      const values = noise(9 * k);
       values[100] = value;
-      const params = { rows: 9, k: 12, output_groups: 2 };
+      const params = { rows: 9, k, output_groups: 2 };
       const options = { SOURCE: SOURCES[dtype], WEIGHT_FORMAT: FORMATS[format] };
-      const got = await pack(pack_matrix as Kernel, options, params, source_words(values, dtype, 0), 12 * 16);
+      const got = await pack(pack_matrix as Kernel, options, params, source_words(values, dtype, 0), k * 16);
       expect([...got.flags]).toEqual([0, 0, fault, 0]);
     });
   }

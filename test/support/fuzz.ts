@@ -13,9 +13,11 @@ import {
   type Variant,
   type WeightFormat,
 } from '../../kernels/spec.ts';
+import { quantise } from '../reference/quantise.ts';
 import { uniform } from '../reference/sample.ts';
 import { noise, TAG, test_executor, upload } from './gpu.ts';
 import { type Guard, guard } from './guarded.ts';
+import type { PlainFormat } from './weights.ts';
 
 /** Shapes an operation and variant is tried on, all different. */
 export const SHAPES = 200;
@@ -123,8 +125,13 @@ export function inside(data: ArrayLike<number>, frame: Frame): Float32Array {
   return Float32Array.from({ length: frame.rows * frame.cols }, (_, i) => data[place(frame, i)] as number);
 }
 
-/** As a storage format holds the values. */
-export function rounded(values: Float32Array, format: WeightFormat): Float32Array {
+/** A matrix [k][cols] as a storage format holds it. */
+export function stored(matrix: Float32Array, k: number, cols: number, format: WeightFormat): Float32Array {
+  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).values;
+  return rounded(matrix, format);
+}
+
+export function rounded(values: Float32Array, format: PlainFormat): Float32Array {
   const dtype = format.toUpperCase() as StoredDtype;
   const bytes = new Uint8Array(values.length * bytes_per_weight(FORMATS[format]));
   encode(values, dtype, bytes);
@@ -133,6 +140,7 @@ export function rounded(values: Float32Array, format: WeightFormat): Float32Arra
 
 /** [k][cols] with columns padded to eights by zeros, in the storage format: packed_words for whole arrays at once. */
 export function packed(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
+  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).words;
   const wide = round_up(cols, 8);
   const padded = new Float32Array(replaced(new Float32Array(k * wide), matrix, { rows: k, cols, stride: wide }));
   const bytes = new Uint8Array(padded.length * bytes_per_weight(FORMATS[format]));

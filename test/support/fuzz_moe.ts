@@ -9,9 +9,9 @@ import { expert_down as down_reference, expert_gate_up as gate_up_reference } fr
 import { moe_combine as combine_reference } from '../reference/moe_combine.ts';
 import { moe_route as route_reference } from '../reference/moe_route.ts';
 import { moe_sort as sort_reference, moe_tiles as tiles_reference } from '../reference/moe_sort.ts';
-import { type Draw, type FuzzCase, type FuzzOp, framed, launch, packed, replaced, rounded } from './fuzz.ts';
+import { type Draw, type FuzzCase, type FuzzOp, framed, launch, packed, replaced, stored } from './fuzz.ts';
 import { expert_slices, random_choices, side_by_side } from './routing.ts';
-import { ALL_FORMATS } from './weights.ts';
+import { ALL_FORMATS, k_for } from './weights.ts';
 
 const UNUSED = 0xffffffff;
 const ROUNDING = 3e-5;
@@ -33,8 +33,8 @@ interface ExpertWeights {
   readonly slices: readonly { readonly expert0: number; readonly expert_count: number; readonly name: string }[];
 }
 
-const expert_noise = (draw: Draw, experts: number, size: number, format: WeightFormat): Float32Array[] =>
-  Array.from({ length: experts }, () => rounded(draw.noise(size), format));
+const expert_noise = (draw: Draw, experts: number, k: number, cols: number, format: WeightFormat): Float32Array[] =>
+  Array.from({ length: experts }, () => stored(draw.noise(k * cols), k, cols, format));
 
 /** The experts' matrices [k][cols] in some slices, a buffer each. */
 function sliced(
@@ -62,11 +62,12 @@ function sliced(
 
 function gate_up_case(draw: Draw): FuzzCase {
   const { rows, experts, top_k, choices, slots } = routing(draw, 5, 12);
-  const [k, hidden, format] = [4 * draw.whole(1, 40), draw.whole(1, 90), draw.pick(ALL_FORMATS)];
+  const format = draw.pick(ALL_FORMATS);
+  const [k, hidden] = [k_for(format, 4 * draw.whole(1, 40)), draw.whole(1, 90)];
   const wide = round_up(hidden, 8);
   const a_frame = { rows, cols: k, stride: k + 4 * draw.whole(0, 3), row0: draw.whole(0, 2) };
   const h_frame = { rows: slots, cols: hidden, stride: wide + 8 * draw.whole(0, 2) };
-  const [gate, up] = [expert_noise(draw, experts, k * hidden, format), expert_noise(draw, experts, k * hidden, format)];
+  const [gate, up] = [expert_noise(draw, experts, k, hidden, format), expert_noise(draw, experts, k, hidden, format)];
   const both = gate.map((matrix, e) => side_by_side(matrix, up[e] as Float32Array, k, hidden));
   const { slices, buffers } = sliced(draw, both, k, 2 * wide, format);
   const a = draw.noise(rows * k).map((x) => x / 4);
@@ -91,11 +92,12 @@ function gate_up_case(draw: Draw): FuzzCase {
 
 function down_case(draw: Draw): FuzzCase {
   const { rows, experts, top_k, choices, slots } = routing(draw, 5, 12);
-  const [hidden, cols, format] = [4 * draw.whole(1, 40), draw.whole(1, 150), draw.pick(ALL_FORMATS)];
+  const format = draw.pick(ALL_FORMATS);
+  const [hidden, cols] = [k_for(format, 4 * draw.whole(1, 40)), draw.whole(1, 150)];
   const wide = round_up(cols, 8);
   const h_frame = { rows: slots, cols: hidden, stride: hidden + 4 * draw.whole(0, 3) };
   const x_frame = { rows, cols, stride: wide + 8 * draw.whole(0, 2), row0: draw.whole(0, 2) };
-  const down = expert_noise(draw, experts, hidden * cols, format);
+  const down = expert_noise(draw, experts, hidden, cols, format);
   const { slices, buffers } = sliced(draw, down, hidden, cols, format);
   const h = draw.noise(slots * hidden);
   const route_weights = draw.noise(slots).map(Math.abs);
@@ -132,12 +134,13 @@ function down_case(draw: Draw): FuzzCase {
 
 function expert_matmul_case(draw: Draw, variant: Variant['name']): FuzzCase {
   const { rows, experts, top_k, choices, slots } = routing(draw, 70, 12);
-  const [k, cols, format] = [4 * draw.whole(1, 24), draw.whole(1, 100), draw.pick(ALL_FORMATS)];
+  const format = draw.pick(ALL_FORMATS);
+  const [k, cols] = [k_for(format, 4 * draw.whole(1, 24)), draw.whole(1, 100)];
   const wide = round_up(cols, 8);
   const a_div = draw.pick([1, top_k]); // `a` holds slots or tokens
   const a_frame = { rows: slots / a_div, cols: k, stride: k + 4 * draw.whole(0, 3), row0: draw.whole(0, 2) };
   const c_frame = { rows: slots, cols, stride: wide + 8 * draw.whole(0, 2) };
-  const matrices = expert_noise(draw, experts, k * cols, format);
+  const matrices = expert_noise(draw, experts, k, cols, format);
   const { slices, buffers } = sliced(draw, matrices, k, cols, format);
   const listed = sort_reference(choices, experts);
   const lists = new Uint32Array(experts * rows).fill(UNUSED);

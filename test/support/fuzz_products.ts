@@ -4,7 +4,7 @@ import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
 import { pack_matrix, pack_rows, SOURCES } from '../../kernels/pack/pack.ts';
-import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { FORMATS, matrix_lines, round_up } from '../../kernels/spec.ts';
 import { embed_tokens as embed_reference } from '../reference/embed_tokens.ts';
 import { matmul as product_reference } from '../reference/matmul.ts';
 import {
@@ -17,14 +17,16 @@ import {
   packed,
   replaced,
   rounded,
+  stored,
 } from './fuzz.ts';
-import { ALL_FORMATS } from './weights.ts';
+import { ALL_FORMATS, k_for, PLAIN_FORMATS, type PlainFormat } from './weights.ts';
 
 const ACTIVATIONS = [EPILOGUE.none, EPILOGUE.quick_gelu, EPILOGUE.silu];
 
 function linear(draw: Draw, kernel: typeof matmul, most_rows: number): FuzzCase {
-  const [rows, k, cols] = [draw.whole(1, most_rows), 4 * draw.whole(1, 40), draw.whole(1, 150)];
   const format = draw.pick(ALL_FORMATS);
+  const [rows, cols] = [draw.whole(1, most_rows), draw.whole(1, 150)];
+  const k = k_for(format, 4 * draw.whole(1, 40));
   const wide = round_up(cols, 8);
   const col0 = 8 * draw.whole(0, 2);
   const a_frame = { rows, cols: k, stride: k + 4 * draw.whole(0, 3), row0: draw.whole(0, 3) };
@@ -35,7 +37,7 @@ function linear(draw: Draw, kernel: typeof matmul, most_rows: number): FuzzCase 
     (ACTIVATIONS[activation] as number) | (has_bias ? EPILOGUE.bias : 0) | (accumulate ? EPILOGUE.accumulate : 0);
 
   const a = draw.noise(rows * k);
-  const w = rounded(draw.noise(k * cols), format);
+  const w = stored(draw.noise(k * cols), k, cols, format);
   const add = draw.noise(rows * cols);
   const before = draw.noise(frame_length(c_frame) + c_frame.stride);
   before.set(new Float32Array(replaced(before, add, c_frame)));
@@ -70,7 +72,7 @@ function linear(draw: Draw, kernel: typeof matmul, most_rows: number): FuzzCase 
 
 function embedding(draw: Draw): FuzzCase {
   const [rows, d, count] = [draw.whole(1, 40), 4 * draw.whole(1, 40), draw.whole(1, 60)];
-  const format = draw.pick(ALL_FORMATS);
+  const format = draw.pick(PLAIN_FORMATS);
   const slice = draw.whole(Math.ceil(count / 4), count);
   const p = {
     rows,
@@ -110,8 +112,8 @@ const POISON = 0x7fc0dead;
 
 /** A tensor [rows][k] of a checkpoint, or of the formula from some row on, into some of the eights of a packed buffer. */
 function packing(draw: Draw, turn: boolean): FuzzCase {
-  const [rows, k] = [draw.whole(1, 70), 4 * draw.whole(1, 40)];
-  const format = draw.pick(ALL_FORMATS);
+  const format = draw.pick(turn ? ALL_FORMATS : PLAIN_FORMATS);
+  const [rows, k] = [draw.whole(1, 70), k_for(format, 4 * draw.whole(1, 40))];
   const stored_as = draw.whole(0, 2);
   const dtype = DTYPES[stored_as] as (typeof DTYPES)[number];
   const from_formula = draw.whole(0, 3) === 3;
@@ -122,16 +124,17 @@ function packing(draw: Draw, turn: boolean): FuzzCase {
   const values = new Float32Array(rows * k);
   if (from_formula) fill(spec, 5, formula_row0 * k, values);
   else values.set(draw.noise(rows * k).map((x) => x * 2 ** draw.whole(-20, 10)));
-  const kept = rounded(values, dtype.toLowerCase() as WeightFormat);
+  const kept = rounded(values, dtype.toLowerCase() as PlainFormat);
   const bytes = new Uint8Array(round_up(source_byte0 + rows * k * (dtype === 'F32' ? 4 : 2), 8));
   encode(values, dtype, bytes.subarray(source_byte0));
 
   // What lies around the block belongs to other tensors.
   const [before, behind] = [draw.whole(0, 2), draw.whole(0, 2)];
   const across = turn ? Float32Array.from(kept, (_, i) => kept[(i % rows) * k + Math.floor(i / rows)] as number) : kept;
-  const [lines, width] = turn ? [k, rows] : [rows, k];
-  const block = packed(across, lines, width, format);
-  const eight_words = format === 'f32' ? 8 : 4;
+  const width = turn ? rows : k;
+  const block = packed(across, turn ? k : rows, width, format);
+  const lines = turn ? matrix_lines(FORMATS[format], k) : rows;
+  const eight_words = block.length / lines / Math.ceil(width / 8);
   const output_groups = before + Math.ceil(width / 8) + behind;
   const line_words = output_groups * eight_words;
   const output = new Uint32Array(lines * line_words).fill(POISON);

@@ -1,7 +1,8 @@
 import { Float16Array as F16 } from '@petamoriken/float16';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { FORMATS, is_quantised, QUANT_GROUP, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { quantise } from '../reference/quantise.ts';
 import { upload } from './gpu.ts';
 
 const bf16_bits = (x: number): number => {
@@ -9,8 +10,13 @@ const bf16_bits = (x: number): number => {
   return ((u + 0x7fff + ((u >>> 16) & 1)) >>> 16) & 0xffff;
 };
 
-/** The value as a storage format holds it. */
-export function stored(x: number, format: WeightFormat): number {
+/** A matrix [k][cols] as a storage format holds it. */
+export function stored(matrix: Float32Array, k: number, cols: number, format: WeightFormat): Float32Array {
+  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).values;
+  return matrix.map((x) => stored_value(x, format));
+}
+
+function stored_value(x: number, format: PlainFormat): number {
   if (format === 'f32') return Math.fround(x);
   if (format === 'f16') return new F16([x])[0] as number;
   return new Float32Array(new Uint32Array([bf16_bits(x) << 16]).buffer)[0] as number;
@@ -18,6 +24,7 @@ export function stored(x: number, format: WeightFormat): number {
 
 /** Lays out [k][cols] as the engine stores it: columns padded to eights with zeros, in the storage format. */
 export function packed_words(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
+  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).words;
   const wide = round_up(cols, 8);
   if (format === 'f32') {
     const out = new Float32Array(k * wide);
@@ -45,3 +52,11 @@ export function upload_packed(
 }
 
 export const ALL_FORMATS = Object.keys(FORMATS) as WeightFormat[];
+
+export type PlainFormat = Exclude<WeightFormat, 'q8' | 'q4'>;
+/** Formats that keep every value by itself, in matrices and tables of any size. */
+export const PLAIN_FORMATS = ALL_FORMATS.filter((format): format is PlainFormat => format !== 'q8' && format !== 'q4');
+
+/** k, or for quantised formats the next size that has whole groups. */
+export const k_for = (format: WeightFormat, k: number): number =>
+  is_quantised(FORMATS[format]) ? round_up(k, QUANT_GROUP) : k;
