@@ -1,5 +1,6 @@
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
+import { rms_norm } from '../../kernels/norm/norm.ts';
 import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
@@ -87,4 +88,15 @@ export function linear(
       tag,
     );
   }
+}
+
+/** RMS norm of rows x_row0 .. of x. */
+export function norm(ctx: Context, x: View, weight: Buffer, y: View, rows: number, x_row0: number, tag: Tag): void {
+  ctx.executor.dispatch(
+    rms_norm,
+    { x: x.buffer, weight, y: y.buffer },
+    { rows, cols: x.cols, x_stride: x.stride, y_stride: y.stride, x_row0, y_row0: 0, eps: ctx.config.norm_eps },
+    {},
+    tag,
+  );
 }

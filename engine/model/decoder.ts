@@ -9,12 +9,11 @@ import {
 } from '../../kernels/attention_decode/attention_decode.ts';
 import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
-import { rms_norm } from '../../kernels/norm/norm.ts';
 import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
 import { sample } from '../../kernels/sample/sample.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, submit_part, type View, weight_option } from './context.ts';
+import { activation, type Context, linear, norm, submit_part, type View, weight_option } from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
 import type { Sequences } from './sequences.ts';
@@ -165,7 +164,6 @@ export async function run_blocks(
     if (top_k > 0) {
       attend(ctx, step, layer, sequences, work);
       const block = ctx.weights.blocks[layer] as Block;
-      norm(ctx, work.x, block.ff_norm, work.normed, step.rows, 0, { stage: step.stage, layer, component: 'norm' });
       await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
@@ -294,16 +292,6 @@ function decode_attention(
     { partial: work.partial, o: work.normed.buffer },
     { rows, heads: config.n_heads, splits, o_stride: work.normed.stride },
     options,
-    tag,
-  );
-}
-
-function norm(ctx: Context, x: View, weight: Buffer, y: View, rows: number, x_row0: number, tag: Tag): void {
-  ctx.executor.dispatch(
-    rms_norm,
-    { x: x.buffer, weight, y: y.buffer },
-    { rows, cols: x.cols, x_stride: x.stride, y_stride: y.stride, x_row0, y_row0: 0, eps: ctx.config.norm_eps },
-    {},
     tag,
   );
 }

@@ -2,11 +2,12 @@ import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/exp
 import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
+import { moe_router } from '../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, FEW_ROWS, linear, padded, type View, weight_option } from './context.ts';
+import { activation, type Context, FEW_ROWS, linear, norm, padded, type View, weight_option } from './context.ts';
 import type { Block, ExpertMatrix } from './weights.ts';
 
 /** Scratch of the mixture of experts, sized for the largest top-k of a request. Slot = row * k + j. */
@@ -70,7 +71,7 @@ interface MoeStep {
   readonly top_k: number;
 }
 
-/** x += experts(normed): softmax over all experts, the top k with their weights as they are, weighted sum. */
+/** x += experts(norm(x)): softmax over all experts, the top k with their weights as they are, weighted sum. */
 export async function moe(
   ctx: Context,
   block: Block,
@@ -79,17 +80,11 @@ export async function moe(
   x: View,
   work: MoeWork,
 ): Promise<void> {
-  const { executor, config } = ctx;
-  const { stage, layer, rows, top_k } = step;
-  const router: Tag = { stage, layer, component: 'moe_router' };
-  linear(ctx, normed, block.router, work.router_logits, router, { rows });
-  executor.dispatch(
-    moe_route,
-    { logits: work.router_logits.buffer, experts: work.experts, weights: work.route_weights },
-    { rows, experts: config.n_experts, k: top_k, stride: work.router_logits.stride, row0: 0 },
-    {},
-    router,
-  );
+  const { layer, rows, top_k } = step;
+  const [router] = block.router.slices;
+  if (rows <= FEW_ROWS && router !== undefined && block.router.slices.length === 1) {
+    route_few(ctx, block, router.buffer, step, normed, x, work);
+  } else route_many(ctx, block, step, normed, x, work);
   if (ctx.probe !== undefined) {
     await ctx.probe('router.logits', layer, { ...work.router_logits, rows });
     await ctx.probe('router.experts', layer, { buffer: work.experts, rows, cols: top_k, stride: top_k });
@@ -98,6 +93,46 @@ export async function moe(
   if (rows <= FEW_ROWS) one_token_experts(ctx, block, step, normed, x, work);
   else
     for (let row0 = 0; row0 < rows; row0 += work.chunk_rows) grouped_experts(ctx, block, step, normed, x, work, row0);
+}
+
+/** Norm, router and choice in one launch. */
+function route_few(
+  ctx: Context,
+  block: Block,
+  weights: Buffer,
+  { stage, layer, rows, top_k }: MoeStep,
+  normed: View,
+  x: View,
+  { router_logits: logits, experts, route_weights }: MoeWork,
+): void {
+  ctx.executor.dispatch(
+    moe_router,
+    {
+      ...{ x: x.buffer, weights, norm_weight: block.ff_norm, normed: normed.buffer },
+      ...{ logits: logits.buffer, experts, route_weights },
+    },
+    {
+      ...{ rows, k: x.cols, experts: ctx.config.n_experts, top_k, eps: ctx.config.norm_eps },
+      ...{ x_stride: x.stride, normed_stride: normed.stride, logits_stride: logits.stride },
+    },
+    weight_option(block.router),
+    { stage, layer, component: 'moe_router' },
+  );
+}
+
+function route_many(ctx: Context, block: Block, step: MoeStep, normed: View, x: View, work: MoeWork): void {
+  const { stage, layer, rows, top_k } = step;
+  const tag: Tag = { stage, layer, component: 'moe_router' };
+  const { router_logits: logits, experts, route_weights } = work;
+  norm(ctx, x, block.ff_norm, normed, rows, 0, { stage, layer, component: 'norm' });
+  linear(ctx, normed, block.router, logits, tag, { rows });
+  ctx.executor.dispatch(
+    moe_route,
+    { logits: logits.buffer, experts, weights: route_weights },
+    { rows, experts: ctx.config.n_experts, k: top_k, stride: logits.stride, row0: 0 },
+    {},
+    tag,
+  );
 }
 
 /** Few rows: each weight matrix of a chosen expert is read once a row, without sorting. */

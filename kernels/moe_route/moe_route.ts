@@ -2,6 +2,7 @@ import { ceil_div, kernel } from '../spec.ts';
 import lanes from './moe_route_lanes.wgsl';
 import tiled from './moe_route_tiled.wgsl';
 import order_key from './order_key.wgsl';
+import row_order from './row_order.wgsl';
 
 /** The tiled variant keeps a row of logits in workgroup memory. */
 export const MOE_ROUTE_MAX_EXPERTS = 256;
@@ -25,7 +26,7 @@ export const moe_route = kernel({
     ['row0', 'u32'], // first row of logits, and first row of slots
   ],
   variants: [
-    { name: 'tiled', wgsl: [order_key, tiled], grid: (p) => [p.rows, 1, 1] },
+    { name: 'tiled', wgsl: [order_key, row_order, tiled], grid: (p) => [p.rows, 1, 1] },
     { name: 'lanes', wgsl: [order_key, lanes], grid: (p) => [ceil_div(p.rows, 8), 1, 1] },
   ],
   flops: (p) => ({ useful: 0, other: p.rows * (3 * p.experts + p.k) }), // subtract, exponential, sum; one division a choice

@@ -2,6 +2,7 @@ import { kernel, type Params, type Variant } from '../spec.ts';
 import layer_norm_body from './layer_norm.wgsl';
 import rms_norm_body from './rms_norm.wgsl';
 import row_lanes from './row_lanes.wgsl';
+import row_sums from './row_sums.wgsl';
 import row_tiled from './row_tiled.wgsl';
 
 /** The two variants of a kernel that gives a workgroup to each row; `body` is written over THREADS, row_sum4 and row_max. */
@@ -11,7 +12,7 @@ export function row_variants<P extends string>(
 ): readonly Variant<P>[] {
   const grid: Variant<P>['grid'] = (p) => [rows(p), 1, 1];
   return [
-    { name: 'tiled', wgsl: [row_tiled, ...body], grid },
+    { name: 'tiled', wgsl: [row_sums, row_tiled, ...body], grid },
     {
       name: 'lanes',
       wgsl: [row_lanes, ...body],

@@ -2,16 +2,30 @@ import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/exp
 import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
+import { moe_router } from '../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
 import { FORMATS, round_up, type Variant, type WeightFormat } from '../../kernels/spec.ts';
 import { expert_matmul as product_reference } from '../reference/expert_matmul.ts';
 import { expert_down as down_reference, expert_gate_up as gate_up_reference } from '../reference/expert_matvec.ts';
+import { matmul as linear_reference } from '../reference/matmul.ts';
 import { moe_combine as combine_reference } from '../reference/moe_combine.ts';
 import { moe_route as route_reference } from '../reference/moe_route.ts';
 import { moe_sort as sort_reference, moe_tiles as tiles_reference } from '../reference/moe_sort.ts';
-import { type Draw, type FuzzCase, type FuzzOp, framed, launch, packed, replaced, stored } from './fuzz.ts';
+import { rms_norm as norm_reference } from '../reference/norm.ts';
+import {
+  type Draw,
+  type Frame,
+  type FuzzCase,
+  type FuzzOp,
+  frame_length,
+  framed,
+  launch,
+  packed,
+  replaced,
+  stored,
+} from './fuzz.ts';
 import { expert_slices, random_choices, side_by_side } from './routing.ts';
-import { ALL_FORMATS, k_for } from './weights.ts';
+import { ALL_FORMATS, k_for, PLAIN_FORMATS } from './weights.ts';
 
 const UNUSED = 0xffffffff;
 const ROUNDING = 3e-5;
@@ -212,6 +226,67 @@ function route_case(draw: Draw): FuzzCase {
   };
 }
 
+/** Logits that stand apart, whatever the rounding: column e of the router is (a permuted e) times one direction. */
+function router_case(draw: Draw): FuzzCase {
+  const [rows, experts, format] = [draw.whole(1, 4), draw.whole(1, 256), draw.pick(PLAIN_FORMATS)];
+  const [k, top_k] = [4 * draw.whole(1, 200), draw.whole(1, Math.min(experts, 16))];
+  const [x_frame, a_frame] = [0, 1].map(() => ({ rows, cols: k, stride: k + 4 * draw.whole(0, 3) })) as [Frame, Frame];
+  const logits_stride = experts + draw.whole(0, 5);
+  const direction = draw.noise(k).map((x) => (x < 0 ? -1 : 1));
+  const scales = draw.noise(rows).map((x) => 1 + x);
+  const x = Float32Array.from(
+    { length: rows * k },
+    (_, i) => (0.5 + (i % 7)) * (direction[i % k] as number) * (scales[Math.floor(i / k)] as number),
+  );
+  const norm_weight = draw.noise(k).map((w) => 1.5 + w);
+  const step = draw.pick([3, 7, 11, 13].filter((prime) => experts % prime !== 0));
+  const grade = (e: number) => (((e * step) % experts) + 1) / (8 * k);
+  const w = Float32Array.from(
+    { length: k * experts },
+    (_, i) => (direction[Math.floor(i / experts)] as number) * grade(i % experts),
+  );
+  const router = stored(w, k, experts, format);
+  const eps = 1e-5;
+  const sizes = { rows, cols: k, x_stride: k, y_stride: k, x_row0: 0, y_row0: 0, eps };
+  const normed = norm_reference(x, norm_weight, new Float32Array(rows * k), sizes);
+  const values = linear_reference(normed, router, { rows, k, cols: experts });
+  const chosen = Array.from({ length: rows }, (_, r) =>
+    route_reference(values.subarray(r * experts, (r + 1) * experts), top_k),
+  );
+  const blank = { a: draw.noise(frame_length(a_frame) + 4), logits: draw.noise((rows + 1) * logits_stride) };
+  const ids = new Uint32Array((rows + 1) * top_k).fill(UNUSED);
+  const route_weights = draw.noise(ids.length);
+  const slots = { rows, cols: top_k, stride: top_k };
+  return {
+    launches: [
+      launch(
+        moe_router,
+        { rows, k, experts, top_k, x_stride: x_frame.stride, normed_stride: a_frame.stride, logits_stride, eps },
+        { WEIGHT_FORMAT: FORMATS[format] },
+      ),
+    ],
+    buffers: {
+      ...{ x: framed(x, x_frame), weights: packed(router, k, experts, format), norm_weight, normed: blank.a },
+      ...{ logits: blank.logits, experts: ids, route_weights },
+    },
+    want: {
+      normed: replaced(blank.a, normed, a_frame),
+      logits: replaced(blank.logits, values, { rows, cols: experts, stride: logits_stride }),
+      experts: replaced(
+        ids,
+        chosen.flatMap((row) => row.experts),
+        slots,
+      ),
+      route_weights: replaced(
+        route_weights,
+        chosen.flatMap((row) => row.weights),
+        slots,
+      ),
+    },
+    tolerance: 1e-4,
+  };
+}
+
 function sort_case(draw: Draw): FuzzCase {
   const { rows, experts, top_k, choices } = routing(draw, 400, 64);
   const slot0 = draw.whole(0, 6);
@@ -261,6 +336,7 @@ function combine_case(draw: Draw): FuzzCase {
 
 export const MOE_OPS: readonly FuzzOp[] = [
   { name: 'moe_route', kernels: [moe_route], make: route_case },
+  { name: 'moe_router', kernels: [moe_router], make: router_case },
   { name: 'moe_sort', kernels: [moe_sort], make: sort_case },
   { name: 'moe_tiles', kernels: [moe_tiles], make: tiles_case },
   { name: 'expert_matmul', kernels: [expert_matmul], make: expert_matmul_case },
