@@ -3,6 +3,7 @@ import { InputError } from '../errors.ts';
 import { type Buffer, type Buffers, make_buffers, USAGE } from './buffers.ts';
 import type { Device } from './device.ts';
 import {
+  type BoundGroup,
   make_pipelines,
   PARAM_BYTES,
   type Pipeline,
@@ -118,15 +119,23 @@ type Entry =
 
 const UNIFORM_STRIDE = 256;
 
-type ImmediatePass = GPUComputePassEncoder & { setImmediates(offset: number, data: ArrayBufferView): void };
+/** Those that hold a buffer, or all of them. */
+function forget_groups(pipeline: Pipeline, holding: Buffer | undefined): void {
+  const left = holding === undefined ? [] : pipeline.groups.filter(({ buffers }) => !buffers.includes(holding));
+  pipeline.groups.splice(0, pipeline.groups.length, ...left);
+  pipeline.latest_group = -1;
+}
+
+type ImmediatePass = GPUComputePassEncoder & {
+  setImmediates(offset: number, data: ArrayBufferView, from: number, size: number): void;
+};
 
 export function make_executor(device: Device, variant: VariantChoice = 'auto', tuning: Tuning = {}): Executor {
   const buffers = make_buffers(device);
   const pipelines = make_pipelines(device);
   pipelines.prefer(variant, tuning);
   const unused = buffers.create('unused', 256, 'tables');
-  const groups = new Map<string, GPUBindGroup>();
-  const groups_of = new Map<number, string[]>();
+  const users_of = new Map<number, Set<Pipeline>>();
   const staging = new Map<number, Buffer[]>();
   const scratch = new Uint8Array(PARAM_BYTES);
   const scratch_view = new DataView(scratch.buffer);
@@ -137,20 +146,25 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
   let watcher: HostWatcher | undefined;
 
   buffers.on_destroy((buffer) => {
-    for (const key of groups_of.get(buffer.id) ?? []) groups.delete(key);
-    groups_of.delete(buffer.id);
+    const users = buffer === uniforms ? pipelines.all() : (users_of.get(buffer.id) ?? []);
+    for (const pipeline of users) forget_groups(pipeline, buffer === uniforms ? undefined : buffer);
+    users_of.delete(buffer.id);
   });
 
   const dispatch: Executor['dispatch'] = (kernel, bound, params, options, tag) => {
     const pipeline = pipelines.get(kernel as Kernel, options, params as Params);
-    const list = kernel.bindings.map((binding) => {
+    const list: Buffer[] = [];
+    for (const binding of kernel.bindings) {
       const buffer = bound[binding.name];
       if (buffer === undefined && !binding.optional)
         throw new Error(`${kernel.name}: binding ${binding.name} is missing`);
-      return buffer ?? unused;
-    });
-    const cost = kernel.flops(params, options);
-    const executed = pipeline.variant.executed?.(params, options, device.traits) ?? cost.useful;
+      list.push(buffer ?? unused);
+    }
+    const { useful, other } = kernel.flops(params, options);
+    const executed = pipeline.variant.executed?.(params, options, device.traits) ?? useful;
+    const bytes = kernel.bytes(params, options);
+    if (!Number.isFinite(executed + other + bytes.weights + bytes.read + bytes.written + bytes.kv))
+      throw new Error(`${kernel.name}: a parameter is missing: its cost is no number`);
     const made: Dispatch = {
       kernel: kernel as Kernel,
       pipeline,
@@ -158,33 +172,35 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
       params: params as Params,
       buffers: list,
       tag,
-      flops: { ...cost, executed },
-      bytes: kernel.bytes(params, options),
+      flops: { useful, executed, other },
+      bytes,
     };
-    const moved = made.bytes.weights + made.bytes.read + made.bytes.written + made.bytes.kv;
-    if (!Number.isFinite(executed + cost.other + moved))
-      throw new Error(`${kernel.name}: a parameter is missing: its cost is no number`);
     entries.push({ kind: 'dispatch', dispatch: made });
     observer?.(made);
   };
 
-  const bind_group = (d: Dispatch): GPUBindGroup => {
-    let key = `${d.pipeline.id}`;
-    for (const buffer of d.buffers) key += `,${buffer.id}`;
-    const known = groups.get(key);
-    if (known !== undefined) return known;
-    const resources: GPUBindGroupEntry[] = d.buffers.map((b, binding) => ({ binding, resource: { buffer: b.gpu } }));
+  const bind_group = ({ pipeline, buffers: bound }: Dispatch): GPUBindGroup => {
+    const { groups } = pipeline;
+    // Layers come in the same order each step: the next group is most likely the one behind the last.
+    for (let tried = 1; tried <= groups.length; tried++) {
+      const at = (pipeline.latest_group + tried) % groups.length;
+      const known = groups[at] as BoundGroup;
+      if (!known.buffers.every((buffer, i) => buffer === bound[i])) continue;
+      pipeline.latest_group = at;
+      return known.gpu;
+    }
+    const resources: GPUBindGroupEntry[] = bound.map((b, binding) => ({ binding, resource: { buffer: b.gpu } }));
     if (uniforms !== undefined) {
       resources.push({ binding: resources.length, resource: { buffer: uniforms.gpu, size: PARAM_BYTES } });
     }
-    const group = device.gpu.createBindGroup({ layout: d.pipeline.layout, entries: resources });
-    groups.set(key, group);
-    for (const buffer of uniforms === undefined ? d.buffers : [...d.buffers, uniforms]) {
-      const keys = groups_of.get(buffer.id);
-      if (keys === undefined) groups_of.set(buffer.id, [key]);
-      else keys.push(key);
+    const gpu = device.gpu.createBindGroup({ layout: pipeline.layout, entries: resources });
+    pipeline.latest_group = groups.push({ buffers: bound, gpu }) - 1;
+    for (const buffer of bound) {
+      const users = users_of.get(buffer.id);
+      if (users === undefined) users_of.set(buffer.id, new Set([pipeline]));
+      else users.add(pipeline);
     }
-    return group;
+    return gpu;
   };
 
   /** Without immediates: every dispatch's parameters in one uniform buffer, 256 bytes apart. */
@@ -206,7 +222,7 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     if (device.immediates) {
       pass.setBindGroup(0, bind_group(d));
       pack_params(d.kernel, d.params, scratch_view, 0);
-      (pass as ImmediatePass).setImmediates(0, scratch);
+      (pass as ImmediatePass).setImmediates(0, scratch, 0, d.pipeline.param_bytes);
     } else {
       pass.setBindGroup(0, bind_group(d), [index * UNIFORM_STRIDE]);
     }

@@ -1,6 +1,7 @@
 import type { Family, Kernel, Options, Params, Traits, Variant } from '../../kernels/spec.ts';
 import { family_of, runs_on } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
+import type { Buffer } from './buffers.ts';
 import { type Device, one_line } from './device.ts';
 
 /** `auto`, a family, or one variant: kernels without it take the first that their shape allows of its family. */
@@ -9,11 +10,21 @@ export type VariantChoice = 'auto' | Variant['name'];
 /** Variants that measuring found fastest, by kernel and shape class: `tune_key`. */
 export type Tuning = Readonly<Record<string, string>>;
 
+export interface BoundGroup {
+  readonly buffers: readonly Buffer[];
+  readonly gpu: GPUBindGroup;
+}
+
 /** A kernel made ready for one set of options on one device. */
 export interface Pipeline {
   readonly id: number;
   readonly variant: Variant;
   readonly layout: GPUBindGroupLayout;
+  /** Bytes of the kernel's parameters. */
+  readonly param_bytes: number;
+  /** Bind groups made for it, in the order in which they were first needed; the latest found, which the next follows. */
+  readonly groups: BoundGroup[];
+  latest_group: number;
   /** Undefined until compiled. */
   gpu: GPUComputePipeline | undefined;
   readonly ready: Promise<void>;
@@ -93,6 +104,7 @@ export interface Pipelines {
   readonly get: (kernel: Kernel, options: Options, p: Params) => Pipeline;
   readonly choose: (kernel: Kernel, options: Options, p: Params) => Variant;
   readonly prefer: (wanted: VariantChoice, tuning: Tuning) => void;
+  readonly all: () => Iterable<Pipeline>;
   readonly count: () => number;
 }
 
@@ -124,8 +136,27 @@ export function make_pipelines(device: Device): Pipelines {
   const choose: Pipelines['choose'] = (kernel, options, p) =>
     choose_variant(kernel, device.traits, wanted, p, options, tuning);
 
+  /** What a dispatch finds without choosing: the choice for a kernel, its options and its class of shapes is made once. */
+  const found = new Map<Kernel, Map<string, Pipeline>>();
   const get: Pipelines['get'] = (kernel, options, p) => {
-    const variant = choose(kernel, options, p);
+    if (kernel.variants.some((variant) => variant.fits !== undefined)) {
+      return compiled(kernel, options, choose(kernel, options, p));
+    }
+    let of_kernel = found.get(kernel);
+    if (of_kernel === undefined) {
+      of_kernel = new Map();
+      found.set(kernel, of_kernel);
+    }
+    let key = kernel.shape_class?.(p, options) ?? '';
+    for (const name in options) key += `|${name}=${options[name]}`;
+    const known = of_kernel.get(key);
+    if (known !== undefined) return known;
+    const pipeline = compiled(kernel, options, choose(kernel, options, p));
+    of_kernel.set(key, pipeline);
+    return pipeline;
+  };
+
+  const compiled = (kernel: Kernel, options: Options, variant: Variant): Pipeline => {
     const key = `${kernel.name}|${variant.name}|${Object.entries(options).join('|')}`;
     const known = cache.get(key);
     if (known !== undefined) return known;
@@ -142,6 +173,9 @@ export function make_pipelines(device: Device): Pipelines {
       id: cache.size,
       variant,
       layout: layout.group,
+      param_bytes: 4 * kernel.params.length,
+      groups: [],
+      latest_group: -1,
       gpu: undefined,
       ready: compiling.then(
         (gpu) => {
@@ -163,7 +197,8 @@ export function make_pipelines(device: Device): Pipelines {
   const prefer: Pipelines['prefer'] = (choice, measured) => {
     wanted = choice;
     tuning = measured;
+    found.clear();
   };
 
-  return { get, choose, prefer, count: () => cache.size };
+  return { get, choose, prefer, all: () => cache.values(), count: () => cache.size };
 }
