@@ -9,9 +9,3 @@ struct Pair {
   even: Eight,
   odd: Eight,
 }
-
-// What makes weights of stored integers: times `factor`, plus `offset`.
-struct Scale {
-  factor: Eight,
-  offset: Eight,
-}

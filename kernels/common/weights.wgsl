@@ -39,11 +39,11 @@ fn scale_pairs(pairs: u32) -> u32 {
   return pairs;
 }
 
-fn scale_of(first: u32, pair: u32, groups: u32) -> Scale {
-  return Scale();
+fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
+  return Eight();
 }
 
-fn weight_pair(first: u32, pair: u32, groups: u32, scale: Scale) -> Pair {
+fn weight_pair(first: u32, pair: u32, groups: u32, scale: Eight) -> Pair {
   let at = first + 2u * pair * groups;
   return Pair(weight8(at), weight8(at + groups));
 }

@@ -1,12 +1,11 @@
 // 4-bit weights. 32 rows of k are 18 lines: the f16 of largest magnitude of every column (two lines: columns 0-3 and 4-7
-// of the eights), then two rows a line, four bits in units of -1/8 of it. A line has two words for each eight columns.
+// of the eights), then two rows a line, four signed bits in units of -1/8 of it. A line has two words for each eight columns.
 @group(0) @binding(1) var<storage, read> weights: array<vec2u>;
 
 const SCALE_LINES = 2u;
-const OFFSET = 8.0;
-const PLACES = Eight(vec4f(1.0, 0x1p-4, 0x1p-8, 0x1p-12), vec4f(0x1p-16, 0x1p-20, 0x1p-24, 1.0));
 
-fn units_of(at: u32, groups: u32) -> Eight {
+// The value of a stored 1, by column.
+fn units_at(at: u32, groups: u32) -> Eight {
   let lo = weights[at];
   let hi = weights[at + groups];
   let unit = vec4f(-1.0 / 8.0);
@@ -18,11 +17,12 @@ fn units_of(at: u32, groups: u32) -> Eight {
 
 fn nibbles8(q: u32) -> Eight {
   return Eight(
-    vec4f(vec4i(vec4u(q & 0xfu, q & 0xf0u, q & 0xf00u, q & 0xf000u))),
-    vec4f(vec4i(vec4u(q & 0xf0000u, q & 0xf00000u, q & 0xf000000u, q >> 28u))),
+    vec4f(bitcast<vec4i>(vec4u(q) << vec4u(28u, 24u, 20u, 16u)) >> vec4u(28u)),
+    vec4f(bitcast<vec4i>(vec4u(q) << vec4u(12u, 8u, 4u, 0u)) >> vec4u(28u)),
   );
 }
 
+// Integers as they are stored.
 fn raw_pair(at: u32) -> Pair {
   let q = weights[at];
   return Pair(nibbles8(q.x), nibbles8(q.y));

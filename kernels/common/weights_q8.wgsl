@@ -1,13 +1,11 @@
-// 8-bit weights. 32 rows of k are 17 lines: the f16 of largest magnitude of every column, then two rows a line, bytes in
-// units of 1/127 of it. A line has one word of four for each eight columns.
+// 8-bit weights. 32 rows of k are 17 lines: the f16 of largest magnitude of every column, then two rows a line, signed
+// bytes in units of 1/127 of it. A line has one word of four for each eight columns.
 @group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 
 const SCALE_LINES = 1u;
-const OFFSET = 128.0;
-const QUAD = vec4f(1.0, 0x1p-8, 0x1p-16, 1.0);
-const PLACES = Eight(QUAD, QUAD);
 
-fn units_of(at: u32, groups: u32) -> Eight {
+// The value of a stored 1, by column.
+fn units_at(at: u32, groups: u32) -> Eight {
   let q = weights[at];
   let unit = vec4f(1.0 / 127.0);
   return Eight(
@@ -17,9 +15,10 @@ fn units_of(at: u32, groups: u32) -> Eight {
 }
 
 fn bytes4(q: u32) -> vec4f {
-  return vec4f(vec4i(vec4u(q & 0xffu, q & 0xff00u, q & 0xff0000u, q >> 24u)));
+  return vec4f(bitcast<vec4i>(vec4u(q) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));
 }
 
+// Integers as they are stored.
 fn raw_pair(at: u32) -> Pair {
   let q = weights[at];
   return Pair(Eight(bytes4(q.x), bytes4(q.y)), Eight(bytes4(q.z), bytes4(q.w)));

@@ -1,5 +1,5 @@
-// As lanes_sum.wgsl. Rows are added up as they are stored, and so is `x`; scale and offset are applied to the sums of 32
-// rows. One pair of rows a round: the code of two is slower.
+// As lanes_sum.wgsl. Rows are added up as they are stored, and the scale is applied to the sum of 32. One pair of rows a
+// round: four rows are slower, since their code no longer fits.
 const LANES = 8u;
 
 fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
@@ -7,11 +7,8 @@ fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
   return vec2u(first, first + LANES);
 }
 
-fn add_scaled(sum: Eight, raw: Eight, scale: Scale, x: f32) -> Eight {
-  return Eight(
-    fma(raw.lo, scale.factor.lo, fma(vec4f(x), scale.offset.lo, sum.lo)),
-    fma(raw.hi, scale.factor.hi, fma(vec4f(x), scale.offset.hi, sum.hi)),
-  );
+fn add_scaled(sum: Eight, raw: Eight, scale: Eight) -> Eight {
+  return Eight(fma(raw.lo, scale.lo, sum.lo), fma(raw.hi, scale.hi, sum.hi));
 }
 
 fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
@@ -22,21 +19,19 @@ fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
     var at = vec2u(pair_at(w0.x, k0, groups), pair_at(w0.y, k0, groups));
     var part0 = Eight();
     var part1 = Eight();
-    var x_sum = 0.0;
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
-      let x = a[x0 + 2u * k];
-      let y = a[x0 + 2u * k + 1u];
+      let x = vec4f(a[x0 + 2u * k]);
+      let y = vec4f(a[x0 + 2u * k + 1u]);
       let r = raw_pair(at.x);
       let s = raw_pair(at.y);
       at += vec2u(groups);
-      x_sum += x + y;
-      part0.lo = fma(vec4f(y), r.odd.lo, fma(vec4f(x), r.even.lo, part0.lo));
-      part0.hi = fma(vec4f(y), r.odd.hi, fma(vec4f(x), r.even.hi, part0.hi));
-      part1.lo = fma(vec4f(y), s.odd.lo, fma(vec4f(x), s.even.lo, part1.lo));
-      part1.hi = fma(vec4f(y), s.odd.hi, fma(vec4f(x), s.even.hi, part1.hi));
+      part0.lo = fma(y, r.odd.lo, fma(x, r.even.lo, part0.lo));
+      part0.hi = fma(y, r.odd.hi, fma(x, r.even.hi, part0.hi));
+      part1.lo = fma(y, s.odd.lo, fma(x, s.even.lo, part1.lo));
+      part1.hi = fma(y, s.odd.hi, fma(x, s.even.hi, part1.hi));
     }
-    sum0 = add_scaled(sum0, part0, scale_of(w0.x, k0, groups), x_sum);
-    sum1 = add_scaled(sum1, part1, scale_of(w0.y, k0, groups), x_sum);
+    sum0 = add_scaled(sum0, part0, scale_of(w0.x, k0, groups));
+    sum1 = add_scaled(sum1, part1, scale_of(w0.y, k0, groups));
   }
   return array<Eight, 2>(sum0, sum1);
 }

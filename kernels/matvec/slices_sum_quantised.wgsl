@@ -6,20 +6,18 @@ fn slice_sum(x0: u32, w0: u32, groups: u32, quads: u32, slice: u32) -> Eight {
   for (var q0 = 4u * slice; q0 < quads; q0 += 4u * SLICES) {
     let scale = scale_of(w0, 2u * q0, groups);
     var part = Eight();
-    var x_sum = 0.0;
     for (var q = q0; q < q0 + 4u; q++) {
       let x = a[x0 + q];
       let at = pair_at(w0, 2u * q, groups);
       let r = raw_pair(at);
       let s = raw_pair(at + groups);
-      x_sum += x.x + x.y + x.z + x.w;
       part.lo = fma(vec4f(x.w), s.odd.lo, fma(vec4f(x.z), s.even.lo, part.lo));
       part.hi = fma(vec4f(x.w), s.odd.hi, fma(vec4f(x.z), s.even.hi, part.hi));
       part.lo = fma(vec4f(x.y), r.odd.lo, fma(vec4f(x.x), r.even.lo, part.lo));
       part.hi = fma(vec4f(x.y), r.odd.hi, fma(vec4f(x.x), r.even.hi, part.hi));
     }
-    lo = fma(part.lo, scale.factor.lo, fma(vec4f(x_sum), scale.offset.lo, lo));
-    hi = fma(part.hi, scale.factor.hi, fma(vec4f(x_sum), scale.offset.hi, hi));
+    lo = fma(part.lo, scale.lo, lo);
+    hi = fma(part.hi, scale.hi, hi);
   }
   return Eight(lo, hi);
 }

@@ -22,7 +22,6 @@ const Q8 = WEIGHT_FORMAT == 3u;
 const BITS = select(4u, 8u, Q8);
 const LEAST = select(-8.0, -127.0, Q8);
 const MOST = select(7.0, 127.0, Q8);
-const OFFSET = select(8.0, 128.0, Q8);
 const EXTREME = select(-8.0, 127.0, Q8); // the integer of the value that the scale holds
 const SCALE_LINES = select(2u, 1u, Q8);
 
@@ -59,7 +58,8 @@ fn scale_bits(row: u32, k0: u32) -> u32 {
 // Integers by the scale as it is kept, not as it was before it was rounded.
 fn quantise(x: vec4f, scale: f32) -> vec4u {
   let steps = select(EXTREME / scale, 0.0, scale == 0.0);
-  return vec4u(clamp(round(x * steps), vec4f(LEAST), vec4f(MOST)) + vec4f(OFFSET));
+  let q = vec4i(clamp(round(x * steps), vec4f(LEAST), vec4f(MOST)));
+  return bitcast<vec4u>(q) & vec4u((1u << BITS) - 1u);
 }
 
 @compute @workgroup_size(8, 8)

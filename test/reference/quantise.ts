@@ -13,12 +13,10 @@ const f16_bits = (x: number): number => new Uint16Array(new F16([x]).buffer)[0] 
 
 /**
  * [k][cols], k a multiple of 32. Of 32 values of a column the one of largest magnitude is kept as f16 (q8: its magnitude),
- * and all of them as integers, -127 .. 127 in 127ths of it or -8 .. 7 in -8ths;
- * stored with half their range added.
+ * and all of them as integers, -127 .. 127 in 127ths of it or -8 .. 7 in -8ths.
  */
 export function quantise(matrix: ArrayLike<number>, k: number, cols: number, format: 'q8' | 'q4'): Quantised {
   const [bits, extreme, least, most] = format === 'q8' ? [8, 127, -127, 127] : [4, -8, -8, 7];
-  const offset = 2 ** (bits - 1);
   const eights = Math.ceil(cols / 8);
   const scale_words = 4 * eights; // 8 columns x 16 bits
   const row_words = (bits / 4) * eights;
@@ -45,7 +43,7 @@ export function quantise(matrix: ArrayLike<number>, k: number, cols: number, for
         values[(k0 + i) * cols + col] = Math.fround(q * unit);
         const line = start + scale_words + 2 * row_words * (i >> 1);
         const row = (2 * row_words * eight) / eights + (row_words / eights) * (i % 2);
-        or(line + row + ((bits * column) >> 5), (q + offset) << ((bits * column) % 32));
+        or(line + row + ((bits * column) >> 5), (q & (2 ** bits - 1)) << ((bits * column) % 32));
       });
     }
   }
