@@ -134,12 +134,16 @@ export async function compare_quality(
     kl_max: kl.reduce((most, x) => Math.max(most, x), 0),
     top1_agreement: same_top / kl.length,
     expert_agreement: experts.same / experts.all,
-    stages: [...squares.values()].map(({ point, layer, difference, reference: power }) => ({
-      point,
-      layer,
-      name: `${POINTS[point]}${point === 'llm.hidden' ? ` ${layer}` : ''}`,
-      relative_rms: Math.sqrt(difference / power),
-    })),
+    stages: Object.entries(POINTS).flatMap(([point, name]) =>
+      [...squares.values()]
+        .filter((sum) => sum.point === point)
+        .map(({ layer, difference, reference: power }) => ({
+          point,
+          layer,
+          name: `${name}${point === 'llm.hidden' ? ` ${layer}` : ''}`,
+          relative_rms: Math.sqrt(difference / power),
+        })),
+    ),
   };
 }
 
