@@ -50,6 +50,8 @@ export interface GenerateRequest {
   readonly stopAfter?: 'vision_encoder' | 'projector';
   /** Sees intermediate results by the names of the reference data. */
   readonly probe?: Probe;
+  /** Logits of every prompt position, not only of the last: for `probe`. */
+  readonly allLogits?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -51,6 +51,12 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
 
+  on_model(program.command('quality'))
+    .description('what --dtype q8 or q4 changes: built-in requests against the same with f16 weights')
+    .option('--out <file>', 'write the JSON object there too')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/quality.ts')).quality(options, debug())));
+
   program
     .command('report')
     .argument('<folder>', 'where an experiment left its results')

@@ -1,5 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
+import { FORMATS } from '../kernels/spec.ts';
+
+const WEIGHT_FORMATS = Object.keys(FORMATS);
 
 export function integer(text: string): number {
   if (!/^\d{1,15}$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number.');
@@ -69,7 +72,7 @@ export const with_variants = (command: Command): Command =>
 export const with_model = (command: Command): Command =>
   command
     .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
-    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(['f16', 'bf16', 'f32']).default('f16'))
+    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(WEIGHT_FORMATS).default('f16'))
     .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
 

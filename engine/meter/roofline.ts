@@ -1,5 +1,6 @@
 import { bytes_per_weight, FORMATS, type WeightFormat } from '../../kernels/spec.ts';
 import type { ModelConfig } from '../model/config.ts';
+import { formats_of } from '../model/formats.ts';
 import type { AdapterCeilings } from './ceilings.ts';
 import { block_plan, type FlopRequest } from './closed_forms.ts';
 import type { Counts } from './ledger.ts';
@@ -66,18 +67,24 @@ export function pass_weight_bytes(
   top_k?: FlopRequest['top_k'],
 ): Readonly<Record<'vision_encoder' | 'projector' | 'prefill' | 'decode', number>> {
   const { d_model, expert_hidden, n_experts, embedding_size, projector_hidden, vit, vit_layers } = config;
-  const each = bytes_per_weight(FORMATS[format]);
+  const formats = formats_of(format);
+  const bytes_of = (count: number, stored: WeightFormat) => count * bytes_per_weight(FORMATS[stored]);
+  const linear = (k: number, cols: number) => bytes_of(k * cols, formats.linear(k));
   const vit_blocks = Math.max(...vit_layers) + 1;
   const features = vit_layers.length * vit.emb;
   const plan = block_plan(config, top_k).filter((k) => k > 0);
-  const blocks = plan.map((k) => 4 * d_model ** 2 + d_model * n_experts + 3 * k * d_model * expert_hidden);
-  const language = blocks.reduce((sum, block) => sum + block, embedding_size * d_model);
-  const pooling = 3 * features * vit.emb + vit.emb ** 2;
-  const projector = pooling + projector_hidden * (2 * vit.emb + d_model);
+  const expert = bytes_of(3 * d_model * expert_hidden, formats.experts(d_model, expert_hidden));
+  const router = bytes_of(d_model * n_experts, formats.router);
+  const blocks = plan.map((k) => linear(d_model, 4 * d_model) + router + k * expert);
+  const lm_head = bytes_of(embedding_size * d_model, formats.lm_head(d_model));
+  const language = blocks.reduce((sum, block) => sum + block, lm_head);
+  const pooling = linear(features, 3 * vit.emb) + linear(vit.emb, vit.emb);
+  const projector = linear(vit.emb, 2 * projector_hidden) + linear(projector_hidden, d_model);
+  const vit_block = linear(vit.emb, 4 * vit.emb + vit.mlp) + linear(vit.mlp, vit.emb);
   return {
-    vision_encoder: each * (3 * vit.patch ** 2 * vit.emb + vit_blocks * (4 * vit.emb ** 2 + 2 * vit.emb * vit.mlp)),
-    projector: each * projector,
-    prefill: each * language,
-    decode: each * language,
+    vision_encoder: linear(3 * vit.patch ** 2, vit.emb) + vit_blocks * vit_block,
+    projector: pooling + projector,
+    prefill: language,
+    decode: language,
   };
 }

@@ -1,14 +1,11 @@
 // 4-bit weights. 32 rows of k are 18 lines: the f16 of largest magnitude of every column (two lines: columns 0-3 and 4-7
-// of the eights), then two rows a line, four signed bits in units of -1/8 of it. A line has two words for each eight
-// columns. Functions as in weights.wgsl.
+// of the eights), then two rows a line, four signed bits in units of -1/8 of it. A line has two words for each eight columns.
 @group(0) @binding(1) var<storage, read> weights: array<vec2u>;
 
-fn matrix_lines(k: u32) -> u32 {
-  return k / 32u * 18u;
-}
+const SCALE_LINES = 2u;
 
-fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
-  let at = first + pair / 16u * 18u * groups;
+// The value of a stored 1, by column.
+fn units_at(at: u32, groups: u32) -> Eight {
   let lo = weights[at];
   let hi = weights[at + groups];
   let unit = vec4f(-1.0 / 8.0);
@@ -25,15 +22,13 @@ fn nibbles8(q: u32) -> Eight {
   );
 }
 
-// Rows without their scale.
-fn raw_pair(first: u32, pair: u32, groups: u32) -> Pair {
-  let q = weights[first + (pair + pair / 16u * 2u + 2u) * groups];
+// Integers as they are stored.
+fn raw_pair(at: u32) -> Pair {
+  let q = weights[at];
   return Pair(nibbles8(q.x), nibbles8(q.y));
 }
 
-fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
-  let scale = scale_of(first, k / 2u, groups);
-  let q = weights[first + (k / 2u + k / 32u * 2u + 2u) * groups];
-  let row = nibbles8(select(q.x, q.y, (k & 1u) == 1u));
-  return Eight(row.lo * scale.lo, row.hi * scale.hi);
+fn raw_row(at: u32, odd: u32) -> Eight {
+  let q = weights[at];
+  return nibbles8(select(q.x, q.y, odd == 1u));
 }

@@ -1,12 +1,31 @@
-// What 8-bit and 4-bit weights have in common: 16 pairs of rows share their scales.
+// What 8-bit and 4-bit weights have in common: 16 pairs of rows share their scales, which lie in SCALE_LINES lines before
+// them. Functions without a comment are those of weights.wgsl.
+fn matrix_lines(k: u32) -> u32 {
+  return k / 32u * (16u + SCALE_LINES);
+}
+
 fn scale_pairs(pairs: u32) -> u32 {
   return min(pairs, 16u);
 }
 
+fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
+  return units_at(first + pair / 16u * (16u + SCALE_LINES) * groups, groups);
+}
+
+// Where a pair of rows lies; the next pair is `groups` further, up to the next scale.
+fn pair_at(first: u32, pair: u32, groups: u32) -> u32 {
+  return first + (pair + (pair / 16u + 1u) * SCALE_LINES) * groups;
+}
+
+fn scaled(raw: Eight, scale: Eight) -> Eight {
+  return Eight(raw.lo * scale.lo, raw.hi * scale.hi);
+}
+
 fn weight_pair(first: u32, pair: u32, groups: u32, scale: Eight) -> Pair {
-  let raw = raw_pair(first, pair, groups);
-  return Pair(
-    Eight(raw.even.lo * scale.lo, raw.even.hi * scale.hi),
-    Eight(raw.odd.lo * scale.lo, raw.odd.hi * scale.hi),
-  );
+  let raw = raw_pair(pair_at(first, pair, groups));
+  return Pair(scaled(raw.even, scale), scaled(raw.odd, scale));
+}
+
+fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
+  return scaled(raw_row(pair_at(first, k / 2u, groups), k % 2u), scale_of(first, k / 2u, groups));
 }

@@ -26,13 +26,11 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   for (var j = 0u; j < params.top_k; j++) {
     let slot = workgroup.y * params.top_k + j;
     let expert = experts[slot] - params.expert0;
-    if (expert < params.expert_count) {
-      let h0 = slot * params.h_stride;
-      let y = lanes_sum(h0, expert * matrix_lines(params.hidden) * groups + g, groups, params.hidden);
-      for (var i = 0u; i < 2u; i++) {
-        sum[i].lo += route_weights[slot] * y[i].lo;
-        sum[i].hi += route_weights[slot] * y[i].hi;
-      }
+    let hidden = select(0u, params.hidden, expert < params.expert_count);
+    let y = lanes_sum(slot * params.h_stride, expert * matrix_lines(params.hidden) * groups + g, groups, hidden);
+    for (var i = 0u; i < 2u; i++) {
+      sum[i].lo += route_weights[slot] * y[i].lo;
+      sum[i].hi += route_weights[slot] * y[i].hi;
     }
   }
   for (var i = 0u; i < 2u; i++) {

@@ -20,17 +20,16 @@ var<immediate> params: Params;
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
   let slot = workgroup.y;
   let expert = experts[slot] - params.expert0;
-  if (expert >= params.expert_count) {
-    return;
-  }
+  let mine = expert < params.expert_count;
+  let k = select(0u, params.k, mine);
   let eights = (params.hidden + 7u) / 8u;
   let eight = lane_eights(workgroup.x, local.x);
   let x0 = (params.a_row0 + slot / params.top_k) * params.a_stride;
   let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
-  let gate = lanes_sum(x0, w0, 2u * eights, params.k);
-  let up = lanes_sum(x0, w0 + eights, 2u * eights, params.k);
+  let gate = lanes_sum(x0, w0, 2u * eights, k);
+  let up = lanes_sum(x0, w0 + eights, 2u * eights, k);
   for (var i = 0u; i < 2u; i++) {
-    if (eight[i] < eights) {
+    if (mine && eight[i] < eights) {
       let at = slot * (params.h_stride / 4u) + 2u * eight[i];
       h[at] = gate[i].lo / (1.0 + exp(-gate[i].lo)) * up[i].lo;
       h[at + 1u] = gate[i].hi / (1.0 + exp(-gate[i].hi)) * up[i].hi;

@@ -1,4 +1,5 @@
-// As lanes_sum.wgsl. Rows are added up as they are stored; the scale of 32 rows is applied to their sum.
+// As lanes_sum.wgsl. Rows are added up as they are stored, and the scale is applied to the sum of 32. One pair of rows a
+// round: four rows are slower, since their code no longer fits.
 const LANES = 8u;
 
 fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
@@ -6,28 +7,31 @@ fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
   return vec2u(first, first + LANES);
 }
 
+fn add_scaled(sum: Eight, raw: Eight, scale: Eight) -> Eight {
+  return Eight(fma(raw.lo, scale.lo, sum.lo), fma(raw.hi, scale.hi, sum.hi));
+}
+
 fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
-  var sum = array<Eight, 2>();
+  var sum0 = Eight();
+  var sum1 = Eight();
   let pairs = k_count / 2u;
   for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
-    var lo0 = vec4f();
-    var hi0 = vec4f();
-    var lo1 = vec4f();
-    var hi1 = vec4f();
+    var at = vec2u(pair_at(w0.x, k0, groups), pair_at(w0.y, k0, groups));
+    var part0 = Eight();
+    var part1 = Eight();
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
       let x = vec4f(a[x0 + 2u * k]);
       let y = vec4f(a[x0 + 2u * k + 1u]);
-      let r = raw_pair(w0.x, k, groups);
-      let s = raw_pair(w0.y, k, groups);
-      lo0 = fma(y, r.odd.lo, fma(x, r.even.lo, lo0));
-      hi0 = fma(y, r.odd.hi, fma(x, r.even.hi, hi0));
-      lo1 = fma(y, s.odd.lo, fma(x, s.even.lo, lo1));
-      hi1 = fma(y, s.odd.hi, fma(x, s.even.hi, hi1));
+      let r = raw_pair(at.x);
+      let s = raw_pair(at.y);
+      at += vec2u(groups);
+      part0.lo = fma(y, r.odd.lo, fma(x, r.even.lo, part0.lo));
+      part0.hi = fma(y, r.odd.hi, fma(x, r.even.hi, part0.hi));
+      part1.lo = fma(y, s.odd.lo, fma(x, s.even.lo, part1.lo));
+      part1.hi = fma(y, s.odd.hi, fma(x, s.even.hi, part1.hi));
     }
-    let scale0 = scale_of(w0.x, k0, groups);
-    let scale1 = scale_of(w0.y, k0, groups);
-    sum[0] = Eight(fma(scale0.lo, lo0, sum[0].lo), fma(scale0.hi, hi0, sum[0].hi));
-    sum[1] = Eight(fma(scale1.lo, lo1, sum[1].lo), fma(scale1.hi, hi1, sum[1].hi));
+    sum0 = add_scaled(sum0, part0, scale_of(w0.x, k0, groups));
+    sum1 = add_scaled(sum1, part1, scale_of(w0.y, k0, groups));
   }
-  return sum;
+  return array<Eight, 2>(sum0, sum1);
 }

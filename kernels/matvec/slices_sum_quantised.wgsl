@@ -8,15 +8,16 @@ fn slice_sum(x0: u32, w0: u32, groups: u32, quads: u32, slice: u32) -> Eight {
     var part = Eight();
     for (var q = q0; q < q0 + 4u; q++) {
       let x = a[x0 + q];
-      let r = raw_pair(w0, 2u * q, groups);
-      let s = raw_pair(w0, 2u * q + 1u, groups);
+      let at = pair_at(w0, 2u * q, groups);
+      let r = raw_pair(at);
+      let s = raw_pair(at + groups);
       part.lo = fma(vec4f(x.w), s.odd.lo, fma(vec4f(x.z), s.even.lo, part.lo));
       part.hi = fma(vec4f(x.w), s.odd.hi, fma(vec4f(x.z), s.even.hi, part.hi));
       part.lo = fma(vec4f(x.y), r.odd.lo, fma(vec4f(x.x), r.even.lo, part.lo));
       part.hi = fma(vec4f(x.y), r.odd.hi, fma(vec4f(x.x), r.even.hi, part.hi));
     }
-    lo = fma(scale.lo, part.lo, lo);
-    hi = fma(scale.hi, part.hi, hi);
+    lo = fma(part.lo, scale.lo, lo);
+    hi = fma(part.hi, scale.hi, hi);
   }
   return Eight(lo, hi);
 }

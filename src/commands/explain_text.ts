@@ -91,10 +91,12 @@ function unit_of({ stage, tokens_in, tokens_out }: StageFacts): readonly [count:
   return stage === 'prefill' ? [tokens_in, 'prompt position'] : [tokens_in, 'token'];
 }
 
+const SMALLER = { f32: 'f16', f16: 'q8', bf16: 'q8', q8: 'q4' } as const;
+
 /** What would shorten a stage, by what bounds it. */
 function levers({ stage }: StageFacts, bound: Bound, dtype: WeightFormat): string {
   const sees = stage === 'vision_encoder' || stage === 'projector';
-  const smaller = dtype === 'f32' ? 'smaller weights (--dtype f16)' : 'smaller weights';
+  const smaller = dtype === 'q4' ? 'smaller weights' : `smaller weights (--dtype ${SMALLER[dtype]})`;
   const experts = 'fewer experts (--top-k)';
   const blocks = 'fewer blocks (--blocks)';
   if (bound === 'launch') return sees ? 'fewer, larger kernels' : `fewer, larger kernels or ${blocks}`;

@@ -43,6 +43,8 @@ describe('a checkpoint and the formula it was written by', () => {
     ['F32', 3e5, 'f32'],
     ['F32', 1e9, 'f16'],
     ['F32', 1e9, 'bf16'],
+    ['F32', 1e9, 'q8'],
+    ['F16', 3e5, 'q4'],
     ['F16', 3e5, 'f16'],
     ['BF16', 3e5, 'bf16'],
     ['BF16', 1e9, 'f32'],

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { DeviceOptions } from '../../engine/gpu/device.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
+import type { WeightFormat } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import { download_f32, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 import { guard, type POISONS } from '../support/guarded.ts';
-import { ODD_CONFIG, type Request, run_request } from '../support/requests.ts';
+import { ODD_CONFIG, QUANTISED_CONFIG, type Request, run_request } from '../support/requests.ts';
 import { synthetic_context, tiny_config } from '../support/run.ts';
 
 describe('a guard', async () => {
@@ -57,19 +58,25 @@ const REQUESTS: readonly Request[] = [
   { ids: 131, crops: 0, options: { maxNewTokens: 3 } }, // long enough for attention in splits
   { ids: 77, crops: 3, options: { maxNewTokens: 2, keepDeadBlocks: true } },
 ];
+const SOME: readonly Request[] = [
+  { ids: 33, crops: 0, options: { maxNewTokens: 3 } },
+  { ids: 77, crops: 1, options: { maxNewTokens: 2 } },
+];
 const LONG: readonly Request[] = [{ ids: 400, crops: 0, options: { maxNewTokens: 3 } }];
 const SLICED_CONFIG = tiny_config({ vocab_size: 2900, embedding_size: 2931, moe_num_experts: 61, moe_top_k: 7 });
 
-for (const [what, config, requests, options] of [
+for (const [what, config, requests, options, format] of [
   ['molmoe-tiny', tiny_config(), REQUESTS, { mode: 'validated' }],
   ['odd sizes', ODD_CONFIG, REQUESTS, { mode: 'release' }],
   ['slices and chunks', SLICED_CONFIG, LONG, { mode: 'validated', max_binding_bytes: 150 * 1024 }],
-] as const satisfies (readonly [string, ModelConfig, readonly Request[], Partial<DeviceOptions>])[]) {
+  ['8-bit weights', QUANTISED_CONFIG, SOME, { mode: 'release' }, 'q8'],
+  ['4-bit weights', QUANTISED_CONFIG, SOME, { mode: 'release' }, 'q4'],
+] as const satisfies (readonly [string, ModelConfig, readonly Request[], Partial<DeviceOptions>, WeightFormat?])[]) {
   describe(`whole requests, ${what}, ${options.mode}`, () => {
     const run_on = async (variant: 'lanes' | 'tiled', poison: keyof typeof POISONS) => {
       const executor = await test_executor(variant, options);
       const zones = guard(executor, poison);
-      const ctx = await synthetic_context(executor, config);
+      const ctx = await synthetic_context(executor, config, format);
       const results = [];
       for (const request of requests) {
         results.push(await run_request(ctx, request));

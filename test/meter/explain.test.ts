@@ -64,9 +64,12 @@ describe('the explanation of a stage', () => {
     expect(text).toMatch(
       /^Bound by memory: each token reads 45\.0 MB of weights .* for 70\.0 MFLOP: 1\.56 FLOP a byte/,
     );
-    expect(text).toMatch(/balances at 10\.0\); fewer experts \(--top-k\), .* smaller weights would shorten it/);
+    expect(text).toMatch(
+      /balances at 10\.0\); fewer experts \(--top-k\), .* smaller weights \(--dtype q8\) would shorten it/,
+    );
     expect(text).toMatch(/fewer FLOPs would not\.$/);
     expect(bound_sentence(decode, CEILINGS, 'f32')).toContain('smaller weights (--dtype f16)');
+    expect(bound_sentence(decode, CEILINGS, 'q4')).toContain('smaller weights would');
   });
 
   it('names arithmetic and launches as bounds, by stage', () => {

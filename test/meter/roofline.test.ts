@@ -80,6 +80,14 @@ describe('weights of a pass', () => {
     expect(bytes.decode).toBe(2 * (count.attention + count.router + experts + count.lm_head));
     expect(bytes.decode / 1e9).toBeCloseTo(2.358, 3);
     expect(pass_weight_bytes(config, 'f32').prefill).toBe(2 * bytes.decode);
+    // Of 8.5 bits, but for the router's 16; a 4-bit model has an 8-bit head.
+    const experts_and_attention = count.attention + experts;
+    expect(pass_weight_bytes(config, 'q8').decode).toBe(
+      1.0625 * (experts_and_attention + count.lm_head) + 2 * count.router,
+    );
+    expect(pass_weight_bytes(config, 'q4').decode).toBe(
+      0.5625 * experts_and_attention + 1.0625 * count.lm_head + 2 * count.router,
+    );
     // Without biases, norms, tables and the block that nobody reads: 96 % of the encoder.
     expect(bytes.vision_encoder / (2 * count.vit)).toBeGreaterThan(0.95);
     expect(bytes.vision_encoder).toBeLessThan(2 * count.vit);

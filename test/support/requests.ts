@@ -24,6 +24,19 @@ export const ODD_CONFIG = tiny_config({
   },
 });
 
+/** Inputs of whole groups of 32, and nothing else a multiple of much: what quantised weights can have. */
+export const QUANTISED_CONFIG = tiny_config({
+  ...{ d_model: 96, n_heads: 3, n_layers: 3, mlp_hidden_size: 64, moe_num_experts: 5, moe_top_k: 3 },
+  ...{ vocab_size: 323, embedding_size: 331, bos_token_id: 322, eos_token_id: 322 },
+  vision_backbone: {
+    image_emb_dim: 96,
+    image_num_heads: 6,
+    image_num_key_value_heads: 6,
+    image_num_layers: 9,
+    image_mlp_dim: 160,
+  },
+});
+
 /** Crops of noise, partly padded; the last of several is padding altogether. Some cells go to a prompt row. */
 function some_crops(count: number, ids: number): NonNullable<ModelInput['crops']> {
   const images = noise(count * PATCHES * PATCH_VALUES, count);
