@@ -7,13 +7,12 @@ import { floor_of } from '../engine/meter/roofline.ts';
 import { preset_config } from '../engine/model/presets.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { render } from '../experiments/lab/figures.ts';
-import type { Kernel, Variant } from '../kernels/spec.ts';
 import { kernel_cases } from './cases/all.ts';
 import type { KernelCase } from './cases/case.ts';
 import type { Bench } from './main.ts';
 import { roofline_figure } from './roofline.ts';
 import { aligned } from './table.ts';
-import { open_contestant, takes_part, time_case } from './timed.ts';
+import { open_contestant, takes_part, time_case, variant_names } from './timed.ts';
 
 const PROMPTS = [1, 17, 128, 512, 1215, 2048];
 const QUICK_PROMPTS = [1, 128];
@@ -99,10 +98,6 @@ function is_wanted({ kernel, launches }: KernelCase, filter: string, quick: bool
   });
   return !quick || (flops <= QUICK.flops && bytes <= QUICK.bytes);
 }
-
-const variant_names = (kernels: Iterable<Kernel>): Variant['name'][] => [
-  ...new Set([...kernels].flatMap(({ variants }) => variants.map(({ name }) => name))),
-];
 
 const moved = (counts: Counts): number =>
   counts.weight_bytes + counts.read_bytes + counts.written_bytes + counts.kv_bytes;

@@ -4,7 +4,7 @@ import type { VariantChoice } from '../engine/gpu/pipelines.ts';
 import { start_timeline, type Timeline } from '../engine/gpu/timeline.ts';
 import { type Counts, make_ledger } from '../engine/meter/ledger.ts';
 import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
-import { FORMATS } from '../kernels/spec.ts';
+import { FORMATS, type Kernel, type Variant } from '../kernels/spec.ts';
 import type { Data, KernelCase, Setting, Want } from './cases/case.ts';
 
 /** Sums of a few thousand f32 products end about a millionth off; a wrong index, mask or place is off by about one. */
@@ -38,6 +38,10 @@ export async function open_contestant({ device }: Executor, name: VariantChoice)
     name === 'auto' ? executor.choose(expert_matmul, sorted_for, { WEIGHT_FORMAT: FORMATS.f16 }) : { name };
   return { name, executor, timeline, setting: { traits, max_binding_bytes, variant } };
 }
+
+export const variant_names = (kernels: Iterable<Kernel>): Variant['name'][] => [
+  ...new Set([...kernels].flatMap(({ variants }) => variants.map(({ name }) => name))),
+];
 
 /** Whether this variant, and not a stand-in for it, would run the case. */
 export const takes_part = ({ name, executor }: Contestant, { kernel, launches }: KernelCase): boolean =>
