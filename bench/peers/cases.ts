@@ -87,8 +87,8 @@ export function inputs_of(c: Case): Inputs {
     return { x, weight: values(c.cols, 2, 1), ...(c.bias ? { bias: values(c.cols, 3, 1) } : {}) };
   }
   if (c.kind === 'combine') {
-    const [y, weights] = [values(c.rows * c.k * c.cols, 1, 1), values(c.rows * c.k, 2, 1)];
-    return { y, weights, x: values(c.rows * c.cols, 3, 1) };
+    const [parts, weights] = [values(c.rows * c.k * c.cols, 1, 1), values(c.rows * c.k, 2, 1)];
+    return { parts, weights, x: values(c.rows * c.cols, 3, 1) };
   }
   return { logits: values(c.rows * c.experts, 1, 4) };
 }

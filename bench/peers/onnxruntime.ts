@@ -69,7 +69,7 @@ function tensor(c: Case, name: string, data: Float32Array, dtype: Dtype): Consta
 
 function dims(c: Case, name: string, length: number): number[] {
   if (c.kind === 'attention') return [1, c.rows, c.heads * c.head_dim];
-  if (c.kind === 'combine' && name !== 'x') return name === 'y' ? [c.rows, c.k, c.cols] : [c.rows, 1, c.k];
+  if (c.kind === 'combine' && name !== 'x') return name === 'parts' ? [c.rows, c.k, c.cols] : [c.rows, 1, c.k];
   if (name === 'weight' || name === 'bias') return [length];
   if (c.kind === 'linear' && name === 'weights') return [c.k, c.cols];
   return [c.rows, length / c.rows];
@@ -114,7 +114,7 @@ function operation(c: Case, i: number): Node[] {
   }
   if (c.kind === 'combine') {
     return [
-      { op: 'MatMul', inputs: ['weights', 'y'], outputs: [`sums${i}`] },
+      { op: 'MatMul', inputs: ['weights', 'parts'], outputs: [`sums${i}`] },
       { op: 'Reshape', inputs: [`sums${i}`, 'flat'], outputs: [`rows${i}`] },
       { op: 'Add', inputs: ['x', `rows${i}`], outputs: [y] },
     ];

@@ -71,7 +71,10 @@ export async function open_ours(variant: VariantChoice): Promise<Engine> {
   const launches = (c: Case, inputs: Inputs, dtype: Dtype, out: Buffer): Launch[] => {
     if (c.kind === 'linear') return linear(c, inputs, dtype, out);
     if (c.kind === 'combine') {
-      const [y, weights] = [upload('y', inputs.y as Float32Array), upload('weights', inputs.weights as Float32Array)];
+      const [y, weights] = [
+        upload('y', inputs.parts as Float32Array),
+        upload('weights', inputs.weights as Float32Array),
+      ];
       device.gpu.queue.writeBuffer(out.gpu, 0, inputs.x as Float32Array<ArrayBuffer>); // it is added to
       const strides = { y_stride: c.cols, x_stride: c.cols, x_row0: 0, slot0: 0 };
       const params = { rows: c.rows, k: c.k, cols: c.cols, ...strides };

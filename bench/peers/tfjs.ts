@@ -91,7 +91,7 @@ function operation(c: Case, data: Inputs, keep: Keep): () => Tensor {
     };
   }
   if (c.kind === 'combine') {
-    const y = keep(tf.tensor3d(data.y as Float32Array, [c.rows, c.k, c.cols]));
+    const y = keep(tf.tensor3d(data.parts as Float32Array, [c.rows, c.k, c.cols]));
     const weights = keep(tf.tensor3d(data.weights as Float32Array, [c.rows, 1, c.k]));
     const x = rows2d('x', c.cols);
     return () => tf.add(x, tf.reshape(tf.matMul(weights, y), [c.rows, c.cols]));
