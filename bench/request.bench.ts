@@ -1,6 +1,8 @@
+import type { Stage } from '../engine/gpu/executor.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
-import { Molmoe } from '../engine/node/load.ts';
+import type { TokenCounts } from '../engine/molmoe.ts';
+import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
 import type { Bench } from './main.ts';
 
 /** One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. */
@@ -9,9 +11,25 @@ const REQUESTS = {
   'molmoe-1b': { width: 336, height: 336, text_tokens: 18, new_tokens: 8 },
 } as const;
 
-export async function bench_request({ say }: Bench, preset: keyof typeof REQUESTS) {
+export interface RequestResult {
+  readonly preset: string;
+  readonly dtype: string;
+  readonly load_ms: number;
+  readonly runs: readonly ({
+    readonly name: string;
+    readonly wall_ms: number;
+    readonly tokens_per_s: number;
+    readonly preprocess_ms: number;
+    readonly counts: TokenCounts;
+  } & Readonly<Partial<Record<`${Stage}_ms`, number>>>)[];
+  readonly rss_bytes: number;
+  readonly gpu_bytes: number;
+}
+
+export async function bench_request({ say, dtype }: Bench, preset: keyof typeof REQUESTS): Promise<RequestResult> {
   const { width, height, text_tokens, new_tokens } = REQUESTS[preset];
-  const model = await Molmoe.load({ model: preset, hush: true });
+  // The engine itself says which formats it has.
+  const model = await Molmoe.load({ model: preset, dtype: dtype as LoadOptions['dtype'], hush: true });
   const { report } = model.engine.weights;
   say(
     `load  ${(report.ms / 1000).toFixed(2)} s for ${(report.bytes / 1e9).toFixed(2)} GB made as f32, stored as ${model.facts.dtype}`,
@@ -22,7 +40,7 @@ export async function bench_request({ say }: Bench, preset: keyof typeof REQUEST
     maxNewTokens: new_tokens,
     ignoreEos: true,
   };
-  const runs = [];
+  const runs: RequestResult['runs'][number][] = [];
   for (const name of ['first run, with compilation', 'second run']) {
     const started = performance.now();
     const result = await model.generate(request).result;
@@ -44,5 +62,5 @@ export async function bench_request({ say }: Bench, preset: keyof typeof REQUEST
   say(`process memory ${(rss_bytes / 1e9).toFixed(2)} GB`);
   const memory = model.engine.executor.buffers.memory();
   model.close();
-  return { preset, load_ms: report.ms, runs, rss_bytes, gpu_bytes: memory.total.peak };
+  return { preset, dtype: model.facts.dtype, load_ms: report.ms, runs, rss_bytes, gpu_bytes: memory.total.peak };
 }

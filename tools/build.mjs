@@ -22,7 +22,7 @@ const entries = {
 /** Changes with every source, with the packages and with the commit. */
 export function source_digest() {
   const hash = createHash('sha256');
-  for (const folder of ['src', 'engine', 'kernels', 'experiments', 'tools', 'bench']) {
+  for (const folder of ['src', 'engine', 'kernels', 'experiments', 'tools', 'bench', 'test/reference']) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
       if (!/\.(ts|mjs|wgsl|css|json)$/.test(name) || name.includes('node_modules')) continue;

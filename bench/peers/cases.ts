@@ -24,6 +24,13 @@ export type Case =
       readonly rows: number;
       readonly experts: number;
       readonly k: number;
+    }
+  | {
+      readonly kind: 'combine';
+      readonly op: string;
+      readonly rows: number;
+      readonly k: number;
+      readonly cols: number;
     };
 
 export const EPS = 1e-5;
@@ -38,12 +45,14 @@ export const CASES: readonly Case[] = [
   { kind: 'norm', op: 'rms norm', rows: 512, cols: 2048, bias: false },
   { kind: 'norm', op: 'layer norm', rows: 577, cols: 1024, bias: true },
   { kind: 'route', op: 'softmax + top-k', rows: 512, experts: 64, k: 8 },
+  { kind: 'combine', op: 'combine', rows: 512, k: 8, cols: 2048 },
 ];
 
 export function shape_of(c: Case): string {
   if (c.kind === 'linear') return `${c.rows}x${c.k}x${c.cols}`;
   if (c.kind === 'attention') return `${c.rows} tokens, ${c.heads}x${c.head_dim}`;
   if (c.kind === 'norm') return `${c.rows}x${c.cols}`;
+  if (c.kind === 'combine') return `${c.rows}x${c.cols}, ${c.k} a row`;
   return `${c.rows}x${c.experts}, top ${c.k}`;
 }
 
@@ -77,6 +86,10 @@ export function inputs_of(c: Case): Inputs {
     const x = values(c.rows * c.cols, 1, 2);
     return { x, weight: values(c.cols, 2, 1), ...(c.bias ? { bias: values(c.cols, 3, 1) } : {}) };
   }
+  if (c.kind === 'combine') {
+    const [parts, weights] = [values(c.rows * c.k * c.cols, 1, 1), values(c.rows * c.k, 2, 1)];
+    return { parts, weights, x: values(c.rows * c.cols, 3, 1) };
+  }
   return { logits: values(c.rows * c.experts, 1, 4) };
 }
 
@@ -97,6 +110,9 @@ function needs(c: Case): { flops: number; weights: number; activations: number }
   }
   if (c.kind === 'norm') {
     return { flops: 0, weights: (c.bias ? 2 : 1) * c.cols, activations: 2 * c.rows * c.cols };
+  }
+  if (c.kind === 'combine') {
+    return { flops: 0, weights: 0, activations: c.rows * (c.k * (c.cols + 1) + 2 * c.cols) };
   }
   return { flops: 0, weights: 0, activations: c.rows * (c.experts + 2 * c.k) };
 }

@@ -1,8 +1,11 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { say_targets } from '../target.ts';
 import { CASES, type Case, type Contender, dtypes_of, inputs_of, type Runner, rate, shape_of } from './cases.ts';
 import type { Dtype } from './onnx.ts';
 import { open_ours } from './ours.ts';
+import { peer_targets } from './targets.ts';
+import { compare_torch } from './torch.ts';
 import { version_of } from './version.ts';
 
 /**
@@ -11,8 +14,10 @@ import { version_of } from './version.ts';
  * The last line is one JSON object.
  */
 const options = read_options();
+/** What PyTorch is compared in. */
+const REQUEST = 'whole request';
 const selected = CASES.filter((c) => `${c.op} ${shape_of(c)}`.includes(options.filter));
-if (selected.length === 0)
+if (selected.length === 0 && !REQUEST.includes(options.filter))
   refuse(`--filter ${options.filter}: expected a part of an operation or shape, such as matmul or 2048`);
 const ROUNDS = options.quick ? 3 : 7;
 /** A case that is slow somewhere gets fewer rounds than that, but no fewer than three. */
@@ -237,6 +242,9 @@ for (const c of selected) {
     }
   }
 }
+const with_request = REQUEST.includes(options.filter);
+const torch = with_request ? await compare_torch(say, options.quick) : undefined;
+say_targets(say, peer_targets(rows));
 const versions = Object.fromEntries([ours, ...peers].map(({ name, version }) => [name, version]));
 say(
   JSON.stringify({
@@ -248,6 +256,7 @@ say(
     versions: { ...versions, dawn: `webgpu ${version_of('webgpu')}` },
     missing,
     rows,
+    torch,
   }),
 );
 process.exit(0);

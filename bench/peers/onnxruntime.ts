@@ -69,6 +69,7 @@ function tensor(c: Case, name: string, data: Float32Array, dtype: Dtype): Consta
 
 function dims(c: Case, name: string, length: number): number[] {
   if (c.kind === 'attention') return [1, c.rows, c.heads * c.head_dim];
+  if (c.kind === 'combine' && name !== 'x') return name === 'parts' ? [c.rows, c.k, c.cols] : [c.rows, 1, c.k];
   if (name === 'weight' || name === 'bias') return [length];
   if (c.kind === 'linear' && name === 'weights') return [c.k, c.cols];
   return [c.rows, length / c.rows];
@@ -92,6 +93,7 @@ function integers(c: Case): Constant[] {
   const corner =
     c.kind === 'attention' ? [int64('from', 0, 0, 0), int64('to', 1, 1, 4)] : [int64('from', 0, 0), int64('to', 1, 4)];
   if (c.kind === 'attention' && c.causal) return [...corner, int32('last_key', c.rows - 1), int32('keys', c.rows)];
+  if (c.kind === 'combine') return [...corner, int64('flat', c.rows, c.cols)];
   return c.kind === 'route' ? [...corner, int64('top', c.k)] : corner;
 }
 
@@ -108,6 +110,13 @@ function operation(c: Case, i: number): Node[] {
     return [
       { op: 'Softmax', inputs: ['logits'], outputs: [`shares${i}`] },
       { op: 'TopK', inputs: [`shares${i}`, 'top'], outputs: [y, `experts${i}`] },
+    ];
+  }
+  if (c.kind === 'combine') {
+    return [
+      { op: 'MatMul', inputs: ['weights', 'parts'], outputs: [`sums${i}`] },
+      { op: 'Reshape', inputs: [`sums${i}`, 'flat'], outputs: [`rows${i}`] },
+      { op: 'Add', inputs: ['x', `rows${i}`], outputs: [y] },
     ];
   }
   const domain = 'com.microsoft';

@@ -5,6 +5,7 @@ import { encode } from '../../engine/weights/half.ts';
 import { attention } from '../../kernels/attention/attention.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
+import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
 import { layer_norm, rms_norm } from '../../kernels/norm/norm.ts';
 import { ceil_div, FORMATS, type Kernel, type Options, type Params, round_up } from '../../kernels/spec.ts';
@@ -69,6 +70,16 @@ export async function open_ours(variant: VariantChoice): Promise<Engine> {
 
   const launches = (c: Case, inputs: Inputs, dtype: Dtype, out: Buffer): Launch[] => {
     if (c.kind === 'linear') return linear(c, inputs, dtype, out);
+    if (c.kind === 'combine') {
+      const [y, weights] = [
+        upload('y', inputs.parts as Float32Array),
+        upload('weights', inputs.weights as Float32Array),
+      ];
+      device.gpu.queue.writeBuffer(out.gpu, 0, inputs.x as Float32Array<ArrayBuffer>); // it is added to
+      const strides = { y_stride: c.cols, x_stride: c.cols, x_row0: 0, slot0: 0 };
+      const params = { rows: c.rows, k: c.k, cols: c.cols, ...strides };
+      return [{ kernel: moe_combine, bound: { y, weights, x: out }, params, options: {} }];
+    }
     const bound = Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, upload(name, data)]));
     if (c.kind === 'attention') {
       const width = c.heads * c.head_dim;

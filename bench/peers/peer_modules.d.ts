@@ -39,3 +39,8 @@ declare module '@tensorflow/tfjs-core' {
   export function tidy<T>(compute: () => T): T;
   export function dispose(tensors: readonly Tensor[]): void;
 }
+
+declare module '*.py' {
+  const text: string;
+  export default text;
+}

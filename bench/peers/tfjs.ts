@@ -90,6 +90,12 @@ function operation(c: Case, data: Inputs, keep: Keep): () => Tensor {
       return tf.add(tf.mul(tf.mul(tf.sub(x, mean), scale), weight), bias);
     };
   }
+  if (c.kind === 'combine') {
+    const y = keep(tf.tensor3d(data.parts as Float32Array, [c.rows, c.k, c.cols]));
+    const weights = keep(tf.tensor3d(data.weights as Float32Array, [c.rows, 1, c.k]));
+    const x = rows2d('x', c.cols);
+    return () => tf.add(x, tf.reshape(tf.matMul(weights, y), [c.rows, c.cols]));
+  }
   if (c.kind === 'route') {
     const logits = rows2d('logits', c.experts);
     return () => tf.topk(tf.softmax(logits), c.k).values;

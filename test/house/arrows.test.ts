@@ -76,6 +76,7 @@ const ALLOWED: readonly (readonly [string, string])[] = [
   ['experiments/lab/record.ts', 'node:fs'],
   ['tools/adapter/ensure.ts', '../../engine/node/adapter_env.ts'],
   ['bench/main.ts', '../experiments/lab/stats.ts'],
+  ['bench/cases/products.ts', '../../test/reference/matmul.ts'],
   ['src/commands/bench.ts', '../../tools/adapter/plan.ts'],
   ['src/cli.ts', './commands/bench.ts'],
   ['test/kernels/matmul.test.ts', '../../engine/node/gpu.ts'],

@@ -1,0 +1,60 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { AdapterFacts } from '../engine/gpu/device.ts';
+
+const FOLDER = join('bench', 'history');
+
+export interface HistoryRecord {
+  readonly schema: 'molmoe.bench/1';
+  readonly date: string;
+  readonly version: string;
+  readonly commit: string;
+  readonly dirty: boolean;
+  readonly adapter: string;
+  readonly host: {
+    readonly cpu: string | undefined;
+    readonly cores: number;
+    readonly memory_bytes: number;
+    readonly node: string;
+  };
+  readonly results: Readonly<Record<string, unknown>>;
+}
+
+const adapter_name = (facts: AdapterFacts): string => facts.description || facts.device;
+
+function file_of(facts: AdapterFacts): string {
+  const slug = adapter_name(facts)
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .replace(/_+$/, '')
+    .toLowerCase();
+  return join(FOLDER, `${slug}.jsonl`);
+}
+
+export function record_of(facts: AdapterFacts, results: Readonly<Record<string, unknown>>): HistoryRecord {
+  return {
+    schema: 'molmoe.bench/1',
+    date: new Date().toISOString(),
+    version: typeof __VERSION__ === 'string' ? __VERSION__ : 'source',
+    commit: typeof __COMMIT__ === 'string' ? __COMMIT__ : 'unknown',
+    dirty: typeof __DIRTY__ === 'boolean' ? __DIRTY__ : true,
+    adapter: adapter_name(facts),
+    host: { cpu: cpus()[0]?.model, cores: cpus().length, memory_bytes: totalmem(), node: process.version },
+    results,
+  };
+}
+
+/** What was measured on this adapter before, the oldest first. */
+export function read_history(facts: AdapterFacts): HistoryRecord[] {
+  const file = file_of(facts);
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as HistoryRecord);
+}
+
+export function append_history(facts: AdapterFacts, record: HistoryRecord): void {
+  mkdirSync(FOLDER, { recursive: true });
+  appendFileSync(file_of(facts), `${JSON.stringify(record)}\n`);
+}

@@ -1,0 +1,33 @@
+import type { Target } from '../target.ts';
+
+interface Compared {
+  readonly op: string;
+  readonly shape: string;
+  readonly dtype: string;
+  readonly peer: string;
+  readonly ratio?: number;
+  readonly reason?: string;
+}
+
+type Limits = Readonly<Pick<Target, 'least' | 'goal'>>;
+
+/** By operation; products by peer too. How many times as long the peer is to take. */
+function limits_of({ op, shape, peer }: Compared): Limits {
+  if (op === 'matmul') return { least: peer.startsWith('tfjs') ? 10 : 6, goal: 10 };
+  if (op === 'matvec') return { least: 15, goal: 25 };
+  if (op === 'attention' && shape.startsWith('577')) return { least: 1.4, goal: 2.5 };
+  if (op === 'causal attention') return { least: 2, goal: 4 };
+  return { goal: 2 };
+}
+
+/** What did not run, or computes something else, is no target. */
+export function peer_targets(rows: readonly Compared[]): Target[] {
+  return rows
+    .filter((row) => row.ratio !== undefined)
+    .map((row) => ({
+      what: `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`,
+      unit: 'times our time',
+      value: row.ratio,
+      ...limits_of(row),
+    }));
+}

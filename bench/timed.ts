@@ -1,0 +1,149 @@
+import type { Buffer } from '../engine/gpu/buffers.ts';
+import { type Executor, make_executor } from '../engine/gpu/executor.ts';
+import type { VariantChoice } from '../engine/gpu/pipelines.ts';
+import { start_timeline, type Timeline } from '../engine/gpu/timeline.ts';
+import { type Counts, make_ledger } from '../engine/meter/ledger.ts';
+import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
+import { FORMATS, type Kernel, type Variant } from '../kernels/spec.ts';
+import type { Data, KernelCase, Setting, Want } from './cases/case.ts';
+
+/** Sums of a few thousand f32 products end about a millionth off; a wrong index, mask or place is off by about one. */
+const TOLERANCE = 1e-4;
+const LEAST_MS = 150;
+const MOST_RUNS = 7;
+const MOST_BATCH = 32;
+
+export interface Timed {
+  /** GPU time of one operation, the best run's; of host time around fences where the adapter has no stamps. */
+  readonly ms: number;
+  readonly samples_ms: readonly number[];
+  /** What the mathematics needs, each operand once. */
+  readonly counts: Counts;
+}
+
+/** One variant of every kernel that has it, on a device that others share; `auto`: what the engine would run. */
+export interface Contestant {
+  readonly name: VariantChoice;
+  readonly executor: Executor;
+  readonly timeline: Timeline;
+  readonly setting: Setting;
+}
+
+export async function open_contestant({ device }: Executor, name: VariantChoice): Promise<Contestant> {
+  const executor = make_executor(device, name);
+  const timeline = await start_timeline(executor, 'kernel');
+  const { traits, max_binding_bytes } = device;
+  const sorted_for = { most_pairs: 4096, expert_count_total: 64 };
+  const variant =
+    name === 'auto' ? executor.choose(expert_matmul, sorted_for, { WEIGHT_FORMAT: FORMATS.f16 }) : { name };
+  return { name, executor, timeline, setting: { traits, max_binding_bytes, variant } };
+}
+
+export const variant_names = (kernels: Iterable<Kernel>): Variant['name'][] => [
+  ...new Set([...kernels].flatMap(({ variants }) => variants.map(({ name }) => name))),
+];
+
+/** Whether this variant, and not a stand-in for it, would run the case. */
+export const takes_part = ({ name, executor }: Contestant, { kernel, launches }: KernelCase): boolean =>
+  kernel.variants.some((variant) => variant.name === name) &&
+  launches
+    .filter((launch) => launch.kernel === kernel)
+    .every(({ params, options }) => executor.choose(kernel, params, options).name === name);
+
+/** Makes a case's buffers for as long as `work` takes; `record` hands its launches to the executor. */
+export async function record_case<T>(
+  { executor }: Contestant,
+  made: KernelCase,
+  work: (
+    record: () => void,
+    uploaded: Readonly<Record<string, Buffer>>,
+    data: Readonly<Record<string, Data>>,
+  ) => Promise<T>,
+): Promise<T> {
+  const mark = executor.buffers.mark();
+  try {
+    const data = made.buffers();
+    const uploaded = upload(executor, data);
+    return await work(() => dispatch(executor, made, uploaded), uploaded, data);
+  } finally {
+    executor.drop();
+    executor.buffers.sweep(mark);
+  }
+}
+
+/** Checks a case against the CPU reference, then times it; a wrong result is told and not timed. */
+export async function time_case(contestant: Contestant, made: KernelCase): Promise<Timed | string> {
+  const { executor, timeline } = contestant;
+  try {
+    return await record_case(contestant, made, async (record, uploaded, data) => {
+      record();
+      for (const want of made.want()) {
+        const wrong = await difference(executor, uploaded[want.buffer] as Buffer, data[want.buffer] as Data, want);
+        if (wrong !== undefined) return wrong;
+      }
+      await timeline.collect();
+      return best_of(timeline, made, record);
+    });
+  } catch (error) {
+    return (error as Error).message.split('\n')[0] as string;
+  }
+}
+
+function upload(executor: Executor, data: Readonly<Record<string, Data>>): Record<string, Buffer> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, values]) => {
+      const buffer = executor.buffers.create(name, values.byteLength, 'activations');
+      executor.device.gpu.queue.writeBuffer(buffer.gpu, 0, values as Float32Array<ArrayBuffer>);
+      return [name, buffer];
+    }),
+  );
+}
+
+function dispatch(executor: Executor, made: KernelCase, uploaded: Readonly<Record<string, Buffer>>): void {
+  for (const { kernel, params, options, bind } of made.launches) {
+    const bound = Object.fromEntries(kernel.bindings.map(({ name }) => [name, uploaded[bind[name] ?? name]]));
+    executor.dispatch(kernel, bound, params, options, { stage: made.stage, component: 'mlp' });
+  }
+}
+
+async function difference(executor: Executor, from: Buffer, data: Data, want: Want): Promise<string | undefined> {
+  const Type = data.constructor as Uint32ArrayConstructor;
+  const got = new Type(await executor.read(from, 0, data.byteLength));
+  const { at, values } = want;
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += (values[i] as number) ** 2;
+  const allowed = data instanceof Float32Array ? TOLERANCE * Math.sqrt(squares / values.length) : 0;
+  let wrong = 0;
+  let first: string | undefined;
+  for (let i = 0; i < values.length; i++) {
+    const place = at?.[i] ?? i;
+    if (Math.abs((got[place] as number) - (values[i] as number)) <= allowed) continue;
+    wrong += 1;
+    first ??= `${want.buffer}[${place}] is ${got[place]}, the reference ${values[i]}`;
+  }
+  return first && `${first} (${wrong} of ${values.length} looked at are off)`;
+}
+
+/** Operations that take little are run many together: a collection costs more than they do. */
+async function best_of(timeline: Timeline, made: KernelCase, record: () => void): Promise<Timed> {
+  const samples_ms: number[] = [];
+  let counts: Counts | undefined;
+  let batch = 1;
+  let total_ms = 0;
+  while (samples_ms.length < 2 || (samples_ms.length < MOST_RUNS && total_ms < LEAST_MS)) {
+    for (let i = 0; i < batch; i++) record();
+    const { spans } = await timeline.collect();
+    const own = spans.filter((span) => span.first.kernel === made.kernel);
+    const ms = own.reduce((sum, span) => sum + span.own_ns, 0) / 1e6 / batch;
+    if (counts === undefined) {
+      const ledger = make_ledger();
+      for (const span of own) ledger.record(span.first);
+      counts = ledger.sum();
+      batch = Math.max(1, Math.min(MOST_BATCH, Math.floor(20 / Math.max(ms, 0.01))));
+    }
+    samples_ms.push(ms);
+    total_ms += ms * batch;
+    if (ms > 4 * LEAST_MS) break;
+  }
+  return { ms: Math.min(...samples_ms), samples_ms, counts: counts as Counts };
+}

@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import type { HistoryRecord } from '../../bench/history.ts';
+import { peer_targets } from '../../bench/peers/targets.ts';
+import type { RequestResult } from '../../bench/request.bench.ts';
+import { mini_targets, real_targets } from '../../bench/request_targets.ts';
+import { type Target, target_table, verdict_of } from '../../bench/target.ts';
+
+it.each<[Partial<Target>, string]>([
+  [{ value: 70, least: 50, goal: 65 }, 'goal met'],
+  [{ value: 60, least: 50, goal: 65 }, 'least met'],
+  [{ value: 49, least: 50, goal: 65 }, 'MISSED'],
+  [{ value: 60, goal: 65 }, 'MISSED'],
+  [{ value: 2, least: 6, goal: 3, fewer: true }, 'goal met'],
+  [{ value: 6, least: 6, goal: 3, fewer: true }, 'least met'],
+  [{ value: 7, least: 6, goal: 3, fewer: true }, 'MISSED'],
+  [{ value: 7 }, ''],
+  [{ goal: 3, reason: 'no GPU' }, 'not measured'],
+])('%j: %s', (target, verdict) => {
+  expect(verdict_of({ what: 'a', unit: 'b', ...target })).toBe(verdict);
+});
+
+it('prints a line a target, and why there is no value', () => {
+  const lines = target_table([
+    { what: 'matmul', unit: '%', value: 38.44, goal: 65 },
+    { what: 'decode', unit: 'tokens/s', goal: 400, reason: 'no GPU here' },
+  ]);
+  expect(lines).toEqual([
+    'target  measured  unit      least  goal  verdict',
+    'matmul      38.4  %             -    65  MISSED',
+    'decode         -  tokens/s      -   400  not measured: no GPU here',
+  ]);
+});
+
+const request = (wall_ms: number, over = {}): RequestResult => ({
+  ...{ preset: 'molmoe-mini', dtype: 'f16', load_ms: 1, rss_bytes: 1, gpu_bytes: 1 },
+  runs: [
+    { name: 'first', wall_ms: 9 * wall_ms, tokens_per_s: 1, preprocess_ms: 1, counts: {} as never },
+    { name: 'second', wall_ms, tokens_per_s: 3, preprocess_ms: 1, counts: {} as never, ...over },
+  ],
+});
+const recorded = (results: Record<string, unknown>) => ({ results }) as unknown as HistoryRecord;
+
+it('compares a request with the oldest one of the history, both without compilation', () => {
+  const history = [recorded({ load: {} }), recorded({ request: request(6000) }), recorded({ request: request(4000) })];
+  const [target] = mini_targets(request(2000), history);
+  expect(target).toMatchObject({ value: 3, least: 2, goal: 4 });
+  expect(verdict_of(target as Target)).toBe('least met');
+  expect(mini_targets(request(2000), [])).toMatchObject([{ reason: expect.stringContaining('bench/history') }]);
+});
+
+it('judges the real dimensions by their storage format', () => {
+  const counts = { views: 2, prompt_tokens: 300 };
+  const measured = { ...request(1, { vision_encoder_ms: 12_000, prefill_ms: 10_000, counts }), dtype: 'q8' };
+  expect(real_targets(measured).map((target) => [target.value, target.least, target.goal])).toEqual([
+    [3, 3, 6],
+    [6, 9, 5.5],
+    [30, 25, 35],
+  ]);
+});
+
+it('asks more of one peer than of the other, and nothing of what did not run', () => {
+  const row = { op: 'matmul', shape: '577x1024x1024', dtype: 'f32', ratio: 8 };
+  const targets = peer_targets([
+    { ...row, peer: 'onnxruntime' },
+    { ...row, peer: 'tfjs (nap)' },
+    { ...row, peer: 'onnxruntime', ratio: undefined, reason: 'off' },
+  ]);
+  expect(targets.map(verdict_of)).toEqual(['least met', 'MISSED']);
+});
