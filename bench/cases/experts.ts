@@ -54,7 +54,7 @@ export function expert_cases(config: ModelConfig, prompts: readonly number[]): M
     ...prompts.map((rows) => () => route(rows, size)),
     () => route(333, { ...size, experts: 61, top_k: 5 }),
     ...[1, 4].map((rows) => () => router(rows, size)),
-    () => router(3, { d: 260, hidden: 8, experts: 37, top_k: 5 }),
+    () => router(3, { d: 260, hidden: 8, experts: 40, top_k: 5 }),
     ...many.map((rows) => () => sort(rows, size)),
     (setting) => tiles(512, size, setting),
     ...many.map((rows) => () => combine(rows, size)),
