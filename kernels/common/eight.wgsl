@@ -4,8 +4,3 @@ struct Eight {
   hi: vec4f,
 }
 
-// Rows 2i and 2i+1.
-struct Pair {
-  even: Eight,
-  odd: Eight,
-}

@@ -1,7 +1,6 @@
 // Weights are stored as [K][N] with N padded to eights; a lane reads eight neighbouring columns at once.
 // WEIGHT_FORMAT: 0 = f32 (two words of four), 1 = f16, 2 = bf16 (one word of four, two values each). The quantised
-// formats are files of their own with the same functions. `first` is the eight's place in the first line of its matrix,
-// `groups` the eights of a line.
+// formats are files of their own.
 @group(0) @binding(1) var<storage, read> weights: array<vec4u>;
 
 fn decode8(q: vec4u) -> Eight {
@@ -30,20 +29,7 @@ fn matrix_lines(k: u32) -> u32 {
   return k;
 }
 
+// A row of the matrix whose first line has this eight at `first`, and `groups` eights.
 fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
   return weight8(first + k * groups);
-}
-
-// Pairs of rows that share what `scale_of` reads: here all of them, and nothing.
-fn scale_pairs(pairs: u32) -> u32 {
-  return pairs;
-}
-
-fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
-  return Eight();
-}
-
-fn weight_pair(first: u32, pair: u32, groups: u32, scale: Eight) -> Pair {
-  let at = first + 2u * pair * groups;
-  return Pair(weight8(at), weight8(at + groups));
 }

@@ -1,13 +1,22 @@
 // What 8-bit and 4-bit weights have in common: 16 pairs of rows share their scales, which lie in SCALE_LINES lines before
-// them. Functions without a comment are those of weights.wgsl.
+// them. matrix_lines and weight_row are as in weights.wgsl.
+
+// Rows 2i and 2i+1.
+struct Pair {
+  even: Eight,
+  odd: Eight,
+}
+
 fn matrix_lines(k: u32) -> u32 {
   return k / 32u * (16u + SCALE_LINES);
 }
 
+// Pairs of rows that share their scales: 16, in a way that keeps loops over them from unrolling.
 fn scale_pairs(pairs: u32) -> u32 {
   return min(pairs, 16u);
 }
 
+// The scales of a pair of rows, for the eight at `first` in the first line of its matrix, which has `groups` eights.
 fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
   return units_at(first + pair / 16u * (16u + SCALE_LINES) * groups, groups);
 }

@@ -1,5 +1,4 @@
-import products from '../common/lanes_products.wgsl';
-import { weights } from '../common/weights.ts';
+import { lanes_products, weights } from '../common/weights.ts';
 import { bytes_per_weight, ceil_div, kernel, type Variant } from '../spec.ts';
 import lanes from './expert_matmul_lanes.wgsl';
 import tiled from './expert_matmul_tiled.wgsl';
@@ -53,7 +52,7 @@ export const expert_matmul = kernel({
     },
     {
       name: 'lanes',
-      wgsl: (o) => [weights(o), products, lanes],
+      wgsl: (o) => [weights(o), lanes_products(o), lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],

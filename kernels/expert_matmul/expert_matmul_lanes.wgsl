@@ -45,16 +45,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let pairs = select(0u, params.k / 2u, mine);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
-  for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
-    let scale = scale_of(w, k0, groups);
-    for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
-      let own0 = a[r0 + k];
-      let own1 = a[r1 + k];
-      let pair = weight_pair(w, k, groups, scale);
-      add_products(own0, pair.even, pair.odd, &lo0, &hi0);
-      add_products(own1, pair.even, pair.odd, &lo1, &hi1);
-    }
-  }
+  add_all(r0, r1, w, groups, pairs, &lo0, &hi0, &lo1, &hi1);
   if (group >= groups) {
     return;
   }

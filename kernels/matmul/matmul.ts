@@ -1,6 +1,5 @@
 import epilogue from '../common/epilogue.wgsl';
-import products from '../common/lanes_products.wgsl';
-import { weights } from '../common/weights.ts';
+import { lanes_products, weights } from '../common/weights.ts';
 import { bytes_per_weight, ceil_div, kernel, type Options, round_up } from '../spec.ts';
 import lanes from './matmul_lanes.wgsl';
 import tiled from './matmul_tiled.wgsl';
@@ -69,7 +68,7 @@ export const matmul = kernel({
     },
     {
       name: 'lanes',
-      wgsl: (o) => [weights(o), epilogue, products, lanes],
+      wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
       subgroups: true,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, LANES_ROWS), 1],

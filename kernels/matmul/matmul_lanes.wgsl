@@ -33,17 +33,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let r1 = (params.a_row0 + min(row + 8u + lane, last)) * (params.a_stride / 2u);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
-  let pairs = params.k / 2u;
-  for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
-    let scale = scale_of(g, k0, groups);
-    for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
-      let own0 = a[r0 + k];
-      let own1 = a[r1 + k];
-      let w = weight_pair(g, k, groups, scale);
-      add_products(own0, w.even, w.odd, &lo0, &hi0);
-      add_products(own1, w.even, w.odd, &lo1, &hi1);
-    }
-  }
+  add_all(r0, r1, g, groups, params.k / 2u, &lo0, &hi0, &lo1, &hi1);
   if (group >= groups) {
     return;
   }
