@@ -17,7 +17,7 @@ import { open_contestant, takes_part, time_case } from './timed.ts';
 const RUNS = 5;
 
 /** What only a GPU can show. `--quick` takes the same way with sizes that a software adapter can do. */
-export async function bench_gpu({ say, quick, rated }: Bench) {
+export async function bench_gpu({ say, quick, rated }: Bench): Promise<{ targets: Target[] }> {
   const { executor } = await open_executor({ hush: true });
   const { facts, traits } = executor.device;
   if (traits.software && !quick) {
