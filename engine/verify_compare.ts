@@ -287,7 +287,7 @@ function compare_flops(described: GoldenCase, { result }: Recording): Finding[] 
       detail,
     });
   };
-  const is_product = (row: LedgerRow) => row.kernel === 'matmul' || row.kernel === 'matvec';
+  const is_product = (row: LedgerRow) => ['matmul', 'matvec', 'norm_matvec'].includes(row.kernel);
   const part = (stage: string, component: string, products?: boolean) => (row: LedgerRow) =>
     row.stage === stage && row.component === component && (products === undefined || is_product(row) === products);
 

@@ -1,6 +1,7 @@
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
 import { rms_norm } from '../../kernels/norm/norm.ts';
+import { norm_matvec } from '../../kernels/norm_matvec/norm_matvec.ts';
 import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
@@ -52,6 +53,15 @@ export function release(ctx: Context, ...views: readonly View[]): void {
   ctx.executor.buffers.destroy(...views.map((view) => view.buffer));
 }
 
+interface LinearOptions {
+  readonly epilogue?: number;
+  readonly rows?: number;
+  readonly a_row0?: number;
+  readonly c_row0?: number;
+  /** RMS norm of `a` on the way, few rows only. */
+  readonly norm?: Buffer;
+}
+
 /** c = epilogue(a x matrix), slice by slice. Rows may be a range of either side. */
 export function linear(
   ctx: Context,
@@ -59,35 +69,40 @@ export function linear(
   matrix: Matrix,
   c: View,
   tag: Tag,
-  options: {
-    readonly epilogue?: number;
-    readonly rows?: number;
-    readonly a_row0?: number;
-    readonly c_row0?: number;
-  } = {},
+  { epilogue = 0, rows = a.rows, a_row0 = 0, c_row0 = 0, norm }: LinearOptions = {},
 ): void {
-  const rows = options.rows ?? a.rows;
   const bias = matrix.bias === undefined ? 0 : EPILOGUE.bias;
   for (const slice of matrix.slices) {
-    ctx.executor.dispatch(
-      rows <= FEW_ROWS ? matvec : matmul,
-      { a: a.buffer, weights: slice.buffer, bias: matrix.bias, c: c.buffer },
-      {
-        rows,
-        k: matrix.k,
-        cols: slice.cols,
-        true_cols: slice.true_cols,
-        a_stride: a.stride,
-        c_stride: c.stride,
-        col0: slice.col0,
-        a_row0: options.a_row0 ?? 0,
-        c_row0: options.c_row0 ?? 0,
-        epilogue: bias | (options.epilogue ?? 0),
-      },
-      weight_option(matrix),
-      tag,
-    );
+    const buffers = { a: a.buffer, weights: slice.buffer, bias: matrix.bias, c: c.buffer };
+    const sizes = {
+      ...{ rows, k: matrix.k, cols: slice.cols, true_cols: slice.true_cols, a_stride: a.stride, c_stride: c.stride },
+      ...{ col0: slice.col0, a_row0, c_row0, epilogue: bias | epilogue },
+    };
+    const option = weight_option(matrix);
+    if (norm !== undefined) {
+      const eps = ctx.config.norm_eps;
+      ctx.executor.dispatch(norm_matvec, { ...buffers, norm }, { ...sizes, eps }, option, tag);
+    } else ctx.executor.dispatch(rows <= FEW_ROWS ? matvec : matmul, buffers, sizes, option, tag);
   }
+}
+
+/** c = norm(x) x matrix, in one launch for few rows; else by way of `scratch`. */
+export function norm_linear(
+  ctx: Context,
+  x: View,
+  weight: Buffer,
+  scratch: View,
+  matrix: Matrix,
+  c: View,
+  tag: Tag,
+  { rows, x_row0 = 0 }: { readonly rows: number; readonly x_row0?: number },
+): void {
+  if (rows <= FEW_ROWS) {
+    linear(ctx, x, matrix, c, tag, { rows, a_row0: x_row0, norm: weight });
+    return;
+  }
+  norm(ctx, x, weight, scratch, rows, x_row0, { ...tag, component: 'norm' });
+  linear(ctx, scratch, matrix, c, tag, { rows });
 }
 
 /** RMS norm of rows x_row0 .. of x. */

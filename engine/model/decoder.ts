@@ -13,7 +13,16 @@ import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
 import { sample } from '../../kernels/sample/sample.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, norm, submit_part, type View, weight_option } from './context.ts';
+import {
+  activation,
+  type Context,
+  linear,
+  norm,
+  norm_linear,
+  submit_part,
+  type View,
+  weight_option,
+} from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
 import type { Sequences } from './sequences.ts';
@@ -179,8 +188,7 @@ function attend(ctx: Context, step: Step, layer: number, sequences: Sequences, w
   const d = config.d_model;
   const tag: Tag = { stage, layer, component: 'attention' };
   const { normed, qkv, q } = work;
-  norm(ctx, work.x, block.attn_norm, normed, rows, 0, { stage, layer, component: 'norm' });
-  linear(ctx, normed, block.qkv, qkv, tag, { rows });
+  norm_linear(ctx, work.x, block.attn_norm, normed, block.qkv, qkv, tag, { rows });
   executor.dispatch(
     qk_rope,
     {
@@ -304,9 +312,13 @@ export async function head(
   rows: number,
   work: DecoderWork,
 ): Promise<void> {
-  norm(ctx, work.x, ctx.weights.ln_f, work.last, rows, row0, { stage, component: 'norm' });
-  await ctx.probe?.('llm.ln_f', 0, { ...work.last, rows });
-  linear(ctx, work.last, ctx.weights.lm_head, work.logits, { stage, component: 'lm_head' }, { rows });
+  const { x, last, logits } = work;
+  const { ln_f, lm_head } = ctx.weights;
+  if (ctx.probe !== undefined) {
+    norm(ctx, x, ln_f, last, rows, row0, { stage, component: 'norm' }); // the head of few rows keeps no norm
+    await ctx.probe('llm.ln_f', 0, { ...last, rows });
+  }
+  norm_linear(ctx, x, ln_f, last, lm_head, logits, { stage, component: 'lm_head' }, { rows, x_row0: row0 });
   await ctx.probe?.('logits', 0, { ...work.logits, rows });
 }
 

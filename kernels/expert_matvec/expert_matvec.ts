@@ -1,4 +1,6 @@
 import { weights } from '../common/weights.ts';
+import input from '../matvec/input.wgsl';
+import input4 from '../matvec/input4.wgsl';
 import { LANES_COLS } from '../matvec/matvec.ts';
 import { lanes_sum, slices_sum } from '../matvec/sums.ts';
 import { bytes_per_weight, ceil_div, kernel } from '../spec.ts';
@@ -40,13 +42,13 @@ export const expert_gate_up = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: (o) => [weights(o), slices_sum(o), gate_up_tiled],
+      wgsl: (o) => [weights(o), input4, slices_sum(o), gate_up_tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.hidden, 8 * EIGHTS), p.rows * p.top_k, 1],
     },
     {
       name: 'lanes',
-      wgsl: (o) => [weights(o), lanes_sum(o), gate_up_lanes],
+      wgsl: (o) => [weights(o), input, lanes_sum(o), gate_up_lanes],
       grid: (p) => [ceil_div(p.hidden, LANES_COLS), p.rows * p.top_k, 1],
     },
   ],
@@ -85,13 +87,13 @@ export const expert_down = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: (o) => [weights(o), slices_sum(o), down_tiled],
+      wgsl: (o) => [weights(o), input4, slices_sum(o), down_tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.cols, 8 * EIGHTS), p.rows, 1],
     },
     {
       name: 'lanes',
-      wgsl: (o) => [weights(o), lanes_sum(o), down_lanes],
+      wgsl: (o) => [weights(o), input, lanes_sum(o), down_lanes],
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     },
   ],

@@ -10,14 +10,14 @@ fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
   return vec2u(first, first + LANES);
 }
 
-// `x0`: start of the row in `a`; `w0`: first weights of this lane's eights; `groups`: eights a weight row.
+// `x0`: start of the row that `input` reads; `w0`: first weights of this lane's eights; `groups`: eights a weight row.
 fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
   var lo0 = vec4f();
   var hi0 = vec4f();
   var lo1 = vec4f();
   var hi1 = vec4f();
   for (var k = 0u; k < k_count; k++) {
-    let x = vec4f(a[x0 + k]);
+    let x = vec4f(input(x0, k));
     let r = weight8(w0.x + k * groups);
     let s = weight8(w0.y + k * groups);
     lo0 = fma(x, r.lo, lo0);

@@ -20,8 +20,8 @@ fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
     var part0 = Eight();
     var part1 = Eight();
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
-      let x = vec4f(a[x0 + 2u * k]);
-      let y = vec4f(a[x0 + 2u * k + 1u]);
+      let x = vec4f(input(x0, 2u * k));
+      let y = vec4f(input(x0, 2u * k + 1u));
       let r = raw_pair(at.x);
       let s = raw_pair(at.y);
       at += vec2u(groups);

@@ -2,12 +2,14 @@ import epilogue from '../common/epilogue.wgsl';
 import { weights } from '../common/weights.ts';
 import { LINEAR_BINDINGS, LINEAR_HOST, LINEAR_PARAMS, linear_bytes, linear_flops } from '../matmul/matmul.ts';
 import { ceil_div, kernel } from '../spec.ts';
+import input from './input.wgsl';
+import input4 from './input4.wgsl';
 import lanes from './matvec_lanes.wgsl';
 import tiled from './matvec_tiled.wgsl';
 import { lanes_sum, slices_sum } from './sums.ts';
 
 /** Column-eights a tiled workgroup owns; the other threads of its 256 split k. */
-const EIGHTS = 8;
+export const EIGHTS = 8;
 /** Columns of a `lanes` workgroup: 8 lanes of 16, as in lanes_sum.wgsl. */
 export const LANES_COLS = 128;
 
@@ -20,13 +22,13 @@ export const matvec = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: (o) => [weights(o), slices_sum(o), epilogue, tiled],
+      wgsl: (o) => [weights(o), input4, slices_sum(o), epilogue, tiled],
       consts: () => ({ EIGHTS }),
       grid: (p) => [ceil_div(p.cols, 8 * EIGHTS), p.rows, 1],
     },
     {
       name: 'lanes',
-      wgsl: (o) => [weights(o), lanes_sum(o), epilogue, lanes],
+      wgsl: (o) => [weights(o), input, lanes_sum(o), epilogue, lanes],
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     },
   ],

@@ -1,9 +1,9 @@
-// `x0`: first word of the row in `a`; `w0`: first eight of this thread's column; `groups`: eights a weight row; `quads`: k / 4.
+// `x0`: first word of the row that `input4` reads; `w0`: first eight of this thread's column; `groups`: eights a weight row; `quads`: k / 4.
 fn slice_sum(x0: u32, w0: u32, groups: u32, quads: u32, slice: u32) -> Eight {
   var lo = vec4f();
   var hi = vec4f();
   for (var q = slice; q < quads; q += SLICES) {
-    let x = a[x0 + q];
+    let x = input4(x0, q);
     let at = w0 + 4u * q * groups;
     let r0 = weight8(at);
     let r1 = weight8(at + groups);

@@ -7,7 +7,7 @@ fn slice_sum(x0: u32, w0: u32, groups: u32, quads: u32, slice: u32) -> Eight {
     let scale = scale_of(w0, 2u * q0, groups);
     var part = Eight();
     for (var q = q0; q < q0 + 4u; q++) {
-      let x = a[x0 + q];
+      let x = input4(x0, q);
       let at = pair_at(w0, 2u * q, groups);
       let r = raw_pair(at);
       let s = raw_pair(at + groups);

@@ -1,4 +1,5 @@
 import { weights } from '../common/weights.ts';
+import input4 from '../matvec/input4.wgsl';
 import { slices_sum } from '../matvec/sums.ts';
 import order_key from '../moe_route/order_key.wgsl';
 import row_order from '../moe_route/row_order.wgsl';
@@ -40,7 +41,7 @@ export const moe_router = kernel({
   variants: [
     {
       name: 'tiled',
-      wgsl: (o) => [params, weights(o), order_key, row_order, row_sums, slices_sum(o), tiled, body],
+      wgsl: (o) => [params, weights(o), order_key, row_order, row_sums, input4, slices_sum(o), tiled, body],
       consts: () => ({ EIGHTS }),
       grid: (p) => [p.rows, 1, 1],
     },

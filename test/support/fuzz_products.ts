@@ -3,10 +3,12 @@ import { encode } from '../../engine/weights/half.ts';
 import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
+import { norm_matvec } from '../../kernels/norm_matvec/norm_matvec.ts';
 import { pack_matrix, pack_rows, SOURCES } from '../../kernels/pack/pack.ts';
 import { FORMATS, matrix_lines, round_up } from '../../kernels/spec.ts';
 import { embed_tokens as embed_reference } from '../reference/embed_tokens.ts';
 import { matmul as product_reference } from '../reference/matmul.ts';
+import { rms_norm as norm_reference } from '../reference/norm.ts';
 import {
   type Draw,
   type FuzzCase,
@@ -67,6 +69,40 @@ function linear(draw: Draw, kernel: typeof matmul, most_rows: number): FuzzCase 
     },
     want: { c: replaced(padding, product, c_frame) },
     tolerance: 5e-5,
+  };
+}
+
+function norm_linear(draw: Draw): FuzzCase {
+  const format = draw.pick(ALL_FORMATS);
+  const [rows, k, cols] = [draw.whole(1, 6), k_for(format, 4 * draw.whole(1, 40)), draw.whole(1, 150)];
+  const wide = round_up(cols, 8);
+  const col0 = 8 * draw.whole(0, 2);
+  const a_frame = { rows, cols: k, stride: k + 4 * draw.whole(0, 3), row0: draw.whole(0, 3) };
+  const c_frame = { rows, cols, stride: col0 + wide + 8 * draw.whole(0, 2), row0: draw.whole(0, 3), col0 };
+  const eps = draw.pick([1e-5, 0.5]);
+  const a = draw.noise(rows * k).map((x) => x / 4);
+  const norm = draw.noise(k);
+  const w = stored(draw.noise(k * cols), k, cols, format);
+  const before = draw.noise(frame_length(c_frame) + c_frame.stride);
+  const normed = Float32Array.from(
+    norm_reference(a, norm, new Float32Array(rows * k), {
+      ...{ rows, cols: k, x_stride: k, y_stride: k, x_row0: 0, y_row0: 0, eps },
+    }),
+  );
+  const product = product_reference(normed, w, { rows, k, cols });
+  const padding = replaced(before, Number.NaN, { ...c_frame, cols: wide }); // may hold anything
+  const places = { a_stride: a_frame.stride, c_stride: c_frame.stride, col0, a_row0: a_frame.row0 };
+  return {
+    launches: [
+      launch(
+        norm_matvec,
+        { ...places, rows, k, cols, true_cols: cols, c_row0: c_frame.row0, epilogue: EPILOGUE.none, eps },
+        { WEIGHT_FORMAT: FORMATS[format] },
+      ),
+    ],
+    buffers: { a: framed(a, a_frame), norm, weights: packed(w, k, cols, format), c: before },
+    want: { c: replaced(padding, product, c_frame) },
+    tolerance: 1e-4,
   };
 }
 
@@ -167,6 +203,7 @@ function packing(draw: Draw, turn: boolean): FuzzCase {
 export const PRODUCT_OPS: readonly FuzzOp[] = [
   { name: 'matmul', kernels: [matmul], make: (draw) => linear(draw, matmul, 80) },
   { name: 'matvec', kernels: [matvec], make: (draw) => linear(draw, matvec, 6) },
+  { name: 'norm_matvec', kernels: [norm_matvec], make: norm_linear },
   { name: 'embed_tokens', kernels: [embed_tokens], make: embedding },
   { name: 'pack_matrix', kernels: [pack_matrix], make: (draw) => packing(draw, true) },
   { name: 'pack_rows', kernels: [pack_rows], make: (draw) => packing(draw, false) },
