@@ -51,7 +51,9 @@ export const on_adapter = (command: Command): Command =>
       ]),
     )
     .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
-    .addOption(new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes']).default('auto'))
+    .addOption(
+      new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes', 'matrix']).default('auto'),
+    )
     .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
 
 /** The options of every command that loads a model. */

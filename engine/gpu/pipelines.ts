@@ -20,6 +20,13 @@ export interface Pipeline {
 }
 
 export const PARAM_BYTES = 64;
+/** Whether a subgroup matrix is used alike by all of its subgroup is beyond what WGSL can prove. */
+const MATRIX_LINES = [
+  'enable f16;',
+  'enable subgroups;',
+  'enable chromium_experimental_subgroup_matrix;',
+  'diagnostic(off, chromium.subgroup_matrix_uniformity);',
+];
 const IMMEDIATE_LINE = 'var<immediate> params: Params;';
 
 export const tune_key = (kernel: Kernel, p: Params, options: Options): string =>
@@ -72,7 +79,7 @@ export function shader_text(
   const lines = Object.entries(consts).map(([name, value]) =>
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name} = ${value}u;`,
   );
-  const enables = variant.subgroups ? ['enable subgroups;'] : [];
+  const enables = variant.matrix ? MATRIX_LINES : variant.subgroups ? ['enable subgroups;'] : [];
   const body = variant.wgsl.join('\n');
   const uniform_line = `@group(0) @binding(${kernel.bindings.length}) var<uniform> params: Params;`;
   return [...enables, ...lines, immediates ? body : body.replace(IMMEDIATE_LINE, uniform_line)].join('\n');
