@@ -103,7 +103,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
     stage_rows(thread, false, kv_row + key0, kv_last, params.k_col0 / 4u + head_quad);
     workgroupBarrier();
     for (var n = 0u; n < KEYS; n += MATRIX_N) {
-      var scores: array<Result, M_EACH>;
+      var scores = array<Result, M_EACH>();
       for (var d = 0u; d < DEPTH; d++) {
         let right = load_right_turned(n * KV_PITCH + d * (MATRIX_K / 4u), KV_PITCH);
         for (var m = 0u; m < M_EACH; m++) {
@@ -142,7 +142,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
     }
     for (var part = 0u; part < PARTS; part++) {
       for (var n = 0u; n < KEYS; n += MATRIX_N) {
-        var turn: array<Result, M_EACH>;
+        var turn = array<Result, M_EACH>();
         for (var d = 0u; d < PART_DEPTH; d++) {
           let right = load_right(d * MATRIX_K * KV_PITCH + (part * KEYS + n) / 4u, KV_PITCH);
           for (var m = 0u; m < M_EACH; m++) {

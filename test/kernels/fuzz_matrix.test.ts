@@ -14,5 +14,6 @@ for (const [m, n, k] of [
     `kernels for matrix units, emulated ${m}x${n}x${k}`,
     ops.map((op) => on_emulated_units(op, op.name === 'attention' ? 0.02 : undefined)),
     (variant) => emulating_executor(variant, { m, n, k }),
+    40,
   );
 }

@@ -150,11 +150,11 @@ interface Tried {
   readonly made: FuzzCase;
 }
 
-/** The first `SHAPES` different shapes that the seeds lead to. */
-function shapes(op: FuzzOp, variant: Variant['name']): Tried[] {
+/** The first different shapes that the seeds lead to. */
+function shapes(op: FuzzOp, variant: Variant['name'], count: number): Tried[] {
   const seen = new Set<string>();
   const tried: Tried[] = [];
-  for (let seed = hash(`${op.name} ${BASE_SEED}`); tried.length < SHAPES; seed++) {
+  for (let seed = hash(`${op.name} ${BASE_SEED}`); tried.length < count; seed++) {
     const made = op.make(make_draw(seed >>> 0), variant);
     const shape = JSON.stringify(made.launches.map(({ kernel, params, options }) => [kernel.name, params, options]));
     if (seen.has(shape)) continue;
@@ -165,8 +165,8 @@ function shapes(op: FuzzOp, variant: Variant['name']): Tried[] {
 }
 
 /** Runs all shapes, reads everything back at once, and describes each that is wrong in one line. */
-export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name']): Promise<string[]> {
-  const tried = shapes(op, variant);
+export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name'], count = SHAPES): Promise<string[]> {
+  const tried = shapes(op, variant, count);
   const uploaded = tried.map(({ made }) =>
     Object.fromEntries(Object.entries(made.buffers).map(([name, data]) => [name, upload(e, data, name)])),
   );
@@ -230,8 +230,9 @@ export function fuzz_tests(
   title: string,
   ops: readonly FuzzOp[],
   executor: (variant: Variant['name']) => Promise<Executor> = test_executor,
+  count = SHAPES,
 ): void {
-  describe(`${title}, ${SHAPES} shapes each`, async () => {
+  describe(`${title}, ${count} shapes each`, async () => {
     const opened = new Map<string, { e: Executor; zones: Guard }>();
     for (const variant of new Set(ops.flatMap(variant_names))) {
       const e = await executor(variant);
@@ -241,7 +242,7 @@ export function fuzz_tests(
       for (const variant of variant_names(op)) {
         it(`${op.name} ${variant}`, async () => {
           const { e, zones } = opened.get(variant) as { e: Executor; zones: Guard };
-          const faults = await faults_of(e, op, variant);
+          const faults = await faults_of(e, op, variant, count);
           expect([...faults.slice(0, MOST_LINES), ...(await zones.check())]).toEqual([]);
         });
       }

@@ -15,6 +15,11 @@ struct Right {
 
 var<private> lane: u32;
 
+// Loops up to what no compiler knows are not unrolled: copies of them would take minutes to compile.
+fn up_to(count: u32) -> u32 {
+  return count + (lane >> 5u);
+}
+
 fn half4(x: vec4f) -> Half4 {
   return vec2u(pack2x16float(x.xy), pack2x16float(x.zw));
 }
@@ -34,7 +39,7 @@ fn staged4(at: u32) -> vec4f {
 
 fn load_left(at: u32, pitch: u32) -> Left {
   var left: Left;
-  for (var k = 0u; k < MATRIX_K / 4u; k++) {
+  for (var k = 0u; k < up_to(MATRIX_K / 4u); k++) {
     left[k] = staged4(at + lane * OWN / MATRIX_N * pitch + k);
   }
   return left;
@@ -50,9 +55,9 @@ fn load_right_turned(at: u32, pitch: u32) -> Right {
 
 fn multiply_add(left: Left, right: Right, sum: Result) -> Result {
   var result = sum;
-  for (var i = 0u; i < OWN; i++) {
+  for (var i = 0u; i < up_to(OWN); i++) {
     let col = (lane * OWN + i) % MATRIX_N;
-    for (var k = 0u; k < MATRIX_K / 4u; k++) {
+    for (var k = 0u; k < up_to(MATRIX_K / 4u); k++) {
       var w: vec4f;
       if (right.turned) {
         w = staged4(right.at + col * right.pitch + k);
@@ -68,7 +73,7 @@ fn multiply_add(left: Left, right: Right, sum: Result) -> Result {
 }
 
 fn store_result(at: u32, pitch: u32, sum: Result) {
-  for (var i = 0u; i < OWN; i++) {
+  for (var i = 0u; i < up_to(OWN); i++) {
     let value = lane * OWN + i;
     scratch[at + value / MATRIX_N * pitch + value % MATRIX_N / 4u][value % 4u] = sum[i];
   }
