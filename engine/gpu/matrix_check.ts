@@ -23,8 +23,8 @@ interface Case {
 const KERNELS = { matmul, expert_matmul, attention };
 export type MatrixKernels = typeof KERNELS;
 
-/** Numbers that f16 holds exactly, from 2^-16 to nearly `most`: their products show how sums are rounded, and nothing else. */
-function spread(count: number, seed: number, most: number): Float32Array {
+/** Numbers that f16 holds exactly, below a power of two: their products show how sums are rounded, and nothing else. */
+function spread(count: number, seed: number, below: number): Float32Array {
   let state = seed;
   const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -32,7 +32,7 @@ function spread(count: number, seed: number, most: number): Float32Array {
   };
   return Float32Array.from({ length: count }, () => {
     const sign = next() < 0.5 ? -1 : 1;
-    return (sign * most * Math.round(64 + 960 * next())) / 1024 / 2 ** Math.floor(6 * next());
+    return (sign * below * Math.round(64 + 900 * next())) / 1024 / 2 ** Math.floor(12 * next());
   });
 }
 
@@ -54,12 +54,12 @@ function products(a: Float32Array, w: Float32Array, rows: number, k: number, col
   return { want, slack };
 }
 
-/** Activations reach 60000, where f16 ends at 65504. */
-const MOST_ACTIVATION = 60000;
+/** Activations come near 62000, where f16 ends at 65504. */
+const ACTIVATIONS_BELOW = 2 ** 16;
 
 function matmul_case(kernel: MatrixKernels['matmul']): Case {
   const [rows, k, cols] = [131, 84, 136];
-  const a = spread(rows * k, 1, MOST_ACTIVATION);
+  const a = spread(rows * k, 1, ACTIVATIONS_BELOW);
   const w = spread(k * cols, 2, 1);
   return {
     kernel: kernel as Kernel,
@@ -77,7 +77,7 @@ function matmul_case(kernel: MatrixKernels['matmul']): Case {
 /** 70 rows, all of the second of two experts, in reverse order. */
 function expert_case(kernel: MatrixKernels['expert_matmul'], name: Variant['name']): Case {
   const [rows, k, cols] = [70, 36, 72];
-  const a = spread(rows * k, 3, MOST_ACTIVATION);
+  const a = spread(rows * k, 3, ACTIVATIONS_BELOW);
   const w = spread(2 * k * cols, 4, 1);
   const tile_rows = expert_tile_rows({ name });
   const max_tiles = Math.ceil(rows / tile_rows) + 1;
