@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
 import { matrix_sizes } from '../../engine/gpu/device.ts';
 import { matrix_check, require_matrix_units } from '../../engine/gpu/matrix_check.ts';
+import { open_executor } from '../../engine/node/load.ts';
 import { test_executor } from '../support/gpu.ts';
 import { emulated, emulating_executor, FAULTY_UNITS, MATRIX_KERNELS } from '../support/matrix.ts';
 
@@ -26,6 +27,9 @@ describe('the check of matrix units', async () => {
     const { device: plain } = await test_executor();
     expect(await matrix_check(plain)).toMatch(/^no matrix units: expected /);
     await expect(require_matrix_units(plain)).rejects.toThrow(InputError);
+    await expect(open_executor({ variant: 'matrix' })).rejects.toThrow(
+      /^--variant matrix on [^\n]*: no matrix units[^\n]*$/,
+    );
   });
 });
 
