@@ -2,7 +2,8 @@ import { attention } from '../kernels/attention/attention.ts';
 import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
 import { matmul } from '../kernels/matmul/matmul.ts';
 import { matvec } from '../kernels/matvec/matvec.ts';
-import { type Kernel, runs_on, type Variant } from '../kernels/spec.ts';
+import { family_of, type Kernel, runs_on, type Variant } from '../kernels/spec.ts';
+import { matrix_check } from './gpu/matrix_check.ts';
 import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu/pipelines.ts';
 import { formula_picture } from './input/pictures.ts';
 import { exact_length_text } from './input/prompt.ts';
@@ -51,8 +52,8 @@ export async function tune(
   options: {
     readonly on_progress?: (done: number, total: number) => void;
     readonly signal?: AbortSignal;
-    /** Why a variant may not run here, where that is known. */
-    readonly refuse?: (variant: Variant['name']) => Promise<string | undefined>;
+    /** What runs; by default requests whose shapes differ as those of users do. */
+    readonly requests?: readonly GenerateRequest[];
   } = {},
 ): Promise<TuneReport> {
   const { executor } = engine;
@@ -62,11 +63,14 @@ export async function tune(
     names.delete(variant);
   };
   const names = new Set(variant_names(engine));
-  for (const name of [...names]) {
-    const reason = await options.refuse?.(name);
-    if (reason !== undefined) leave_out(name, reason);
-  }
-  const requests = tuning_requests(engine);
+  const of_matrix = [...names].filter((name) => family_of({ name }) === 'matrix');
+  const fault = of_matrix.length > 0 ? await matrix_check(executor.device) : undefined;
+  if (fault !== undefined) for (const name of of_matrix) leave_out(name, fault);
+  const requests = (options.requests ?? tuning_requests(engine)).map((r) => ({
+    ...r,
+    maxNewTokens: 3,
+    ignoreEos: true,
+  }));
   const sums = new Map<string, ClassTimes>();
   let done = 0;
   const step = (left: number) => options.on_progress?.(++done, done + left);
@@ -109,11 +113,10 @@ function variant_names({ executor }: Engine): Variant['name'][] {
 
 function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
   const longest = facts.config.max_position_embeddings - 8;
-  const all: GenerateRequest[] = [
+  return [
     ...PROMPTS.filter((n) => n <= longest).map((n) => ({ prompt: exact_length_text(tokenizer, n) })),
     ...PICTURES.map(([width, height]) => ({ prompt: ' ', image: formula_picture('rings', width, height) })),
   ];
-  return all.map((request) => ({ ...request, maxNewTokens: 3, ignoreEos: true }));
 }
 
 interface Measured {

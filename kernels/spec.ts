@@ -38,6 +38,10 @@ export interface Traits {
   readonly subgroup_size: number;
   /** A CPU that plays GPU: no latency to hide, barriers dear, gathers slow. */
   readonly software: boolean;
+  /** Sizes [m][k] x [k][n] that matrix units multiply f16 in, with sums in f32; where subgroups of 32 have such units. */
+  readonly matrix?: { readonly m: number; readonly n: number; readonly k: number };
+  /** Workgroup memory that a kernel may use, where it is more than every device has. */
+  readonly workgroup_bytes?: number;
 }
 
 export type Grid = readonly [x: number, y: number, z: number];
@@ -48,11 +52,15 @@ export type Family = 'simple' | 'tiled' | 'lanes' | 'matrix';
 export interface Variant<P extends string = string> {
   /** The family, and what tells a variant from the first of its family: `tiled_128`. The first is taken where nothing was measured. */
   readonly name: Family | `${Family}_${string}`;
-  /** Shapes that it can do, where that is not all. */
-  readonly fits?: (p: Params<P>, options: Options) => boolean;
+  /** Options that it can do, where that is not all: formats, head sizes. */
+  readonly fits?: (options: Options) => boolean;
   /** WGSL files, joined in this order behind the `const` lines; some depend on the storage format. */
   readonly wgsl: readonly string[] | ((options: Options) => readonly string[]);
   readonly subgroups?: boolean;
+  /** Needs matrix units: activations, and weights that are not f16, are rounded to f16 (11 bits, at most 65504); sums are f32. */
+  readonly matrix?: boolean;
+  /** Workgroup memory that it needs, where that is more than every device has. */
+  readonly workgroup_bytes?: number;
   readonly consts?: (options: Options, traits: Traits) => Readonly<Record<string, number | boolean>>;
   readonly grid: (p: Params<P>, options: Options, traits: Traits) => Grid;
   /** FLOPs that this variant really executes, where tiles make it do more than `flops().useful`. */
@@ -78,13 +86,29 @@ export function kernel<const P extends string>(description: Kernel<P>): Kernel<P
   return description;
 }
 
+/** The files in the form that these options take. */
+export const wgsl_files = ({ wgsl }: Pick<Variant, 'wgsl'>, options: Options): readonly string[] =>
+  typeof wgsl === 'function' ? wgsl(options) : wgsl;
+
 export const family_of = (variant: Pick<Variant, 'name'>): Family => variant.name.split('_', 1)[0] as Family;
 
 export const LANES_MIN_SUBGROUP = 8;
 
+/** Bytes of workgroup memory that every device has. */
+export const LEAST_WORKGROUP_BYTES = 16384;
+
 export function runs_on(variant: Variant, traits: Traits): boolean {
-  return !variant.subgroups || traits.subgroup_size >= LANES_MIN_SUBGROUP;
+  if (variant.subgroups && traits.subgroup_size < LANES_MIN_SUBGROUP) return false;
+  if (variant.matrix && traits.matrix === undefined) return false;
+  return (variant.workgroup_bytes ?? 0) <= (traits.workgroup_bytes ?? LEAST_WORKGROUP_BYTES);
 }
+
+/** Sizes of the adapter's matrices, as common/matrix_units.wgsl names them. */
+export const matrix_consts = ({ matrix }: Traits) => ({
+  MATRIX_M: matrix?.m ?? 0,
+  MATRIX_N: matrix?.n ?? 0,
+  MATRIX_K: matrix?.k ?? 0,
+});
 
 /** Storage formats of weights; the numbers are the WGSL constant WEIGHT_FORMAT of common/weights.wgsl. */
 export const FORMATS = { f32: 0, f16: 1, bf16: 2, q8: 3, q4: 4 } as const;
@@ -109,6 +133,17 @@ const BYTES = (Object.keys(FORMATS) as WeightFormat[]).map((format) => {
 /** With its share of the scale, so a fraction: exact for whole groups. */
 export function bytes_per_weight(format: number): number {
   return BYTES[format] as number;
+}
+
+/** How a shape class names a storage format. */
+export const format_name = (format: unknown): string =>
+  Object.entries(FORMATS).find(([, number]) => number === format)?.[0] ?? String(format);
+
+/** The least power of `base` that is not below a count: shapes in between share what was measured. */
+export function next_power(count: number, base: number): number {
+  let power = 1;
+  while (power < count) power *= base;
+  return power;
 }
 
 export const ceil_div = (a: number, b: number): number => Math.ceil(a / b);

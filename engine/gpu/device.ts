@@ -26,7 +26,12 @@ export const TOGGLES = {
 export type RunMode = keyof typeof TOGGLES;
 
 /** Features that change speed or what can be measured; each is asked for where it is there and never assumed. */
-const WANTED_FEATURES = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+const WANTED_FEATURES = [
+  'timestamp-query',
+  'subgroups',
+  'shader-f16',
+  'chromium-experimental-subgroup-matrix',
+] as const;
 export type Feature = (typeof WANTED_FEATURES)[number];
 
 const WANTED_LIMITS = [
@@ -92,6 +97,30 @@ export function adapter_facts(adapter: GPUAdapter): AdapterFacts {
   };
 }
 
+/** Invocations that hold a matrix together, as the kernels count them. */
+const MATRIX_SUBGROUP = 32;
+/** What the kernels' tiles are multiples of. */
+const MATRIX_SIZES = [16, 8];
+
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** The largest matrices that the adapter multiplies in f16 with sums in f32. */
+export function matrix_sizes(info: object, features: ReadonlySet<string>): Traits['matrix'] {
+  if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return undefined;
+  const configs: Iterable<MatrixConfig> = Reflect.get(info, 'subgroupMatrixConfigs') ?? [];
+  const [best] = [...configs]
+    .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32')
+    .filter(({ M, N, K }) => [M, N, K].every((size) => MATRIX_SIZES.includes(size)))
+    .sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  return best === undefined ? undefined : { m: best.M, n: best.N, k: best.K };
+}
+
 export interface AdapterHandle {
   readonly adapter: GPUAdapter;
   /** What made the adapter; a device holds on to it. */
@@ -110,13 +139,19 @@ export async function open_device({ adapter, instance }: AdapterHandle, options:
   const fault = watch_faults(gpu, facts);
   const features = new Set<string>(requiredFeatures);
   const fixed_subgroups = features.has('subgroups') && facts.subgroup_min_size === facts.subgroup_max_size;
+  const subgroup_size = fixed_subgroups ? facts.subgroup_max_size : 0;
   const device_binding = gpu.limits.maxStorageBufferBindingSize;
   const max_binding_bytes = Math.min(options.max_binding_bytes ?? device_binding, device_binding) & ~255;
   return {
     gpu,
     instance,
     facts,
-    traits: { subgroup_size: fixed_subgroups ? facts.subgroup_max_size : 0, software: facts.type === 'software' },
+    traits: {
+      subgroup_size,
+      software: facts.type === 'software',
+      matrix: subgroup_size === MATRIX_SUBGROUP ? matrix_sizes(adapter.info, features) : undefined,
+      workgroup_bytes: gpu.limits.maxComputeWorkgroupStorageSize,
+    },
     mode: options.mode,
     features,
     immediates: !without.has('immediates') && Number(Reflect.get(gpu.limits, 'maxImmediateSize') ?? 0) >= 64,

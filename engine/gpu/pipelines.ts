@@ -1,5 +1,5 @@
 import type { Family, Kernel, Options, Params, Traits, Variant } from '../../kernels/spec.ts';
-import { family_of, runs_on } from '../../kernels/spec.ts';
+import { family_of, runs_on, wgsl_files } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
 import type { Buffer } from './buffers.ts';
 import { type Device, one_line } from './device.ts';
@@ -31,6 +31,13 @@ export interface Pipeline {
 }
 
 export const PARAM_BYTES = 64;
+/** Whether a subgroup matrix is used alike by all of its subgroup is beyond what WGSL can prove. */
+const MATRIX_LINES = [
+  'enable f16;',
+  'enable subgroups;',
+  'enable chromium_experimental_subgroup_matrix;',
+  'diagnostic(off, chromium.subgroup_matrix_uniformity);',
+];
 const IMMEDIATE_LINE = 'var<immediate> params: Params;';
 
 export const tune_key = (kernel: Kernel, p: Params, options: Options): string =>
@@ -54,7 +61,7 @@ export function choose_variant(
   options: Options,
   tuning: Tuning = {},
 ): Variant {
-  const able = kernel.variants.filter((v) => runs_on(v, traits) && v.fits?.(p, options) !== false);
+  const able = kernel.variants.filter((v) => runs_on(v, traits) && v.fits?.(options) !== false);
   if (wanted === 'auto' && kernel.shape_class !== undefined) {
     const name = tuning[tune_key(kernel, p, options)];
     const tuned = able.find((v) => v.name === name);
@@ -83,9 +90,8 @@ export function shader_text(
   const lines = Object.entries(consts).map(([name, value]) =>
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name} = ${value}u;`,
   );
-  const enables = variant.subgroups ? ['enable subgroups;'] : [];
-  const files = typeof variant.wgsl === 'function' ? variant.wgsl(options) : variant.wgsl;
-  const body = files.join('\n');
+  const enables = variant.matrix ? MATRIX_LINES : variant.subgroups ? ['enable subgroups;'] : [];
+  const body = wgsl_files(variant, options).join('\n');
   const uniform_line = `@group(0) @binding(${kernel.bindings.length}) var<uniform> params: Params;`;
   return [...enables, ...lines, immediates ? body : body.replace(IMMEDIATE_LINE, uniform_line)].join('\n');
 }
@@ -139,9 +145,6 @@ export function make_pipelines(device: Device): Pipelines {
   /** What a dispatch finds without choosing: the choice for a kernel, its options and its class of shapes is made once. */
   const found = new Map<Kernel, Map<string, Pipeline>>();
   const get: Pipelines['get'] = (kernel, options, p) => {
-    if (kernel.variants.some((variant) => variant.fits !== undefined)) {
-      return compiled(kernel, options, choose(kernel, options, p));
-    }
     let of_kernel = found.get(kernel);
     if (of_kernel === undefined) {
       of_kernel = new Map();

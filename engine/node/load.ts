@@ -4,6 +4,7 @@ import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
+import { require_matrix_units } from '../gpu/matrix_check.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
 import { load_config, type ModelConfig } from '../model/config.ts';
@@ -58,6 +59,7 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
   try {
     const adapter = await open_adapter({ ...choice, mode });
     const device = await open_device(adapter, { ...choice, mode });
+    if (choice.variant?.startsWith('matrix')) await require_matrix_units(device);
     const variant = choice.variant ?? 'auto';
     const tuned = variant === 'auto' && choice.tuning !== 'off';
     const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;

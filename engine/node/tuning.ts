@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FORMATS, type Variant } from '../../kernels/spec.ts';
+import { FORMATS, type Variant, wgsl_files } from '../../kernels/spec.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuning } from '../gpu/pipelines.ts';
 import { SHIPPED_TUNINGS } from '../gpu/shipped_tunings.ts';
@@ -26,8 +26,8 @@ function kernels_digest(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-const sources = ({ wgsl }: Variant): readonly string[] =>
-  typeof wgsl === 'function' ? Object.values(FORMATS).flatMap((format) => wgsl({ WEIGHT_FORMAT: format })) : wgsl;
+const sources = (variant: Variant): readonly string[] =>
+  Object.values(FORMATS).flatMap((format) => wgsl_files(variant, { WEIGHT_FORMAT: format }));
 
 const key_of = (device: Device, backend: string) => ({ kernels: kernels_digest(), ...adapter_key(device, backend) });
 

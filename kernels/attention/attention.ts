@@ -1,5 +1,7 @@
-import { ceil_div, kernel, type Options, round_up } from '../spec.ts';
+import matrix_units from '../common/matrix_units.wgsl';
+import { ceil_div, kernel, matrix_consts, next_power, type Options, round_up } from '../spec.ts';
 import lanes from './attention_lanes.wgsl';
+import matrix from './attention_matrix.wgsl';
 import tiled from './attention_tiled.wgsl';
 
 export const ATTENTION_PARAMS = [
@@ -40,6 +42,8 @@ const TEAM_COLUMNS = 64;
 const TILE_ROWS = 64;
 const TILE_KEYS = 32;
 const TILE_COLUMNS = 32;
+const MATRIX_ROWS = 64;
+const MATRIX_KEYS = 32;
 
 /** o = softmax(q x k^T * scale) x v, head by head, scores never stored: ViT crops (groups) and causal prefill. */
 export const attention = kernel({
@@ -59,6 +63,16 @@ export const attention = kernel({
       executed: (p, o) => 4 * p.heads * pairs(p, o, TILE_ROWS, TILE_KEYS) * round_up(head_dim(o), TILE_COLUMNS),
     },
     {
+      name: 'matrix',
+      wgsl: [matrix_units, matrix],
+      matrix: true,
+      workgroup_bytes: 23 * 1024,
+      fits: (o) => head_dim(o) === 64 || head_dim(o) === 128,
+      consts: (_, traits) => matrix_consts(traits),
+      grid: (p) => [ceil_div(p.rows, MATRIX_ROWS), p.heads, p.groups],
+      executed: (p, o) => 4 * p.heads * pairs(p, o, MATRIX_ROWS, MATRIX_KEYS) * head_dim(o),
+    },
+    {
       name: 'lanes',
       wgsl: [lanes],
       subgroups: true,
@@ -67,6 +81,11 @@ export const attention = kernel({
       executed: (p, o) => 2 * p.heads * pairs(p, o, TEAM_ROWS) * (head_dim(o) + round_up(head_dim(o), TEAM_COLUMNS)),
     },
   ],
+  shape_class: (p, o) => {
+    const keys = o.CAUSAL ? p.first_position + p.rows : p.keys;
+    const sizes = `rows<=${next_power(p.rows, 4)} keys<=${next_power(keys, 4)} groups<=${next_power(p.groups, 4)}`;
+    return `${sizes} heads${p.heads} d${head_dim(o)} ${o.CAUSAL ? 'causal' : 'full'}`;
+  },
   flops: (p, o) => {
     const scores = p.heads * pairs(p, o);
     return {

@@ -1,15 +1,57 @@
+import matrix_tile from '../common/matrix_tile.wgsl';
+import matrix_units from '../common/matrix_units.wgsl';
+import register_tile from '../common/register_tile.wgsl';
 import { lanes_products, weights } from '../common/weights.ts';
-import { bytes_per_weight, ceil_div, kernel, type Variant } from '../spec.ts';
+import {
+  bytes_per_weight,
+  ceil_div,
+  FORMATS,
+  format_name,
+  kernel,
+  matrix_consts,
+  next_power,
+  type Options,
+  type Variant,
+} from '../spec.ts';
 import lanes from './expert_matmul_lanes.wgsl';
+import tile from './expert_matmul_tile.wgsl';
 import tiled from './expert_matmul_tiled.wgsl';
 
 const LANES_ROWS = 16;
 const TILE = 64;
 
+type Expert = Variant<'cols' | 'max_tiles'>;
+
+/** Slots a tile, where the variant's family does not say it. */
+const TILE_ROWS: Readonly<Record<string, number>> = { lanes: LANES_ROWS, tiled_16: 16, tiled_32: 32, matrix_32: 32 };
+
 /** Slots that one tile of `moe_tiles` must hold for the variant that will run. */
 export function expert_tile_rows({ name }: Pick<Variant, 'name'>): number {
-  return name === 'lanes' ? LANES_ROWS : TILE;
+  return TILE_ROWS[name] ?? TILE;
 }
+
+const half_or_float = (o: Options): boolean => Number(o.WEIGHT_FORMAT) <= FORMATS.bf16;
+
+const register_variant = (name: Expert['name'], cols: number): Expert => ({
+  name,
+  wgsl: (o) => [weights(o), register_tile, tile],
+  fits: (o) => half_or_float(o),
+  consts: () => ({ TILE_ROWS: expert_tile_rows({ name }), TILE_COLS: cols, DOWN: 8, PACKED: false }),
+  grid: (p) => [ceil_div(p.cols, cols), p.max_tiles, 1],
+});
+
+const matrix_variant = (name: Expert['name'], cols: number, workgroup_bytes: number): Expert => ({
+  name,
+  wgsl: (o) => [weights(o), matrix_units, matrix_tile, tile],
+  matrix: true,
+  workgroup_bytes,
+  fits: (o) => half_or_float(o),
+  consts: (_, traits) => ({
+    ...{ TILE_ROWS: expert_tile_rows({ name }), TILE_COLS: cols, DOWN: 2, ACROSS: 2 },
+    ...matrix_consts(traits),
+  }),
+  grid: (p) => [ceil_div(p.cols, cols), p.max_tiles, 1],
+});
 
 /**
  * c[slot] = a[row of slot] x weights[expert of slot], for the slots that `moe_sort` listed, tile by tile.
@@ -50,6 +92,12 @@ export const expert_matmul = kernel({
       wgsl: (o) => [weights(o), tiled],
       grid: (p) => [ceil_div(p.cols, TILE), p.max_tiles, 1],
     },
+    register_variant('tiled_16', 64),
+    register_variant('tiled_32', 64),
+    register_variant('tiled_64x128', 128),
+    matrix_variant('matrix', 64, 14 * 1024),
+    matrix_variant('matrix_32', 64, 12 * 1024),
+    matrix_variant('matrix_64x128', 128, 18 * 1024),
     {
       name: 'lanes',
       wgsl: (o) => [weights(o), lanes_products(o), lanes],
@@ -58,6 +106,9 @@ export const expert_matmul = kernel({
       grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],
     },
   ],
+  // Only from what is known before the tiles are sized.
+  shape_class: (p, o) =>
+    `pairs<=${next_power(p.most_pairs, 2)} experts${p.expert_count_total} ${format_name(o.WEIGHT_FORMAT)}`,
   flops: (p) => ({ useful: 2 * p.pairs_counted * p.flop_k * p.flop_cols, other: 0 }),
   bytes: (p, o) => ({
     weights:

@@ -1,7 +1,22 @@
 import epilogue from '../common/epilogue.wgsl';
+import matrix_tile from '../common/matrix_tile.wgsl';
+import matrix_units from '../common/matrix_units.wgsl';
+import register_tile from '../common/register_tile.wgsl';
 import { lanes_products, weights } from '../common/weights.ts';
-import { bytes_per_weight, ceil_div, kernel, type Options, round_up } from '../spec.ts';
+import {
+  bytes_per_weight,
+  ceil_div,
+  FORMATS,
+  format_name,
+  kernel,
+  matrix_consts,
+  next_power,
+  type Options,
+  round_up,
+  type Variant,
+} from '../spec.ts';
 import lanes from './matmul_lanes.wgsl';
+import tile from './matmul_tile.wgsl';
 import tiled from './matmul_tiled.wgsl';
 
 /** Bits of the parameter `epilogue`, as in common/epilogue.wgsl. */
@@ -50,8 +65,41 @@ export function linear_bytes(p: LinearDims, o: Options) {
   };
 }
 
+/** Shapes of a product that are likely to share their fastest variant. */
+export const linear_class = (p: LinearDims, o: Options): string =>
+  `rows<=${next_power(p.rows, 4)} k${p.k} n${p.cols} ${format_name(o.WEIGHT_FORMAT)}`;
+
 const LANES_ROWS = 16;
 const TILE = 64;
+
+type Linear = Variant<LinearParam>;
+
+/** `rows` x `cols` outputs a workgroup, slices of `slice` along k. */
+const in_tiles = (rows: number, cols: number, slice: number): Pick<Linear, 'grid' | 'executed'> => ({
+  grid: (p) => [ceil_div(p.cols, cols), ceil_div(p.rows, rows), 1],
+  executed: (p) => 2 * round_up(p.rows, rows) * round_up(p.cols, cols) * round_up(p.k, slice),
+});
+
+/** Formats that the tiles of matrix units and of packed weights can decode. */
+const half_or_float = (o: Options): boolean => Number(o.WEIGHT_FORMAT) <= FORMATS.bf16;
+
+const register_variant = (name: Linear['name'], rows: number, cols: number, down: number, packed = false): Linear => ({
+  name,
+  wgsl: (o) => [weights(o), epilogue, register_tile, tile],
+  fits: (o) => half_or_float(o) && (!packed || o.WEIGHT_FORMAT !== FORMATS.f32),
+  consts: () => ({ TILE_ROWS: rows, TILE_COLS: cols, DOWN: down, PACKED: packed }),
+  ...in_tiles(rows, cols, 16),
+});
+
+const matrix_variant = (name: Linear['name'], side: number, down: number, workgroup_bytes: number): Linear => ({
+  name,
+  wgsl: (o) => [weights(o), epilogue, matrix_units, matrix_tile, tile],
+  matrix: true,
+  workgroup_bytes,
+  fits: (o) => half_or_float(o),
+  consts: (_, traits) => ({ TILE_ROWS: side, TILE_COLS: side, DOWN: down, ACROSS: 2, ...matrix_consts(traits) }),
+  ...in_tiles(side, side, 32),
+});
 
 /** c[rows, cols] = activation(a[rows, k] x weights[k, cols] + bias) (+ c): every projection with more than a few rows. */
 export const matmul = kernel({
@@ -63,9 +111,13 @@ export const matmul = kernel({
     {
       name: 'tiled',
       wgsl: (o) => [weights(o), epilogue, tiled],
-      grid: (p) => [ceil_div(p.cols, TILE), ceil_div(p.rows, TILE), 1],
-      executed: (p) => 2 * round_up(p.rows, TILE) * round_up(p.cols, TILE) * round_up(p.k, 16),
+      ...in_tiles(TILE, TILE, 16),
     },
+    register_variant('tiled_32', 32, 64, 8),
+    register_variant('tiled_128', 128, 128, 16),
+    register_variant('tiled_packed', 128, 128, 16, true),
+    matrix_variant('matrix', 128, 4, 28 * 1024),
+    matrix_variant('matrix_64', 64, 2, 14 * 1024),
     {
       name: 'lanes',
       wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
@@ -75,6 +127,7 @@ export const matmul = kernel({
       executed: (p, _, traits) => 2 * round_up(p.rows, LANES_ROWS) * round_up(p.cols, 8 * traits.subgroup_size) * p.k,
     },
   ],
+  shape_class: linear_class,
   flops: linear_flops,
   bytes: linear_bytes,
 });

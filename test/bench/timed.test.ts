@@ -5,7 +5,7 @@ import { linear } from '../../bench/cases/products.ts';
 import { norm } from '../../bench/cases/rows.ts';
 import { open_contestant, takes_part, time_case, variant_names } from '../../bench/timed.ts';
 import { preset_config } from '../../engine/model/presets.ts';
-import type { Kernel, Options, Variant } from '../../kernels/spec.ts';
+import { type Kernel, type Options, type Variant, wgsl_files } from '../../kernels/spec.ts';
 import { test_executor } from '../support/gpu.ts';
 
 const contestant = await open_contestant(await test_executor(), 'tiled');
@@ -28,14 +28,11 @@ it('cuts columns into slices that one binding holds', async () => {
   expect(await time_case(contestant, sliced)).toMatchObject({ counts: { flops: 2 * 3 * 64 * 301 } });
 });
 
-const files_of = ({ wgsl }: Variant, options: Options): readonly string[] =>
-  typeof wgsl === 'function' ? wgsl(options) : wgsl;
-
 /** The same case with a fault in its kernel's text. */
 function broken(made: KernelCase, from: string, to: string): KernelCase {
   const variants = made.kernel.variants.map((variant) => ({
     ...variant,
-    wgsl: (options: Options) => files_of(variant, options).map((text) => text.replace(from, to)),
+    wgsl: (options: Options) => wgsl_files(variant, options).map((text) => text.replace(from, to)),
   }));
   const kernel: Kernel = { ...made.kernel, name: `${made.kernel.name} broken`, variants };
   return { ...made, kernel, launches: made.launches.map((launch) => ({ ...launch, kernel })) };
@@ -43,7 +40,7 @@ function broken(made: KernelCase, from: string, to: string): KernelCase {
 
 it('tells what is wrong and does not time it', async () => {
   const whole = norm(5, 64, false);
-  const body = files_of(whole.kernel.variants[0] as Variant, {}).at(-1) ?? '';
+  const body = wgsl_files(whole.kernel.variants[0] as Variant, {}).at(-1) ?? '';
   const eps = 'params.eps';
   expect(body).toContain(eps);
   expect(await time_case(contestant, broken(whole, eps, '(params.eps + 0.5)'))).toMatch(

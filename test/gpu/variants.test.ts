@@ -17,7 +17,7 @@ const product = kernel({
   params: [['rows', 'u32']],
   variants: [
     variant('tiled'),
-    variant('tiled_128', { fits: (p) => Number(p.rows) >= 128 }),
+    variant('tiled_128', { fits: (o) => o.WIDE !== false }),
     variant('lanes', { subgroups: true }),
     variant('lanes_8', { subgroups: true }),
   ],
@@ -26,8 +26,8 @@ const product = kernel({
   bytes: () => ({ weights: 0, read: 0, written: 0, kv: 0 }),
 });
 
-const chosen = (traits: Traits, wanted: VariantChoice, rows: number, tuning = {}) =>
-  choose_variant(product, traits, wanted, { rows }, {}, tuning).name;
+const chosen = (traits: Traits, wanted: VariantChoice, rows: number, tuning = {}, options = {}) =>
+  choose_variant(product, traits, wanted, { rows }, options, tuning).name;
 
 describe('which variant runs', () => {
   it('is the first of the family that suits the adapter where nothing was measured', () => {
@@ -44,7 +44,7 @@ describe('which variant runs', () => {
   });
 
   it('is not a measured one that cannot run, or does not exist', () => {
-    expect(chosen(GPU, 'auto', 110, { 'product many': 'tiled_128' })).toBe('tiled');
+    expect(chosen(GPU, 'auto', 500, { 'product many': 'tiled_128' }, { WIDE: false })).toBe('tiled');
     expect(chosen(GPU, 'auto', 500, { 'product many': 'tiled_999' })).toBe('tiled');
     expect(chosen({ subgroup_size: 4, software: false }, 'auto', 500, { 'product many': 'lanes' })).toBe('tiled');
   });
@@ -53,7 +53,8 @@ describe('which variant runs', () => {
     const tuning = { 'product many': 'tiled_128' };
     expect(chosen(GPU, 'tiled', 500, tuning)).toBe('tiled');
     expect(chosen(GPU, 'lanes_8', 500, tuning)).toBe('lanes_8');
-    expect(chosen(GPU, 'tiled_128', 20, tuning)).toBe('tiled');
+    expect(chosen(GPU, 'tiled_128', 20, tuning)).toBe('tiled_128');
+    expect(chosen(GPU, 'tiled_128', 20, tuning, { WIDE: false })).toBe('tiled');
     expect(chosen(GPU, 'matrix', 500, tuning)).toBe('tiled');
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
-import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { FORMATS, round_up, type Variant, type WeightFormat } from '../../kernels/spec.ts';
 import { expert_matmul as reference } from '../reference/expert_matmul.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
 import { expert_slices, random_choices, side_by_side } from '../support/routing.ts';
@@ -31,7 +31,7 @@ const pack_experts = (w: readonly Float32Array[], k: number, cols: number, forma
   return out;
 };
 
-async function check(e: Executor, variant: 'tiled' | 'lanes', c: Case) {
+async function check(e: Executor, variant: Variant['name'], c: Case) {
   const { choices, top_k, experts, cols, a_div, format } = c;
   const k = k_for(format, c.k);
   const slots = choices.length;
@@ -84,7 +84,7 @@ async function check(e: Executor, variant: 'tiled' | 'lanes', c: Case) {
   }
 }
 
-for (const variant of ['tiled', 'lanes'] as const) {
+for (const variant of ['tiled', 'tiled_16', 'tiled_32', 'tiled_64x128', 'lanes'] as const) {
   describe(`expert_matmul ${variant}`, async () => {
     const e = await test_executor(variant);
     const of = (rows: number, top_k: number, experts: number) => ({

@@ -82,7 +82,10 @@ export interface FuzzCase {
 
 export interface FuzzOp {
   readonly name: string;
-  readonly kernels: readonly { readonly name: string; readonly variants: readonly { readonly name: string }[] }[];
+  readonly kernels: readonly {
+    readonly name: string;
+    readonly variants: readonly Pick<Variant, 'name' | 'matrix'>[];
+  }[];
   readonly make: (draw: Draw, variant: Variant['name']) => FuzzCase;
 }
 
@@ -155,11 +158,11 @@ interface Tried {
   readonly made: FuzzCase;
 }
 
-/** The first `SHAPES` different shapes that the seeds lead to. */
-function shapes(op: FuzzOp, variant: Variant['name']): Tried[] {
+/** The first different shapes that the seeds lead to. */
+function shapes(op: FuzzOp, variant: Variant['name'], count: number): Tried[] {
   const seen = new Set<string>();
   const tried: Tried[] = [];
-  for (let seed = hash(`${op.name} ${BASE_SEED}`); tried.length < SHAPES; seed++) {
+  for (let seed = hash(`${op.name} ${BASE_SEED}`); tried.length < count; seed++) {
     const made = op.make(make_draw(seed >>> 0), variant);
     const shape = JSON.stringify(made.launches.map(({ kernel, params, options }) => [kernel.name, params, options]));
     if (seen.has(shape)) continue;
@@ -170,8 +173,8 @@ function shapes(op: FuzzOp, variant: Variant['name']): Tried[] {
 }
 
 /** Runs all shapes, reads everything back at once, and describes each that is wrong in one line. */
-export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name']): Promise<string[]> {
-  const tried = shapes(op, variant);
+export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name'], count = SHAPES): Promise<string[]> {
+  const tried = shapes(op, variant, count);
   const uploaded = tried.map(({ made }) =>
     Object.fromEntries(Object.entries(made.buffers).map(([name, data]) => [name, upload(e, data, name)])),
   );
@@ -223,22 +226,31 @@ function first_difference(got: ArrayLike<number>, want: ArrayLike<number>, toler
   return `[${at}] expected ${want[at]}, found ${got[at]} (${wrong.length} of ${got.length} differ by more than ${tolerance})`;
 }
 
+/** Variants that differ from each other; those for matrix units have a test of their own, which emulates the units. */
+const variant_names = ({ kernels }: FuzzOp): Variant['name'][] => {
+  const several = kernels.filter((kernel) => kernel.variants.length > 1);
+  const variants = (several.length > 0 ? several : kernels).flatMap((kernel) => kernel.variants);
+  return [...new Set(variants.flatMap((v) => (v.matrix ? [] : [v.name])))];
+};
+
 /** Every variant of every operation against the reference, on buffers between guard zones. */
-export function fuzz_tests(title: string, ops: readonly FuzzOp[]): void {
-  describe(`${title}, ${SHAPES} shapes each`, async () => {
-    const open = async (variant: 'tiled' | 'lanes'): Promise<{ e: Executor; zones: Guard }> => {
-      const e = await test_executor(variant);
-      return { e, zones: guard(e, 'nan') };
-    };
-    const on = { tiled: await open('tiled'), lanes: await open('lanes') };
+export function fuzz_tests(
+  title: string,
+  ops: readonly FuzzOp[],
+  executor: (variant: Variant['name']) => Promise<Executor> = test_executor,
+  count = SHAPES,
+): void {
+  describe(`${title}, ${count} shapes each`, async () => {
+    const opened = new Map<string, { e: Executor; zones: Guard }>();
+    for (const variant of new Set(ops.flatMap(variant_names))) {
+      const e = await executor(variant);
+      opened.set(variant, { e, zones: guard(e, 'nan') });
+    }
     for (const op of ops) {
-      const names = op.kernels.some((kernel) => kernel.variants.length > 1)
-        ? (['tiled', 'lanes'] as const)
-        : (['simple'] as const);
-      for (const variant of names) {
+      for (const variant of variant_names(op)) {
         it(`${op.name} ${variant}`, async () => {
-          const { e, zones } = on[variant === 'simple' ? 'tiled' : variant];
-          const faults = await faults_of(e, op, variant);
+          const { e, zones } = opened.get(variant) as { e: Executor; zones: Guard };
+          const faults = await faults_of(e, op, variant, count);
           expect([...faults.slice(0, MOST_LINES), ...(await zones.check())]).toEqual([]);
         });
       }

@@ -1,0 +1,58 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { tune_key } from '../../engine/gpu/pipelines.ts';
+import { Molmoe } from '../../engine/node/load.ts';
+import { TUNED_KERNELS, tune } from '../../engine/tune.ts';
+
+describe('tuning', async () => {
+  const model = await Molmoe.load({ model: 'molmoe-tiny', mode: 'validated', tuning: 'off' });
+  afterAll(() => model.close());
+  const { executor } = model.engine;
+  const steps: number[] = [];
+  const report = await tune(model.engine, {
+    requests: [{ prompt: 'one' }, { prompt: 'A prompt of some more tokens than the first.' }],
+    on_progress: (done, total) => void steps.push(done / total),
+  });
+
+  it('times the variants of a class side by side, and picks what is faster than the default beyond noise', () => {
+    expect(report.classes.length).toBeGreaterThan(3);
+    for (const { key, ms, chosen, default_variant } of report.classes) {
+      const kernel = TUNED_KERNELS.find(({ name }) => key.startsWith(`${name} `));
+      const names = kernel?.variants.map(({ name }) => name as string);
+      expect(names).toEqual(expect.arrayContaining(Object.keys(ms)));
+      expect(Object.values(ms).every((time) => time > 0)).toBe(true);
+      expect(Object.keys(ms)).toContain(default_variant);
+      expect(ms[chosen]).toBeLessThanOrEqual(ms[default_variant] as number);
+      expect(report.choices[key]).toBe(chosen === default_variant ? undefined : chosen);
+    }
+  });
+
+  it('says which variants it gave up and why, and tells how far it is', () => {
+    for (const { reason } of report.left_out) expect(reason).toMatch(/^a request takes .* times as long$/);
+    expect(steps.at(-1)).toBe(1);
+    expect(steps.every((step) => step > 0 && step <= 1)).toBe(true);
+  });
+
+  it('leaves the engine as it was', async () => {
+    const [kernel] = TUNED_KERNELS;
+    const params = { rows: 40, k: 64, cols: 64, true_cols: 64 };
+    expect(kernel && executor.choose(kernel, params, { WEIGHT_FORMAT: 1 }).name).toBe('lanes');
+  });
+
+  it('runs what was chosen, where shapes fall into its class', async () => {
+    const { facts } = model;
+    const matmul = TUNED_KERNELS.find(({ name }) => name === 'matmul');
+    const size = facts.config.d_model;
+    const params = { rows: 30, k: size, cols: 3 * size, true_cols: 3 * size };
+    const key = tune_key(matmul as (typeof TUNED_KERNELS)[number], params, { WEIGHT_FORMAT: 1 });
+    executor.prefer('auto', { [key]: 'tiled_32' });
+    const request = { prompt: 'A prompt of some tokens.', maxNewTokens: 1, timing: 'kernel' } as const;
+    const { timeline } = await model.generate(request).result;
+    executor.prefer('auto', {});
+    const ran = new Set(
+      timeline?.spans
+        .filter(({ first }) => first.kernel.name === 'matmul' && first.params.cols === 3 * size)
+        .map(({ first }) => first.pipeline.variant.name),
+    );
+    expect([...ran]).toEqual(['tiled_32']);
+  });
+});
