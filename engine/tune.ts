@@ -99,6 +99,7 @@ export async function tune(
   } finally {
     executor.prefer(executor.variant, executor.tuning);
   }
+  options.on_progress?.(done, done);
   const classes = [...sums].filter(([, { ms }]) => ms.size > 1).map(([key, times]) => judge(key, times));
   const better = classes.filter((c) => c.chosen !== c.default_variant);
   return { classes, choices: Object.fromEntries(better.map(({ key, chosen }) => [key, chosen])), left_out };
