@@ -105,6 +105,12 @@ export function pack_params(kernel: Kernel, params: Params, into: DataView, offs
   }
 }
 
+function same_options(a: Options, b: Options): boolean {
+  for (const name in a) if (a[name] !== b[name]) return false;
+  for (const name in b) if (!(name in a)) return false;
+  return true;
+}
+
 export interface Pipelines {
   /** Starts compiling on first use; `ready` settles when it can run. */
   readonly get: (kernel: Kernel, options: Options, p: Params) => Pipeline;
@@ -119,6 +125,7 @@ export function make_pipelines(device: Device): Pipelines {
   const layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   let wanted: VariantChoice = 'auto';
   let tuning: Tuning = {};
+  let tuned_kernels: ReadonlySet<string> = new Set();
 
   const layout_of = (kernel: Kernel) => {
     const key = kernel.bindings.map((b) => b.access).join();
@@ -142,20 +149,21 @@ export function make_pipelines(device: Device): Pipelines {
   const choose: Pipelines['choose'] = (kernel, options, p) =>
     choose_variant(kernel, device.traits, wanted, p, options, tuning);
 
-  /** What a dispatch finds without choosing: the choice for a kernel, its options and its class of shapes is made once. */
-  const found = new Map<Kernel, Map<string, Pipeline>>();
+  /** Made for a kernel with some options and a class of shapes; few of each, so looking at all is faster than a key. */
+  const found = new Map<
+    Kernel,
+    { readonly options: Options; readonly shapes: string; readonly pipeline: Pipeline }[]
+  >();
   const get: Pipelines['get'] = (kernel, options, p) => {
-    let of_kernel = found.get(kernel);
-    if (of_kernel === undefined) {
-      of_kernel = new Map();
-      found.set(kernel, of_kernel);
+    let known = found.get(kernel);
+    if (known === undefined) {
+      known = [];
+      found.set(kernel, known);
     }
-    let key = kernel.shape_class?.(p, options) ?? '';
-    for (const name in options) key += `|${name}=${options[name]}`;
-    const known = of_kernel.get(key);
-    if (known !== undefined) return known;
+    const shapes = tuned_kernels.has(kernel.name) ? tune_key(kernel, p, options) : '';
+    for (const one of known) if (one.shapes === shapes && same_options(one.options, options)) return one.pipeline;
     const pipeline = compiled(kernel, options, choose(kernel, options, p));
-    of_kernel.set(key, pipeline);
+    known.push({ options, shapes, pipeline });
     return pipeline;
   };
 
@@ -200,6 +208,7 @@ export function make_pipelines(device: Device): Pipelines {
   const prefer: Pipelines['prefer'] = (choice, measured) => {
     wanted = choice;
     tuning = measured;
+    tuned_kernels = new Set(Object.keys(measured).map((key) => key.split(' ', 1)[0] as string));
     found.clear();
   };
 

@@ -40,15 +40,33 @@ const KEYS = Object.keys(NOTHING) as (keyof Counts)[];
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function make_ledger(): Ledger {
-  const rows = new Map<string, Mutable<LedgerRow>>();
+  const rows: Mutable<LedgerRow>[] = [];
+  /** A kernel's rows of a layer: looking at the few there are is faster than making a key. */
+  const by_kernel = new Map<string, Map<number, Mutable<LedgerRow>[]>>();
+
+  const row_of = ({ kernel, tag }: Dispatch): Mutable<LedgerRow> => {
+    let layers = by_kernel.get(kernel.name);
+    if (layers === undefined) {
+      layers = new Map();
+      by_kernel.set(kernel.name, layers);
+    }
+    let few = layers.get(tag.layer ?? -1);
+    if (few === undefined) {
+      few = [];
+      layers.set(tag.layer ?? -1, few);
+    }
+    for (const row of few) if (row.stage === tag.stage && row.component === tag.component) return row;
+    const { stage, layer, component } = tag;
+    const row = { ...NOTHING, stage, layer, component, kernel: kernel.name };
+    few.push(row);
+    rows.push(row);
+    return row;
+  };
+
   return {
-    record({ kernel, tag, flops, bytes }) {
-      const key = `${tag.stage}|${tag.layer ?? ''}|${tag.component}|${kernel.name}`;
-      let row = rows.get(key);
-      if (row === undefined) {
-        row = { ...NOTHING, stage: tag.stage, layer: tag.layer, component: tag.component, kernel: kernel.name };
-        rows.set(key, row);
-      }
+    record(dispatch) {
+      const { flops, bytes } = dispatch;
+      const row = row_of(dispatch);
       row.dispatches += 1;
       row.flops += flops.useful;
       row.executed_flops += flops.executed;
@@ -58,10 +76,10 @@ export function make_ledger(): Ledger {
       row.written_bytes += bytes.written;
       row.kv_bytes += bytes.kv;
     },
-    rows: () => [...rows.values()],
+    rows: () => [...rows],
     sum(match = () => true) {
       const total: Mutable<Counts> = { ...NOTHING };
-      for (const row of rows.values()) {
+      for (const row of rows) {
         if (match(row)) for (const key of KEYS) total[key] += row[key];
       }
       return total;
