@@ -16,5 +16,5 @@ export function weights(o: Options): string {
   return eight + quantised + (o.WEIGHT_FORMAT === FORMATS.q8 ? q8 : q4);
 }
 
-/** Sixteen rows times eight columns a lane, for the `lanes` products of many rows. */
+/** ROWS, 8 or 16, rows times eight columns a lane, for the `lanes` products of many rows. */
 export const lanes_products = (o: Options): string => products + (is_in_groups(o) ? loop_quantised : loop);

@@ -17,18 +17,31 @@ import lanes from './expert_matmul_lanes.wgsl';
 import tile from './expert_matmul_tile.wgsl';
 import tiled from './expert_matmul_tiled.wgsl';
 
-const LANES_ROWS = 16;
 const TILE = 64;
 
 type Expert = Variant<'cols' | 'max_tiles'>;
 
 /** Slots a tile, where the variant's family does not say it. */
-const TILE_ROWS: Readonly<Record<string, number>> = { lanes: LANES_ROWS, tiled_16: 16, tiled_32: 32, matrix_32: 32 };
+const TILE_ROWS: Readonly<Record<string, number>> = {
+  lanes: 16,
+  lanes_8: 8,
+  tiled_16: 16,
+  tiled_32: 32,
+  matrix_32: 32,
+};
 
 /** Slots that one tile of `moe_tiles` must hold for the variant that will run. */
 export function expert_tile_rows({ name }: Pick<Variant, 'name'>): number {
   return TILE_ROWS[name] ?? TILE;
 }
+
+const lanes_variant = (name: Expert['name']): Expert => ({
+  name,
+  wgsl: (o) => [weights(o), lanes_products(o), lanes],
+  subgroups: true,
+  consts: (_, traits) => ({ LANES: traits.subgroup_size, ROWS: expert_tile_rows({ name }) }),
+  grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],
+});
 
 const half_or_float = (o: Options): boolean => Number(o.WEIGHT_FORMAT) <= FORMATS.bf16;
 
@@ -98,13 +111,8 @@ export const expert_matmul = kernel({
     matrix_variant('matrix', 64, 14 * 1024),
     matrix_variant('matrix_32', 64, 12 * 1024),
     matrix_variant('matrix_64x128', 128, 18 * 1024),
-    {
-      name: 'lanes',
-      wgsl: (o) => [weights(o), lanes_products(o), lanes],
-      subgroups: true,
-      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
-      grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],
-    },
+    lanes_variant('lanes'),
+    lanes_variant('lanes_8'),
   ],
   // Only from what is known before the tiles are sized.
   shape_class: (p, o) =>

@@ -1,4 +1,4 @@
-// One subgroup computes 16 slots of one expert x (8 columns a lane), as matmul_lanes does rows; the slots' rows of `a`
+// One subgroup computes ROWS (16 or 8) slots of one expert x (8 columns a lane), as matmul_lanes does rows; the slots' rows of `a`
 // lie apart, which a gather does not mind.
 struct Params {
   k: u32,
@@ -18,8 +18,6 @@ struct Params {
 @group(0) @binding(4) var<storage, read> lists: array<u32>;
 @group(0) @binding(5) var<storage, read_write> c: array<vec4f>;
 var<immediate> params: Params;
-
-const ROWS = 16u;
 
 // First word in `a` of the row that feeds a slot.
 fn row_of(slot: u32) -> u32 {

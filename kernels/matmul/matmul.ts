@@ -69,10 +69,18 @@ export function linear_bytes(p: LinearDims, o: Options) {
 export const linear_class = (p: LinearDims, o: Options): string =>
   `rows<=${next_power(p.rows, 4)} k${p.k} n${p.cols} ${format_name(o.WEIGHT_FORMAT)}`;
 
-const LANES_ROWS = 16;
 const TILE = 64;
 
 type Linear = Variant<LinearParam>;
+
+const lanes_variant = (name: Linear['name'], ROWS: number): Linear => ({
+  name,
+  wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
+  subgroups: true,
+  consts: (_, traits) => ({ LANES: traits.subgroup_size, ROWS }),
+  grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, ROWS), 1],
+  executed: (p, _, traits) => 2 * round_up(p.rows, ROWS) * round_up(p.cols, 8 * traits.subgroup_size) * p.k,
+});
 
 /** `rows` x `cols` outputs a workgroup, slices of `slice` along k. */
 const in_tiles = (rows: number, cols: number, slice: number): Pick<Linear, 'grid' | 'executed'> => ({
@@ -118,14 +126,8 @@ export const matmul = kernel({
     register_variant('tiled_packed', 128, 128, 16, true),
     matrix_variant('matrix', 128, 4, 28 * 1024),
     matrix_variant('matrix_64', 64, 2, 14 * 1024),
-    {
-      name: 'lanes',
-      wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
-      subgroups: true,
-      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
-      grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, LANES_ROWS), 1],
-      executed: (p, _, traits) => 2 * round_up(p.rows, LANES_ROWS) * round_up(p.cols, 8 * traits.subgroup_size) * p.k,
-    },
+    lanes_variant('lanes', 16),
+    lanes_variant('lanes_8', 8),
   ],
   shape_class: linear_class,
   flops: linear_flops,

@@ -1,4 +1,4 @@
-// One subgroup computes 16 rows x (8 columns a lane). Lanes own columns; `a` is read once for eight rows by one gather (a
+// One subgroup computes ROWS (16 or 8) rows x (8 columns a lane). Lanes own columns; `a` is read once for eight rows by one gather (a
 // lane a row) and handed round, which software adapters do for nearly nothing. Two steps along k a turn: the loop must
 // fit into what a core keeps of decoded instructions (more rows or four steps run at five sixths of the speed). Loops of
 // eight unroll, which keeps their arrays in registers.
@@ -18,8 +18,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 var<immediate> params: Params;
-
-const ROWS = 16u;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
