@@ -40,7 +40,8 @@ const lanes_variant = (name: Expert['name']): Expert => ({
   wgsl: (o) => [weights(o), lanes_products(o), lanes],
   subgroups: true,
   consts: (_, traits) => ({ LANES: traits.subgroup_size, ROWS: expert_tile_rows({ name }) }),
-  grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), p.max_tiles, 1],
+  // Tiles first: those of one expert follow each other over the same strip of its weights, which stays in the cache.
+  grid: (p, _, traits) => [p.max_tiles, ceil_div(p.cols, 8 * traits.subgroup_size), 1],
 });
 
 const half_or_float = (o: Options): boolean => Number(o.WEIGHT_FORMAT) <= FORMATS.bf16;

@@ -26,7 +26,7 @@ fn row_of(slot: u32) -> u32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
-  let tile = tiles[workgroup.y];
+  let tile = tiles[workgroup.x];
   // Tiles of other slices run no rounds and store nothing: an early return triples the compile time.
   let mine = tile.x - params.expert0 < params.expert_count;
   let expert = select(params.expert0, tile.x, mine);
@@ -34,7 +34,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let rows = select(0u, min(ROWS, counts[expert] - tile.y), mine);
   let last = max(rows, 1u) - 1u;
   let groups = (params.cols + 7u) / 8u;
-  let group = workgroup.x * LANES + local.x;
+  let group = workgroup.y * LANES + local.x;
   let g = min(group, groups - 1u); // surplus lanes repeat the last group and store nothing
   let w = (expert - params.expert0) * matrix_lines(params.k) * groups + g;
   let lane = local.x % 8u;
