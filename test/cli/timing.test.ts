@@ -52,7 +52,7 @@ it('--trace writes every dispatch on the GPU track and every stage on the host t
 
 it('a trace of more than 10,000 events keeps to the format: no negative time, no overlap within a track', async () => {
   const file = join(folder, 'long.json');
-  const { code } = await cli([...tiny, '--max-new-tokens', '160', '--trace', file, '--json']);
+  const { code } = await cli([...tiny, '--max-new-tokens', '230', '--trace', file, '--json']);
   expect(code).toBe(0);
   const trace = JSON.parse(readFileSync(file, 'utf8'));
   expect(Object.keys(trace)).toEqual(['traceEvents']);

@@ -1,4 +1,4 @@
-import { Float16Array as F16 } from '@petamoriken/float16';
+import { f16round, setFloat16 } from '@petamoriken/float16';
 
 const GROUP = 32;
 
@@ -9,7 +9,11 @@ export interface Quantised {
   readonly values: Float32Array;
 }
 
-const f16_bits = (x: number): number => new Uint16Array(new F16([x]).buffer)[0] as number;
+const scratch = new DataView(new ArrayBuffer(2));
+export function f16_bits(x: number): number {
+  setFloat16(scratch, 0, x, true);
+  return scratch.getUint16(0, true);
+}
 
 /**
  * [k][cols], k a multiple of 32. Of 32 values of a column the one of largest magnitude is kept as f16 (q8: its magnitude),
@@ -31,7 +35,7 @@ export function quantise(matrix: ArrayLike<number>, k: number, cols: number, for
     for (let k0 = 0; k0 < k; k0 += GROUP) {
       const column_of = Array.from({ length: GROUP }, (_, i) => Math.fround(matrix[(k0 + i) * cols + col] as number));
       const largest = column_of.reduce((found, x) => (Math.abs(x) > Math.abs(found) ? x : found), 0);
-      const kept = new F16([format === 'q8' ? Math.abs(largest) : largest])[0] as number;
+      const kept = f16round(format === 'q8' ? Math.abs(largest) : largest);
       const steps = kept === 0 ? 0 : Math.fround(extreme / kept);
       const unit = Math.fround(kept * Math.fround(1 / extreme));
       const start = (k0 / GROUP) * group_words;

@@ -1,8 +1,8 @@
-import { Float16Array as F16 } from '@petamoriken/float16';
+import { f16round } from '@petamoriken/float16';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { FORMATS, is_quantised, QUANT_GROUP, round_up, type WeightFormat } from '../../kernels/spec.ts';
-import { quantise } from '../reference/quantise.ts';
+import { f16_bits, quantise } from '../reference/quantise.ts';
 import { upload } from './gpu.ts';
 
 const bf16_bits = (x: number): number => {
@@ -18,7 +18,7 @@ export function stored(matrix: Float32Array, k: number, cols: number, format: We
 
 function stored_value(x: number, format: PlainFormat): number {
   if (format === 'f32') return Math.fround(x);
-  if (format === 'f16') return new F16([x])[0] as number;
+  if (format === 'f16') return f16round(x);
   return new Float32Array(new Uint32Array([bf16_bits(x) << 16]).buffer)[0] as number;
 }
 
@@ -35,7 +35,7 @@ export function packed_words(matrix: ArrayLike<number>, k: number, cols: number,
   for (let i = 0; i < k; i++) {
     for (let j = 0; j < cols; j++) {
       const x = matrix[i * cols + j] as number;
-      halves[i * wide + j] = format === 'bf16' ? bf16_bits(x) : (new Uint16Array(new F16([x]).buffer)[0] as number);
+      halves[i * wide + j] = format === 'bf16' ? bf16_bits(x) : f16_bits(x);
     }
   }
   return new Uint32Array(halves.buffer);
