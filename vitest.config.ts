@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { vite_bundle } from './tools/inline_bundle.mjs';
 
@@ -10,9 +12,13 @@ const wgsl = {
   },
 };
 
+/** Tests that move the cache folder leave the driver's compiled shaders where they are: compiling is most of a cold start. */
+const { MESA_SHADER_CACHE_DIR = join(homedir(), '.cache') } = process.env;
+
 export default defineConfig({
   plugins: [wgsl, vite_bundle],
   test: {
+    env: { MESA_SHADER_CACHE_DIR },
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
