@@ -2,7 +2,7 @@ import type { VariantChoice } from '../engine/gpu/pipelines.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { matmul } from '../kernels/matmul/matmul.ts';
 import { matvec } from '../kernels/matvec/matvec.ts';
-import { FORMATS, type Kernel } from '../kernels/spec.ts';
+import { FORMATS, type Kernel, row_stride } from '../kernels/spec.ts';
 import type { Bench } from './main.ts';
 
 const SHAPES = [
@@ -20,7 +20,7 @@ export async function bench_matmul({ say }: Bench) {
     const { executor } = await open_executor({ variant, hush: true });
     const { create, destroy } = executor.buffers;
     for (const [m, k, n] of SHAPES) {
-      const a = create('a', 4 * m * k, 'activations');
+      const a = create('a', 4 * m * row_stride(k), 'activations');
       const weights = create('weights', 2 * k * n, 'weights');
       const c = create('c', 4 * m * n, 'activations');
       const kernel = m === 1 ? matvec : matmul;
@@ -30,7 +30,7 @@ export async function bench_matmul({ say }: Bench) {
         k,
         cols: n,
         true_cols: n,
-        a_stride: k,
+        a_stride: row_stride(k),
         c_stride: n,
         col0: 0,
         a_row0: 0,

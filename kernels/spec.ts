@@ -149,4 +149,12 @@ export function next_power(count: number, base: number): number {
 export const ceil_div = (a: number, b: number): number => Math.ceil(a / b);
 export const round_up = (a: number, b: number): number => Math.ceil(a / b) * b;
 
+const LINE = 16; // values of f32 in a cache line
+
+/**
+ * Values from one row of an activation to the next: an odd number of cache lines. With the power of two that most widths
+ * are, the rows that a product reads side by side would crowd into a few sets of a software adapter's cache.
+ */
+export const row_stride = (cols: number): number => LINE * (ceil_div(cols, LINE) | 1);
+
 export const NO_BYTES: Bytes = { weights: 0, read: 0, written: 0, kv: 0 };

@@ -5,7 +5,7 @@ import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
-import { FORMATS, type Kernel } from '../../kernels/spec.ts';
+import { FORMATS, type Kernel, row_stride } from '../../kernels/spec.ts';
 import { expert_down as down_reference } from '../../test/reference/expert_matvec.ts';
 import { matmul as linear_reference, silu } from '../../test/reference/matmul.ts';
 import { moe_combine as combine_reference } from '../../test/reference/moe_combine.ts';
@@ -112,8 +112,9 @@ export function grouped(rows: number, size: Experts, setting: Setting, part: 'ga
   const most = max_tiles(rows, top_k, experts, tile_rows);
   const slices = slices_of(experts, k * cols, setting);
   const a = pattern(1);
+  const a_stride = row_stride(k);
   const numbers = {
-    ...{ k, cols, a_stride: k, c_stride: cols, list_stride: rows, a_div, a_row0: 0, max_tiles: most },
+    ...{ k, cols, a_stride, c_stride: cols, list_stride: rows, a_div, a_row0: 0, max_tiles: most },
     ...{ most_pairs: slots, expert_count_total: experts, flop_k: k, flop_cols: cols },
   };
   return {
@@ -131,7 +132,7 @@ export function grouped(rows: number, size: Experts, setting: Setting, part: 'ga
       for (const [expert, list] of listed.entries()) lists.set(list, expert * rows);
       const counts = Uint32Array.from(listed, (list) => list.length);
       return {
-        a: a.f32((slots / a_div) * k),
+        a: a.f32((slots / a_div) * a_stride),
         ...{ counts, lists, tiles: Uint32Array.from(tiles_reference([...counts], tile_rows, most)) },
         c: new Float32Array(slots * cols),
         ...weight_buffers(slices, k * cols),
@@ -140,7 +141,7 @@ export function grouped(rows: number, size: Experts, setting: Setting, part: 'ga
     want: () => {
       const [some_slots, some_cols] = [spread(slots, 12), spread(cols, 17)];
       const values = some_slots.flatMap((slot) => [
-        ...times(taken(a, [Math.floor(slot / a_div)], range(k), k), choices[slot] as number, k, cols, some_cols),
+        ...times(taken(a, [Math.floor(slot / a_div)], range(k), a_stride), choices[slot] as number, k, cols, some_cols),
       ]);
       return [{ buffer: 'c', at: places(some_slots, some_cols, cols), values }];
     },

@@ -7,7 +7,7 @@ import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
 import { pack_matrix, pack_rows, SOURCES } from '../../kernels/pack/pack.ts';
-import { bytes_per_weight, FORMATS, type Kernel, round_up } from '../../kernels/spec.ts';
+import { bytes_per_weight, FORMATS, type Kernel, round_up, row_stride } from '../../kernels/spec.ts';
 import { matmul as product_reference } from '../../test/reference/matmul.ts';
 import { type KernelCase, launch, type Maker, pattern, places, range, spread, taken } from './case.ts';
 
@@ -49,7 +49,8 @@ export function linear({
     const col0 = i * width;
     return { name: `weights ${i}`, col0, cols: Math.min(width, cols - col0), wide: Math.min(width, wide - col0) };
   });
-  const numbers = { rows, k, a_stride: k, c_stride: wide, a_row0: 0, c_row0: 0, epilogue };
+  const a_stride = row_stride(k); // as the engine lays activations out
+  const numbers = { rows, k, a_stride, c_stride: wide, a_row0: 0, c_row0: 0, epilogue };
   return {
     kernel,
     stage,
@@ -63,7 +64,7 @@ export function linear({
       ),
     ),
     buffers: () => ({
-      a: a.f32(rows * k),
+      a: a.f32(rows * a_stride),
       ...Object.fromEntries(
         slices.map((slice) => [slice.name, weights.stored(k * slice.wide, dtype_of(format), slice.col0 * k)]),
       ),
@@ -77,7 +78,7 @@ export function linear({
         const some_cols = spread(slice.cols, 17);
         const in_output = some_cols.map((col) => slice.col0 + col);
         const values = product_reference(
-          taken(a, some_rows, range(k), k),
+          taken(a, some_rows, range(k), a_stride),
           taken(weights, range(k), some_cols, slice.wide, slice.col0 * k),
           {
             ...{ rows: some_rows.length, k, cols: some_cols.length, activation: Math.max(0, activation) },

@@ -9,7 +9,15 @@ import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
-import { ceil_div, FORMATS, type Kernel, type Options, type Params, type Variant } from '../../kernels/spec.ts';
+import {
+  ceil_div,
+  FORMATS,
+  type Kernel,
+  type Options,
+  type Params,
+  row_stride,
+  type Variant,
+} from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import type { Bench } from '../main.ts';
 import attention_naive from './attention_naive.wgsl';
@@ -105,8 +113,15 @@ async function climb(executor: Executor, { name, flops, result_bytes, open }: La
   }
 }
 
-function noise(executor: Executor, label: string, values: number): Buffer {
-  const data = Float32Array.from({ length: values }, (_, i) => ((i * 7919) % 1999) / 1999 - 0.5);
+const noise = (executor: Executor, label: string, values: number): Buffer =>
+  noise_rows(executor, label, 1, values, values);
+
+/** The same values whatever the stride. */
+function noise_rows(executor: Executor, label: string, rows: number, cols: number, stride: number): Buffer {
+  const data = new Float32Array(rows * stride);
+  for (let i = 0; i < rows * cols; i++) {
+    data[Math.floor(i / cols) * stride + (i % cols)] = ((i * 7919) % 1999) / 1999 - 0.5;
+  }
   const buffer = executor.buffers.create(label, data.byteLength, 'activations');
   executor.write(buffer, 0, data);
   return buffer;
@@ -160,10 +175,13 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
         weights: half_noise(executor, 'weights', k * cols),
         c: executor.buffers.create('c', 4 * rows * cols, 'activations'),
       };
+      const a_stride = row_stride(k);
+      const spaced = { ...buffers, a: noise_rows(executor, 'spaced a', rows, k, a_stride) };
       const step = (name: string, kernel: Kernel, variant: Variant['name'], needs_lanes = false): Step => ({
         ...{ name, variant, needs_lanes },
         record: (e) => e.dispatch(kernel, buffers, params, F16, TAG),
       });
+      const lanes = step('sixteen rows, two steps along k a turn (lanes)', product, 'lanes', true);
       return {
         result: buffers.c,
         steps: [
@@ -172,7 +190,12 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
           step('and four rows: a load serves 32 products', eight('matmul_four_rows', 4), 'simple'),
           step('64x64 tile in workgroup memory (tiled)', product, 'tiled'),
           step('lanes own columns, eight rows are handed round', shared, 'simple', true),
-          step('sixteen rows, two steps along k a turn (lanes)', product, 'lanes', true),
+          lanes,
+          {
+            ...lanes,
+            name: 'rows of a an odd number of cache lines apart',
+            record: (e) => e.dispatch(product, spaced, { ...params, a_stride }, F16, TAG),
+          },
         ],
       };
     },

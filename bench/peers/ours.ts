@@ -8,7 +8,7 @@ import { matvec } from '../../kernels/matvec/matvec.ts';
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
 import { layer_norm, rms_norm } from '../../kernels/norm/norm.ts';
-import { ceil_div, FORMATS, type Kernel, type Options, type Params, round_up } from '../../kernels/spec.ts';
+import { ceil_div, FORMATS, type Kernel, type Options, type Params, round_up, row_stride } from '../../kernels/spec.ts';
 import { type Case, type Contender, EPS, type Inputs, type Runner } from './cases.ts';
 import { DTYPE_BYTES, type Dtype } from './onnx.ts';
 
@@ -41,7 +41,8 @@ export async function open_ours(variant: VariantChoice): Promise<Engine> {
     const weights = inputs.weights as Float32Array;
     const count = ceil_div(c.k * c.cols * DTYPE_BYTES[dtype], device.max_binding_bytes);
     const width = round_up(ceil_div(c.cols, count), 128);
-    const a = upload('a', inputs.a as Float32Array);
+    const a_stride = row_stride(c.k); // the engine's own layout: its kernels write rows so
+    const a = upload('a', spaced(inputs.a as Float32Array, c.rows, c.k, a_stride));
     return Array.from({ length: ceil_div(c.cols, width) }, (_, slice) => {
       const col0 = slice * width;
       const cols = Math.min(width, c.cols - col0);
@@ -56,7 +57,7 @@ export async function open_ours(variant: VariantChoice): Promise<Engine> {
           k: c.k,
           cols,
           true_cols: cols,
-          a_stride: c.k,
+          a_stride,
           c_stride: c.cols,
           col0,
           a_row0: 0,
@@ -157,6 +158,13 @@ export async function open_ours(variant: VariantChoice): Promise<Engine> {
 export function output_values(c: Case): number {
   if (c.kind === 'attention') return c.rows * c.heads * c.head_dim;
   return c.rows * (c.kind === 'route' ? c.k : c.cols);
+}
+
+/** Rows `stride` values apart. */
+function spaced(matrix: Float32Array, rows: number, cols: number, stride: number): Float32Array {
+  const out = new Float32Array(rows * stride);
+  for (let row = 0; row < rows; row++) out.set(matrix.subarray(row * cols, (row + 1) * cols), row * stride);
+  return out;
 }
 
 function columns(matrix: Float32Array, width: number, col0: number, cols: number): Float32Array {

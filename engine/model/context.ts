@@ -2,7 +2,7 @@ import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
 import { rms_norm } from '../../kernels/norm/norm.ts';
 import { norm_matvec } from '../../kernels/norm_matvec/norm_matvec.ts';
-import { FORMATS, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { FORMATS, round_up, row_stride, type WeightFormat } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
 import type { ModelConfig } from './config.ts';
@@ -43,9 +43,9 @@ export async function submit_part(ctx: Context, signal: AbortSignal | undefined)
   await (ctx.executor.device.traits.software ? ctx.executor.finish() : ctx.executor.flush());
 }
 
-/** An activation buffer of [rows, cols padded to 8]. */
+/** An activation buffer of [rows, cols and some]. */
 export function activation(ctx: Context, label: string, rows: number, cols: number): View {
-  const stride = padded(cols);
+  const stride = row_stride(cols);
   return { buffer: ctx.executor.buffers.create(label, 4 * rows * stride, 'activations'), rows, cols, stride };
 }
 

@@ -11,6 +11,7 @@ import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
 import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
 import { sample } from '../../kernels/sample/sample.ts';
+import { row_stride } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
 import {
@@ -58,7 +59,7 @@ export interface DecoderWork {
 export function chunk_rows(ctx: Context, rows: number): number {
   return Math.max(
     1,
-    Math.min(rows, Math.floor(ctx.executor.device.max_binding_bytes / (12 * ctx.config.d_model + 128))),
+    Math.min(rows, Math.floor(ctx.executor.device.max_binding_bytes / (4 * row_stride(3 * ctx.config.d_model)))),
   );
 }
 

@@ -1,3 +1,4 @@
+import { row_stride } from '../../kernels/spec.ts';
 import { UsageError } from '../errors.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Context } from './context.ts';
@@ -18,7 +19,7 @@ export interface Sequences {
   readonly tokens: Buffer; // [prompt_rows + steps * count] u32 ids; argmax writes the later ones
   readonly table: Buffer; // [same] (sequence, position)
   readonly rope: Buffer; // [capacity, head_dim / 2] (cos, sin)
-  /** One pair a block, none where it is skipped: [count * capacity, d_model] f32, keys after norm and rotation. */
+  /** One pair a block, none where it is skipped: [count * capacity, kv_stride] f32, keys after norm and rotation. */
   readonly kv: readonly ({ readonly k: Buffer; readonly v: Buffer } | undefined)[];
   readonly kv_stride: number;
 }
@@ -45,7 +46,7 @@ export async function open_sequences(
   const prompt_rows = lengths.reduce((sum, length) => sum + length, 0);
   const rows = prompt_rows + steps * prompts.length;
   const capacity = Math.max(...lengths) + steps;
-  const stride = Math.ceil(config.d_model / 8) * 8;
+  const stride = row_stride(config.d_model);
   const pairs = config.head_dim / 2;
   const { create } = executor.buffers;
 

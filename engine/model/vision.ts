@@ -2,6 +2,7 @@ import { attention } from '../../kernels/attention/attention.ts';
 import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
 import { layer_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
+import { row_stride } from '../../kernels/spec.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
 import { activation, type Context, linear, padded, release, submit_part, type View } from './context.ts';
@@ -36,7 +37,7 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
         return made.at(-1) as View;
       };
       const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(PATCH_VALUES));
-      const per_crop = 4 * config.vit.positions * widest;
+      const per_crop = 4 * config.vit.positions * row_stride(widest);
       const batch = Math.max(1, Math.min(crops.count, Math.floor(executor.device.max_binding_bytes / per_crop)));
       const rows = batch * config.vit.positions;
       return {
