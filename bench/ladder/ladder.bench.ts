@@ -17,6 +17,7 @@ import {
   type Params,
   row_stride,
   type Variant,
+  wgsl_files,
 } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import type { Bench } from '../main.ts';
@@ -43,6 +44,8 @@ interface Step {
   /** Which variants of the engine's own kernels run. */
   readonly variant: Variant['name'];
   readonly needs_lanes?: boolean;
+  /** Leaves work out to show what it costs: its result is nothing, and is not compared. */
+  readonly lacks?: true;
   readonly record: (executor: Executor) => void;
 }
 
@@ -69,7 +72,7 @@ export async function bench_ladder({ say, quick, filter }: Bench) {
       for (const row of await climb(executor, ladder)) {
         rows.push(row);
         say(
-          `${row.step.padEnd(58)} ${row.ms.toFixed(2).padStart(9)} ms ${row.gflops.toFixed(1).padStart(8)} GFLOP/s  off by ${row.off.toExponential(1)}`,
+          `${row.step.padEnd(58)} ${row.ms.toFixed(2).padStart(9)} ms ${row.gflops.toFixed(1).padStart(8)} GFLOP/s  ${row.off === null ? 'lacks a part' : `off by ${row.off.toExponential(1)}`}`,
         );
       }
     }
@@ -85,7 +88,7 @@ async function climb(executor: Executor, { name, flops, result_bytes, open }: La
   const able = steps.filter((step) => !step.needs_lanes || executor.device.traits.subgroup_size >= 8);
   const timeline = await start_timeline(executor, 'kernel');
   try {
-    const done: { step: string; ms: number; samples_ms: number[]; values: Float32Array }[] = [];
+    const done: { step: string; lacks?: true; ms: number; samples_ms: number[]; values: Float32Array }[] = [];
     for (const step of able) {
       executor.prefer(step.variant, {});
       const run = async () => {
@@ -97,14 +100,16 @@ async function climb(executor: Executor, { name, flops, result_bytes, open }: La
       const samples_ms = [await run()];
       while (samples_ms.length < RUNS && (samples_ms[0] as number) < SLOW_MS) samples_ms.push(await run());
       const values = new Float32Array(await executor.read(result, 0, result_bytes));
-      done.push({ step: step.name, ms: Math.min(...samples_ms), samples_ms, values });
+      done.push({ step: step.name, lacks: step.lacks, ms: Math.min(...samples_ms), samples_ms, values });
     }
-    const best = (done[done.length - 1] as (typeof done)[number]).values;
+    const best = (done.findLast(({ lacks }) => !lacks) as (typeof done)[number]).values;
     const most = best.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
-    return done.map(({ values, ...row }) => {
+    return done.map(({ values, lacks, ...row }) => {
+      const gflops = flops / row.ms / 1e6;
+      if (lacks) return { ladder: name, ...row, gflops, off: null };
       const off = values.reduce((m, x, i) => Math.max(m, Math.abs(x - (best[i] as number))), 0) / most;
       if (!(off <= TOLERANCE)) throw new Error(`${name}: ${row.step}: off by ${off}`);
-      return { ladder: name, ...row, gflops: flops / row.ms / 1e6, off };
+      return { ladder: name, ...row, gflops, off };
     });
   } finally {
     timeline.close();
@@ -141,6 +146,33 @@ function half_noise(executor: Executor, label: string, values: number): Buffer {
 /** The engine's kernel with one variant of the ladder's own. */
 function step_kernel(kernel: Kernel, name: string, own: Omit<Variant, 'name'>): Kernel {
   return { ...kernel, name, shape_class: undefined, variants: [{ name: 'simple', ...own }] };
+}
+
+/** Loads in the loop of `lanes` matmul, and what costs nothing in their place. */
+const NO_WEIGHTS = {
+  'weight8(first + 2u * k * groups)': 'Eight(vec4f(f32(first + k)), vec4f(f32(first - k)))',
+  'weight8(first + (2u * k + 1u) * groups)': 'Eight(vec4f(f32(first + 2u * k)), vec4f(f32(first - 2u * k)))',
+};
+const NO_A = {
+  'a[r0 + k]': 'vec2f(f32(r0 + k), f32(r0 ^ k))',
+  'a[r1 + k]': 'vec2f(f32(r1 + k), f32(r1 ^ k))',
+};
+
+/** `lanes` matmul with parts of its text replaced. */
+function without(name: string, parts: Readonly<Record<string, string>>): Kernel {
+  const { name: _, ...lanes } = matmul.variants.find(({ name }) => name === 'lanes') as Variant;
+  const cut = (text: string): string =>
+    Object.entries(parts).reduce((left, [load, instead]) => left.replace(load, instead), text);
+  return step_kernel(matmul as unknown as Kernel, name, {
+    ...lanes,
+    wgsl: (o) => {
+      const files = wgsl_files(lanes, o);
+      for (const load in parts) {
+        if (!files.some((text) => text.includes(load))) throw new Error(`matmul's loop has no ${load} any more`);
+      }
+      return files.map(cut);
+    },
+  });
 }
 
 function matmul_ladder(rows: number, k: number, cols: number): Ladder {
@@ -196,6 +228,16 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
             name: 'rows of a an odd number of cache lines apart',
             record: (e) => e.dispatch(product, spaced, { ...params, a_stride }, F16, TAG),
           },
+          ...[
+            without('no loads of weights', NO_WEIGHTS),
+            without('no loads of a', NO_A),
+            without('no loads', { ...NO_WEIGHTS, ...NO_A }),
+          ].map(
+            (kernel): Step => ({
+              ...{ name: kernel.name, variant: 'simple', needs_lanes: true, lacks: true },
+              record: (e) => e.dispatch(kernel, spaced, { ...params, a_stride }, F16, TAG),
+            }),
+          ),
         ],
       };
     },

@@ -150,6 +150,8 @@ export interface Contender {
   readonly version: string;
   readonly adapter: string;
   readonly note: string;
+  /** It has no halves: where the engine keeps f16 weights, it keeps the same values as f32. */
+  readonly only_f32?: true;
   /** Whether there is anything to compare; `open` throws with the reason where it does not run after all. */
   readonly offers: (c: Case, dtype: Dtype) => boolean;
   readonly open: (c: Case, inputs: Inputs, dtype: Dtype) => Promise<Runner>;

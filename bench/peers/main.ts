@@ -149,13 +149,14 @@ async function compare(c: Case, dtype: Dtype, ours: Contender, peers: readonly C
   }
   const [first, ...others] = timed.map(({ repeats, samples_ms, contender }): Samples => {
     const median_ms = median(samples_ms);
-    const speed = rate(c, median_ms, dtype, contender === ours);
+    const speed = rate(c, median_ms, contender.only_f32 ? 'f32' : dtype, contender === ours);
     return { best_ms: Math.min(...samples_ms), median_ms, repeats, samples_ms, rate: speed };
   });
   for (const [i, theirs] of others.entries()) {
     const { contender, difference: off } = timed[i + 1] as Timed;
     const ratio = theirs.median_ms / (first as Samples).median_ms;
-    rows.push({ ...head, peer: contender.name, ours: first, theirs, ratio, difference: off });
+    const peer = contender.only_f32 && dtype === 'f16' ? `${contender.name}, f32` : contender.name;
+    rows.push({ ...head, peer, ours: first, theirs, ratio, difference: off });
   }
   for (const { runner } of timed) await runner.close();
   return rows;
@@ -220,7 +221,7 @@ for (const { name, version, adapter, note } of [ours, ...peers]) say(`${name} ${
 for (const { peer, reason } of missing) say(`${peer}: not compared: ${reason}`);
 for (const line of [
   'values: how inputs and weights are stored. At f16 the engine keeps activations and sums in f32, onnxruntime computes in',
-  'halves; attention, norms and routing are f32 in the engine, and so here. (composed) and tfjs: several operations where',
+  'halves, and a peer marked f32 has no halves and keeps the same values as f32; attention, norms and routing are f32 in the engine, and so here. (composed) and tfjs: several operations where',
   'there is no fused one. A result that differs from ours is told and not timed. Times: one operation, from handing over a',
   'run of several to knowing it is finished. Rates: what the mathematics needs, each operand once. peer/ours: medians;',
   'above 1 the engine is faster.',

@@ -11,8 +11,9 @@ interface Compared {
 
 type Limits = Readonly<Pick<Target, 'least' | 'goal'>>;
 
-/** By operation; products by peer too. How many times as long the peer is to take. */
-function limits_of({ op, shape, peer }: Compared): Limits {
+/** By operation; products by peer too, with f16 weights. How many times as long the peer is to take. */
+function limits_of({ op, shape, dtype, peer }: Compared): Limits {
+  if (op.startsWith('mat') && dtype !== 'f16') return {};
   if (op === 'matmul') return { least: peer.startsWith('tfjs') ? 10 : 6, goal: 10 };
   if (op === 'matvec') return { least: 15, goal: 25 };
   if (op === 'attention' && shape.startsWith('577')) return { least: 1.4, goal: 2.5 };

@@ -5,6 +5,9 @@ import { open_adapter } from '../../engine/node/gpu.ts';
 import { type Case, type Contender, causal_mask, EPS, type Inputs, type Runner } from './cases.ts';
 import { version_of } from './version.ts';
 
+/** A vocabulary in f32 is more than a software adapter binds. */
+const LARGEST_BYTES = 2 ** 27;
+
 /**
  * TensorFlow.js on the engine's own Dawn with the engine's own toggles. On a software adapter twice: as its API waits, and
  * sleeping between looks as the engine does.
@@ -58,7 +61,8 @@ function contender(adapter: string, nap: boolean): Contender {
     version: version_of('@tensorflow/tfjs-backend-webgpu'),
     adapter,
     note: `waits for tensor.data() of four values${nap ? ', sleeping 1 ms between looks as the engine does' : ', which the event loop polls without rest'}`,
-    offers: (_, dtype) => dtype === 'f32',
+    only_f32: true,
+    offers: (c, dtype) => dtype === 'f32' || (c.kind === 'linear' && 4 * c.k * c.cols <= LARGEST_BYTES),
     open,
   };
 }

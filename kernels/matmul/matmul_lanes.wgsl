@@ -1,6 +1,6 @@
 // One subgroup computes ROWS (16 or 8) rows x (8 columns a lane). Lanes own columns; `a` is read once for eight rows by one gather (a
 // lane a row) and handed round, which software adapters do for nearly nothing. Two steps along k a turn: the loop must
-// fit into what a core keeps of decoded instructions (more rows or four steps run at five sixths of the speed). Loops of
+// fit into what a core keeps of decoded instructions (more rows or four steps run at seven tenths of the speed). Loops of
 // eight unroll, which keeps their arrays in registers.
 struct Params {
   rows: u32,
