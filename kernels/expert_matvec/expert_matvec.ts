@@ -18,7 +18,10 @@ import gate_up_tiled from './gate_up_tiled.wgsl';
 /** Column-eights a tiled workgroup owns; the other threads of its 256 split k. Few, so that one token fills a GPU. */
 const EIGHTS = 4;
 
-/** h[slot] = silu(a * gate) * (a * up) for the slots of this slice; other slots stay as they are. */
+/**
+ * h[slot] = silu(a * gate) * (a * up) for the slots of this slice; other slots stay as they are. Slots come first in the
+ * grid: those of other slices leave at once, and a software adapter gives each thread one stretch of workgroups.
+ */
 export const expert_gate_up = kernel({
   name: 'expert_gate_up',
   bindings: [
@@ -44,12 +47,12 @@ export const expert_gate_up = kernel({
       name: 'tiled',
       wgsl: (o) => [weights(o), input4, slices_sum(o), gate_up_tiled],
       consts: () => ({ EIGHTS }),
-      grid: (p) => [ceil_div(p.hidden, 8 * EIGHTS), p.rows * p.top_k, 1],
+      grid: (p) => [p.rows * p.top_k, ceil_div(p.hidden, 8 * EIGHTS), 1],
     },
     {
       name: 'lanes',
       wgsl: (o) => [weights(o), input, lanes_sum(o), gate_up_lanes],
-      grid: (p) => [ceil_div(p.hidden, LANES_COLS), p.rows * p.top_k, 1],
+      grid: (p) => [p.rows * p.top_k, ceil_div(p.hidden, LANES_COLS), 1],
     },
   ],
   flops: (p) => ({ useful: 2 * p.pairs_counted * p.k * 2 * p.hidden, other: 5 * p.pairs_counted * p.hidden }),

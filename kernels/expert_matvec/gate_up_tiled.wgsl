@@ -18,13 +18,13 @@ var<immediate> params: Params;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) workgroup: vec3u) {
-  let slot = workgroup.y;
+  let slot = workgroup.x;
   let expert = experts[slot] - params.expert0;
   if (expert >= params.expert_count) {
     return;
   }
   let eights = (params.hidden + 7u) / 8u;
-  let eight = workgroup.x * EIGHTS + thread % EIGHTS;
+  let eight = workgroup.y * EIGHTS + thread % EIGHTS;
   let x0 = (params.a_row0 + slot / params.top_k) * (params.a_stride / 4u);
   let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, eights - 1u); // surplus threads repeat the last eight
   let slice = thread / EIGHTS;
