@@ -5,10 +5,13 @@ import type { TokenCounts } from '../engine/molmoe.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
 import type { Bench } from './main.ts';
 
-/** One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. */
+/**
+ * One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. Run a few
+ * times once compiled, since a shared host takes its cores away for seconds at a time.
+ */
 const REQUESTS = {
-  'molmoe-mini': { width: 1008, height: 784, text_tokens: 18, new_tokens: 16 },
-  'molmoe-1b': { width: 336, height: 336, text_tokens: 18, new_tokens: 8 },
+  'molmoe-mini': { width: 1008, height: 784, text_tokens: 18, new_tokens: 16, warm_runs: 5 },
+  'molmoe-1b': { width: 336, height: 336, text_tokens: 18, new_tokens: 8, warm_runs: 2 },
 } as const;
 
 export interface RequestResult {
@@ -26,8 +29,11 @@ export interface RequestResult {
   readonly gpu_bytes: number;
 }
 
-export async function bench_request({ say, dtype }: Bench, preset: keyof typeof REQUESTS): Promise<RequestResult> {
-  const { width, height, text_tokens, new_tokens } = REQUESTS[preset];
+export async function bench_request(
+  { say, dtype, quick }: Bench,
+  preset: keyof typeof REQUESTS,
+): Promise<RequestResult> {
+  const { width, height, text_tokens, new_tokens, warm_runs } = REQUESTS[preset];
   // The engine itself says which formats it has.
   const model = await Molmoe.load({ model: preset, dtype: dtype as LoadOptions['dtype'], hush: true });
   const { report } = model.engine.weights;
@@ -41,7 +47,8 @@ export async function bench_request({ say, dtype }: Bench, preset: keyof typeof 
     ignoreEos: true,
   };
   const runs: RequestResult['runs'][number][] = [];
-  for (const name of ['first run, with compilation', 'second run']) {
+  for (let run = 1; run <= 1 + (quick ? 1 : warm_runs); run++) {
+    const name = run === 1 ? 'run 1, with compilation' : `run ${run}`;
     const started = performance.now();
     const result = await model.generate(request).result;
     const wall_ms = performance.now() - started;

@@ -42,15 +42,19 @@ const recorded = (results: Record<string, unknown>) => ({ results }) as unknown 
 
 it('compares a request with the oldest one of the history, both without compilation', () => {
   const history = [recorded({ load: {} }), recorded({ request: request(6000) }), recorded({ request: request(4000) })];
-  const [target] = mini_targets(request(2000), history);
+  const slowed = request(7000).runs.slice(1);
+  const { runs, ...rest } = request(2000);
+  const [target] = mini_targets({ ...rest, runs: [...runs, ...slowed] }, history);
   expect(target).toMatchObject({ value: 3, least: 2, goal: 4 });
   expect(verdict_of(target as Target)).toBe('least met');
   expect(mini_targets(request(2000), [])).toMatchObject([{ reason: expect.stringContaining('bench/history') }]);
 });
 
-it('judges the real dimensions by their storage format', () => {
-  const counts = { views: 2, prompt_tokens: 300 };
-  const measured = { ...request(1, { vision_encoder_ms: 12_000, prefill_ms: 10_000, counts }), dtype: 'q8' };
+it('judges the real dimensions by their storage format, each stage at its fastest', () => {
+  const counts = { views: 2, crops: 1, prompt_tokens: 300, text_tokens: 12, new_tokens: 8 };
+  const first = request(1, { vision_encoder_ms: 12_000, prefill_ms: 15_000, counts });
+  const second = request(1, { vision_encoder_ms: 14_000, prefill_ms: 10_000, tokens_per_s: 2, counts });
+  const measured = { ...first, runs: [...first.runs, ...second.runs].map((run) => ({ ...run, counts })), dtype: 'q8' };
   expect(real_targets(measured).map((target) => [target.value, target.least, target.goal])).toEqual([
     [3, 3, 6],
     [6, 9, 5.5],
