@@ -23,6 +23,13 @@ export async function decode_costs(new_tokens: number) {
         dispatch_ms += performance.now() - started_ms;
         dispatches += 1;
       },
+      again: (...launches) => {
+        const started_ms = performance.now();
+        const launched = executor.again(...launches);
+        dispatch_ms += performance.now() - started_ms;
+        dispatches += launched.length;
+        return launched;
+      },
     };
     const config = preset_config('molmoe-mini');
     const source = synthetic_source(tensor_specs(config), 1, 'F32');

@@ -1,5 +1,5 @@
 import { InputError } from './errors.ts';
-import type { Stage } from './gpu/executor.ts';
+import type { Dispatch, Stage } from './gpu/executor.ts';
 import { type Counts, type Ledger, make_ledger } from './meter/ledger.ts';
 import type { Context } from './model/context.ts';
 import {
@@ -128,11 +128,12 @@ export async function* run_model(
     const work = steps > 1 && !ended ? await decoder_work(ctx, 1, 1, plan, open.capacity) : undefined;
     const decode_started = performance.now();
     const group = Math.max(1, options.tokensPerReadback ?? 1);
+    let last: readonly Dispatch[] | undefined;
     const submit_group = async (made: number): Promise<Group> => {
       const count = Math.min(group, steps - made);
       for (let i = 0; i < count; i++) {
         options.signal?.throwIfAborted();
-        await decode_step(ctx, open, plan, made - 1 + i, options.sampling, work as DecoderWork);
+        last = await decode_step(ctx, open, plan, made - 1 + i, options.sampling, work as DecoderWork, last);
       }
       return { count, end: made + count, arrive: await tokens_later(ctx, open, made, count) };
     };
@@ -230,7 +231,7 @@ async function probe_cache(ctx: Context, sequences: Sequences): Promise<void> {
   await ctx.probe('llm.v', layer, { buffer: cache.v, ...shape });
 }
 
-/** Feeds the token of `step` (already on the GPU) and puts the next one behind it. */
+/** Feeds the token of `step` (already on the GPU) and puts the next one behind it. `last`: what the step before launched. */
 async function decode_step(
   ctx: Context,
   sequences: Sequences,
@@ -238,15 +239,24 @@ async function decode_step(
   step: number,
   sampling: Sampling | undefined,
   work: DecoderWork,
-): Promise<void> {
+  last: readonly Dispatch[] | undefined,
+): Promise<readonly Dispatch[]> {
+  const { executor } = ctx;
   const rows = sequences.count;
+  if (last !== undefined && ctx.probe === undefined) {
+    const launched = executor.again(last, rows);
+    await executor.flush();
+    return launched;
+  }
   const row0 = sequences.prompt_rows + step * rows;
   const keys = sequences.lengths.reduce((sum, length) => sum + length + step + 1, 0);
   embed(ctx, sequences, row0, rows, work, { stage: 'decode', component: 'embed' });
   await run_blocks(ctx, { stage: 'decode', row0, rows, keys }, plan, sequences, work);
   await head(ctx, 'decode', 0, rows, work);
   choose(ctx, 'decode', rows, work, sequences.tokens, row0 + rows, sampling);
-  await ctx.executor.flush();
+  const launched = executor.recorded();
+  await executor.flush();
+  return launched;
 }
 
 /** Decode steps whose tokens are read together. */

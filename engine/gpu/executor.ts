@@ -1,4 +1,4 @@
-import type { Bytes, Flops, Kernel, Options, Params, Variant } from '../../kernels/spec.ts';
+import type { Bytes, Flops, Grid, Kernel, Options, Params, Variant } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
 import { type Buffer, type Buffers, make_buffers, USAGE } from './buffers.ts';
 import type { Device } from './device.ts';
@@ -46,6 +46,19 @@ export interface Dispatch {
   readonly bytes: Bytes;
 }
 
+/** Parameters, in the slab from `at` on, and grid. */
+interface Launch {
+  readonly slab: Uint8Array;
+  readonly at: number;
+  readonly grid: Grid;
+}
+
+/** Keeps what encoding made of it, should it be recorded again. */
+interface Recorded extends Dispatch {
+  group?: GPUBindGroup;
+  launch?: Launch;
+}
+
 /**
  * How passes are cut and stamped: the timeline's business. Without one, everything between two submits is one pass.
  */
@@ -80,6 +93,13 @@ export interface Executor {
     options: Options,
     tag: Tag,
   ) => void;
+  /** The launches recorded since the last flush. */
+  readonly recorded: () => readonly Dispatch[];
+  /**
+   * Records launches again, what `moves` in their parameters by so much further on, and returns them: a step that differs
+   * from the last in nothing else.
+   */
+  readonly again: (launches: readonly Dispatch[], by: number) => readonly Dispatch[];
   readonly copy: (from: Buffer, from_offset: number, to: Buffer, to_offset: number, bytes: number) => void;
   readonly write: (to: Buffer, offset: number, data: ArrayBufferView) => void;
   /** Records other commands between passes: resolving queries. */
@@ -105,7 +125,7 @@ export interface Executor {
 export type HostWatcher = (work: HostWork, started_ms: number, ended_ms: number) => void;
 
 type Entry =
-  | { readonly kind: 'dispatch'; readonly dispatch: Dispatch }
+  | { readonly kind: 'dispatch'; readonly dispatch: Recorded }
   | {
       readonly kind: 'copy';
       readonly from: Buffer;
@@ -118,6 +138,8 @@ type Entry =
   | { readonly kind: 'write'; readonly to: Buffer; readonly offset: number; readonly data: Uint8Array };
 
 const UNIFORM_STRIDE = 256;
+/** Parameters are packed into one of these after the other: a typed array for each would take longer than packing. */
+const SLAB_BYTES = 256 * PARAM_BYTES;
 
 /** Those that hold a buffer, or all of them. */
 function forget_groups(pipeline: Pipeline, holding: Buffer | undefined): void {
@@ -137,8 +159,9 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
   const unused = buffers.create('unused', 256, 'tables');
   const users_of = new Map<number, Set<Pipeline>>();
   const staging = new Map<number, Buffer[]>();
-  const scratch = new Uint8Array(PARAM_BYTES);
-  const scratch_view = new DataView(scratch.buffer);
+  let slab = new Uint8Array(SLAB_BYTES);
+  let slab_view = new DataView(slab.buffer);
+  let slab_used = 0;
   let uniforms: Buffer | undefined;
   let entries: Entry[] = [];
   let observer: ((dispatch: Dispatch) => void) | undefined;
@@ -160,24 +183,39 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
         throw new Error(`${kernel.name}: binding ${binding.name} is missing`);
       list.push(buffer ?? unused);
     }
+    record({
+      ...{ kernel: kernel as Kernel, pipeline, options, params: params as Params, buffers: list, tag },
+      ...cost(kernel as Kernel, pipeline, params as Params, options),
+    });
+  };
+
+  const cost = (kernel: Kernel, { variant }: Pipeline, params: Params, options: Options) => {
     const { useful, other } = kernel.flops(params, options);
-    const executed = pipeline.variant.executed?.(params, options, device.traits) ?? useful;
+    const executed = variant.executed?.(params, options, device.traits) ?? useful;
     const bytes = kernel.bytes(params, options);
     if (!Number.isFinite(executed + other + bytes.weights + bytes.read + bytes.written + bytes.kv))
       throw new Error(`${kernel.name}: a parameter is missing: its cost is no number`);
-    const made: Dispatch = {
-      kernel: kernel as Kernel,
-      pipeline,
-      options,
-      params: params as Params,
-      buffers: list,
-      tag,
-      flops: { useful, executed, other },
-      bytes,
-    };
+    return { flops: { useful, executed, other }, bytes };
+  };
+
+  const record = (made: Recorded): void => {
     entries.push({ kind: 'dispatch', dispatch: made });
     observer?.(made);
   };
+
+  const again: Executor['again'] = (launches, by) =>
+    launches.map((launch: Recorded) => {
+      const { kernel, pipeline, options, buffers: bound, tag } = launch;
+      let next = launch;
+      if (kernel.moves !== undefined) {
+        const params: Record<string, number> = { ...launch.params };
+        for (const name of kernel.moves) params[name] = (params[name] as number) + by;
+        const { flops, bytes } = cost(kernel, pipeline, params, options);
+        next = { kernel, pipeline, options, params, buffers: bound, tag, flops, bytes, group: launch.group };
+      }
+      record(next);
+      return next;
+    });
 
   const bind_group = ({ pipeline, buffers: bound }: Dispatch): GPUBindGroup => {
     const { groups } = pipeline;
@@ -217,22 +255,37 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     device.gpu.queue.writeBuffer(uniforms.gpu, 0, data.buffer as ArrayBuffer);
   };
 
-  const run_dispatch = (pass: GPUComputePassEncoder, d: Dispatch, index: number) => {
-    pass.setPipeline(d.pipeline.gpu as GPUComputePipeline);
-    if (device.immediates) {
-      pass.setBindGroup(0, bind_group(d));
-      pack_params(d.kernel, d.params, scratch_view, 0);
-      (pass as ImmediatePass).setImmediates(0, scratch, 0, d.pipeline.param_bytes);
-    } else {
-      pass.setBindGroup(0, bind_group(d), [index * UNIFORM_STRIDE]);
-    }
-    const [x, y, z] = d.pipeline.variant.grid(d.params, d.options, device.traits);
+  const prepare = (d: Recorded): Launch => {
+    const grid = d.pipeline.variant.grid(d.params, d.options, device.traits);
+    const [x, y, z] = grid;
     if (Math.max(x, y, z) > device.max_workgroups) {
       throw new InputError(
         `kernel ${d.kernel.name}: ${x} x ${y} x ${z} workgroups, this device allows ${device.max_workgroups} a side; try a shorter request`,
       );
     }
-    pass.dispatchWorkgroups(x, y, z);
+    if (slab_used === SLAB_BYTES) {
+      slab = new Uint8Array(SLAB_BYTES);
+      slab_view = new DataView(slab.buffer);
+      slab_used = 0;
+    }
+    const at = slab_used;
+    slab_used += PARAM_BYTES;
+    pack_params(d.kernel, d.params, slab_view, at);
+    return { slab, at, grid };
+  };
+
+  const run_dispatch = (pass: GPUComputePassEncoder, d: Recorded, index: number) => {
+    const group = d.group ?? bind_group(d);
+    const launch = d.launch ?? prepare(d);
+    const { grid } = launch;
+    pass.setPipeline(d.pipeline.gpu as GPUComputePipeline);
+    if (device.immediates) {
+      d.group = group; // else it would hold the uniform buffer, which may be another the next time
+      d.launch = launch;
+      pass.setBindGroup(0, group);
+      (pass as ImmediatePass).setImmediates(0, launch.slab, launch.at, d.pipeline.param_bytes);
+    } else pass.setBindGroup(0, group, [index * UNIFORM_STRIDE]);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
   };
 
   const encode = (batch: readonly Entry[]) => {
@@ -375,6 +428,8 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     compile: (kernel, params, options) => void pipelines.get(kernel as Kernel, options, params as Params),
     choose: (kernel, params, options) => pipelines.choose(kernel as Kernel, options, params as Params),
     dispatch,
+    recorded: () => entries.flatMap((entry) => (entry.kind === 'dispatch' ? [entry.dispatch] : [])),
+    again,
     copy: (from, from_offset, to, to_offset, bytes) => {
       entries.push({ kind: 'copy', from, from_offset, to, to_offset, bytes });
     },

@@ -20,6 +20,7 @@ export const argmax = kernel({
     ['stride', 'u32'],
     ['token_row0', 'u32'],
   ],
+  moves: ['token_row0'],
   variants: row_variants<'rows'>([ordered, body], (p) => p.rows),
   flops: (p) => ({ useful: 0, other: p.rows * p.cols }),
   bytes: (p) => ({ weights: 0, read: 4 * p.rows * p.cols, written: 4 * p.rows, kv: 0 }),

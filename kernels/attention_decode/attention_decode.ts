@@ -53,6 +53,7 @@ export const attention_decode = kernel({
     ['scale', 'f32'],
   ],
   host: ['keys'], // attended keys, summed over rows
+  moves: ['table_row0', 'keys'],
   variants: [
     {
       name: 'tiled',

@@ -25,6 +25,7 @@ export const embed_tokens = kernel({
     ['x_row0', 'u32'],
   ],
   host: ['rows_counted'],
+  moves: ['id_row0'],
   variants: [{ name: 'simple', wgsl: (o) => [weights(o), simple], grid: (p) => [ceil_div(p.d, 8 * 64), p.rows, 1] }],
   flops: () => ({ useful: 0, other: 0 }),
   bytes: (p, o) => ({

@@ -33,6 +33,7 @@ export const qk_rope = kernel({
     ['table_row0', 'u32'], // row r reads row_table[table_row0 + r]
     ['eps', 'f32'],
   ],
+  moves: ['table_row0'],
   variants: row_variants<'rows'>([body], (p) => p.rows),
   // Norms 4 a value, rotation 3 a value, of q and k.
   flops: (p, o) => ({ useful: 0, other: p.rows * (14 * width(p, o) + 6) }),

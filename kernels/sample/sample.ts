@@ -27,6 +27,7 @@ export const sample = kernel({
     ['seed', 'u32'],
     ['step', 'u32'],
   ],
+  moves: ['token_at', 'step'],
   variants: row_variants<never>([ordered, body], () => 1),
   flops: (p) => ({ useful: 0, other: 4 * p.cols }),
   bytes: (p) => ({ weights: 0, read: 4 * p.cols, written: 4, kv: 0 }),
