@@ -15,21 +15,17 @@ export async function decode_costs(new_tokens: number) {
     let dispatch_ms = 0;
     let dispatches = 0;
     const steps: { dispatches: number; us: number }[] = [];
+    const timed = <T>(count: number, record: () => T): T => {
+      const started_ms = performance.now();
+      const result = record();
+      dispatch_ms += performance.now() - started_ms;
+      dispatches += count;
+      return result;
+    };
     const watched: Executor = {
       ...executor,
-      dispatch: (...launch) => {
-        const started_ms = performance.now();
-        executor.dispatch(...launch);
-        dispatch_ms += performance.now() - started_ms;
-        dispatches += 1;
-      },
-      again: (...launches) => {
-        const started_ms = performance.now();
-        const launched = executor.again(...launches);
-        dispatch_ms += performance.now() - started_ms;
-        dispatches += launched.length;
-        return launched;
-      },
+      dispatch: (...launch) => timed(1, () => executor.dispatch(...launch)),
+      again: (launches, by) => timed(launches.length, () => executor.again(launches, by)),
     };
     const config = preset_config('molmoe-mini');
     const source = synthetic_source(tensor_specs(config), 1, 'F32');

@@ -1,7 +1,7 @@
 import { InputError } from './errors.ts';
 import type { Dispatch, Stage } from './gpu/executor.ts';
 import { type Counts, type Ledger, make_ledger } from './meter/ledger.ts';
-import type { Context } from './model/context.ts';
+import { type Context, rows_that_fit } from './model/context.ts';
 import {
   choose,
   chunk_rows,
@@ -189,8 +189,7 @@ async function prefill(
   const { signal } = options;
   const total = sequences.prompt_rows;
   const size = chunk_rows(ctx, total);
-  const logits_fit = Math.floor(executor.device.max_binding_bytes / (4 * (config.embedding_size + 8)));
-  const logit_rows = options.allLogits ? Math.max(1, Math.min(size, logits_fit)) : 1;
+  const logit_rows = options.allLogits ? Math.min(size, rows_that_fit(ctx, config.embedding_size)) : 1;
   const work = await decoder_work(ctx, size, logit_rows, plan);
   try {
     for (let row0 = 0; row0 < total; row0 += size) {

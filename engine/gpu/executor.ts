@@ -46,17 +46,17 @@ export interface Dispatch {
   readonly bytes: Bytes;
 }
 
-/** Parameters, in the slab from `at` on, and grid. */
-interface Launch {
+/** A dispatch's parameters: in the slab from `at` on. */
+interface Packed {
   readonly slab: Uint8Array;
   readonly at: number;
-  readonly grid: Grid;
 }
 
 /** Keeps what encoding made of it, should it be recorded again. */
 interface Recorded extends Dispatch {
   group?: GPUBindGroup;
-  launch?: Launch;
+  packed?: Packed;
+  grid?: Grid;
 }
 
 /**
@@ -255,14 +255,17 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     device.gpu.queue.writeBuffer(uniforms.gpu, 0, data.buffer as ArrayBuffer);
   };
 
-  const prepare = (d: Recorded): Launch => {
-    const grid = d.pipeline.variant.grid(d.params, d.options, device.traits);
-    const [x, y, z] = grid;
-    if (Math.max(x, y, z) > device.max_workgroups) {
+  const grid_of = ({ kernel, pipeline, params, options }: Dispatch): Grid => {
+    const grid = pipeline.variant.grid(params, options, device.traits);
+    if (Math.max(...grid) > device.max_workgroups) {
       throw new InputError(
-        `kernel ${d.kernel.name}: ${x} x ${y} x ${z} workgroups, this device allows ${device.max_workgroups} a side; try a shorter request`,
+        `kernel ${kernel.name}: ${grid.join(' x ')} workgroups, this device allows ${device.max_workgroups} a side; try a shorter request`,
       );
     }
+    return grid;
+  };
+
+  const packed = ({ kernel, params }: Dispatch): Packed => {
     if (slab_used === SLAB_BYTES) {
       slab = new Uint8Array(SLAB_BYTES);
       slab_view = new DataView(slab.buffer);
@@ -270,22 +273,20 @@ export function make_executor(device: Device, variant: VariantChoice = 'auto', t
     }
     const at = slab_used;
     slab_used += PARAM_BYTES;
-    pack_params(d.kernel, d.params, slab_view, at);
-    return { slab, at, grid };
+    pack_params(kernel, params, slab_view, at);
+    return { slab, at };
   };
 
   const run_dispatch = (pass: GPUComputePassEncoder, d: Recorded, index: number) => {
-    const group = d.group ?? bind_group(d);
-    const launch = d.launch ?? prepare(d);
-    const { grid } = launch;
     pass.setPipeline(d.pipeline.gpu as GPUComputePipeline);
     if (device.immediates) {
-      d.group = group; // else it would hold the uniform buffer, which may be another the next time
-      d.launch = launch;
-      pass.setBindGroup(0, group);
-      (pass as ImmediatePass).setImmediates(0, launch.slab, launch.at, d.pipeline.param_bytes);
-    } else pass.setBindGroup(0, group, [index * UNIFORM_STRIDE]);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+      d.group ??= bind_group(d);
+      d.packed ??= packed(d);
+      pass.setBindGroup(0, d.group);
+      (pass as ImmediatePass).setImmediates(0, d.packed.slab, d.packed.at, d.pipeline.param_bytes);
+    } else pass.setBindGroup(0, bind_group(d), [index * UNIFORM_STRIDE]); // its uniform buffer may be another each time
+    d.grid ??= grid_of(d);
+    pass.dispatchWorkgroups(d.grid[0], d.grid[1], d.grid[2]);
   };
 
   const encode = (batch: readonly Entry[]) => {

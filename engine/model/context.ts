@@ -49,6 +49,10 @@ export function activation(ctx: Context, label: string, rows: number, cols: numb
   return { buffer: ctx.executor.buffers.create(label, 4 * rows * stride, 'activations'), rows, cols, stride };
 }
 
+/** Rows of an activation this wide that one binding holds. */
+export const rows_that_fit = (ctx: Context, cols: number): number =>
+  Math.max(1, Math.floor(ctx.executor.device.max_binding_bytes / (4 * row_stride(cols))));
+
 export function release(ctx: Context, ...views: readonly View[]): void {
   ctx.executor.buffers.destroy(...views.map((view) => view.buffer));
 }

@@ -11,7 +11,6 @@ import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
 import { qk_rope } from '../../kernels/qk_rope/qk_rope.ts';
 import { sample } from '../../kernels/sample/sample.ts';
-import { row_stride } from '../../kernels/spec.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
 import {
@@ -20,6 +19,7 @@ import {
   linear,
   norm,
   norm_linear,
+  rows_that_fit,
   submit_part,
   type View,
   weight_option,
@@ -56,12 +56,8 @@ export interface DecoderWork {
 }
 
 /** Rows that go through all blocks together: the widest activation must fit one binding. */
-export function chunk_rows(ctx: Context, rows: number): number {
-  return Math.max(
-    1,
-    Math.min(rows, Math.floor(ctx.executor.device.max_binding_bytes / (4 * row_stride(3 * ctx.config.d_model)))),
-  );
-}
+export const chunk_rows = (ctx: Context, rows: number): number =>
+  Math.min(rows, rows_that_fit(ctx, 3 * ctx.config.d_model));
 
 export async function decoder_work(
   ctx: Context,

@@ -4,11 +4,20 @@ import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
 import { moe_route } from '../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
-import { row_stride } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, FEW_ROWS, linear, norm, padded, type View, weight_option } from './context.ts';
+import {
+  activation,
+  type Context,
+  FEW_ROWS,
+  linear,
+  norm,
+  padded,
+  rows_that_fit,
+  type View,
+  weight_option,
+} from './context.ts';
 import type { Block, ExpertMatrix } from './weights.ts';
 
 /** Scratch of the mixture of experts, sized for the largest top-k of a request. Slot = row * k + j. */
@@ -30,10 +39,7 @@ export interface MoeWork {
 export function moe_work(ctx: Context, rows: number, top_k: number): MoeWork {
   const { config, executor } = ctx;
   const widest = Math.max(2 * padded(config.expert_hidden), padded(config.d_model));
-  const chunk_rows = Math.max(
-    1,
-    Math.min(rows, Math.floor(executor.device.max_binding_bytes / (4 * row_stride(widest) * top_k))),
-  );
+  const chunk_rows = Math.max(1, Math.min(rows, Math.floor(rows_that_fit(ctx, widest) / top_k)));
   const sized = { most_pairs: chunk_rows * top_k, expert_count_total: config.n_experts };
   const tile_rows = expert_tile_rows(
     executor.choose(expert_matmul, sized, weight_option((ctx.weights.blocks[0] as Block).gate_up)),

@@ -2,10 +2,9 @@ import { attention } from '../../kernels/attention/attention.ts';
 import { EPILOGUE } from '../../kernels/matmul/matmul.ts';
 import { layer_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
-import { row_stride } from '../../kernels/spec.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, padded, release, submit_part, type View } from './context.ts';
+import { activation, type Context, linear, padded, release, rows_that_fit, submit_part, type View } from './context.ts';
 import type { LayerNorm, VitBlock } from './weights.ts';
 
 export const PATCHES = 576; // 24 x 24 a crop
@@ -37,8 +36,8 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
         return made.at(-1) as View;
       };
       const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(PATCH_VALUES));
-      const per_crop = 4 * config.vit.positions * row_stride(widest);
-      const batch = Math.max(1, Math.min(crops.count, Math.floor(executor.device.max_binding_bytes / per_crop)));
+      const fitting = Math.floor(rows_that_fit(ctx, widest) / config.vit.positions);
+      const batch = Math.max(1, Math.min(crops.count, fitting));
       const rows = batch * config.vit.positions;
       return {
         batch,

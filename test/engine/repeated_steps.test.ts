@@ -7,11 +7,12 @@ import { test_executor } from '../support/gpu.ts';
 import { ODD_CONFIG, type Request } from '../support/requests.ts';
 import { some_ids, synthetic_context } from '../support/run.ts';
 
+const LONG = 300;
 const REQUESTS: readonly Omit<Request, 'crops'>[] = [
   { ids: 33, options: { maxNewTokens: 9 } },
   { ids: 21, options: { maxNewTokens: 9, sampling: { temperature: 2, topP: 0.95, topK: 50, seed: 7 } } },
   { ids: 7, options: { maxNewTokens: 12, tokensPerReadback: 4, knobs: { topK: 2, blocks: [0, 2] } } },
-  { ids: 300, options: { maxNewTokens: 5, sampling: { temperature: 3, seed: 1 } } }, // keys are split
+  { ids: LONG, options: { maxNewTokens: 5, sampling: { temperature: 3, seed: 1 } } },
 ];
 const MACHINES: readonly [VariantChoice, Partial<DeviceOptions>][] = [
   ['lanes', {}],
@@ -69,6 +70,8 @@ for (const [variant, options] of MACHINES) {
       const { repeated, ...again } = await run(false);
       expect([none, repeated]).toEqual([0, options.maxNewTokens - 2]);
       expect(again).toEqual(afresh);
+      const kernels = new Set(afresh.launches.map(({ kernel }) => kernel));
+      expect(kernels.has('attention_decode_combine')).toBe(ids === LONG); // its keys are split
       expect(new Set(afresh.tokens).size).toBeGreaterThan(2);
     });
   });

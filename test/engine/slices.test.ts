@@ -30,3 +30,11 @@ for (const variant of ['lanes', 'tiled'] as const) {
     }
   });
 }
+
+it('logits of every prompt position are made as many rows at a time as a binding holds', async () => {
+  // Rows of 512 logits lie 528 values apart: 124 of them fit, 126 would if nothing lay between.
+  const cut = await synthetic_context(await test_executor('auto', { max_binding_bytes: 256 * 1024 }), tiny_config());
+  expect(cut.config.embedding_size).toBe(512);
+  const run = await run_to_end(cut, { ids: some_ids(140) }, { maxNewTokens: 1, allLogits: true });
+  expect(run.logits.length).toBe(3); // 124 rows, 15 rows, and the last one that the token is chosen from
+});
