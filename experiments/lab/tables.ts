@@ -1,0 +1,47 @@
+/** A table as data: terminals, pages and exports show the same one. */
+export interface Column {
+  readonly name: string;
+  /** How a value is written. `text` is left as it is. */
+  readonly unit: 'text' | 'ms' | 'share' | 'count' | 'number' | 'flop' | 'bytes' | 'per_second';
+}
+
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  /** null where there is nothing to say. */
+  readonly rows: readonly (readonly (string | number | null)[])[];
+  /** What a reader must know of the numbers. */
+  readonly note?: string;
+}
+
+const SCALES = ['', 'k', 'M', 'G', 'T', 'P'];
+
+/** 1234567890 -> "1.23 G": three digits. */
+export function short_number(value: number): string {
+  let step = 0;
+  let x = value;
+  while (Math.abs(x) >= 999.5 && step < SCALES.length - 1) {
+    x /= 1000;
+    step += 1;
+  }
+  const digits = step === 0 && Number.isInteger(x) ? String(x) : x.toPrecision(3);
+  return step === 0 ? digits : `${digits} ${SCALES[step]}`;
+}
+
+/** 0.5 -> "0.50 ms", 12.3 -> "12.3 ms", 12345 -> "12345 ms". */
+export const short_ms = (ms: number): string =>
+  `${Math.abs(ms) >= 100 ? ms.toFixed(0) : Math.abs(ms) >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
+
+const WRITTEN: Readonly<Record<Column['unit'], (value: number) => string>> = {
+  text: String,
+  ms: short_ms,
+  share: (share) => `${(100 * share).toFixed(1)} %`,
+  count: String,
+  number: (x) => String(Number(x.toPrecision(4))),
+  flop: short_number,
+  bytes: (bytes) => short_number(bytes),
+  per_second: (rate) => short_number(rate),
+};
+
+export const written = (value: string | number | null, { unit }: Column): string =>
+  value === null ? '' : typeof value === 'string' ? value : WRITTEN[unit](value);
