@@ -323,7 +323,7 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess };
 }
 
-function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
+export function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
   if ([maxCrops, crops, tier].filter((knob) => knob !== undefined).length > 1) {
     throw new UsageError('expected one of maxCrops, crops and tier, found more than one');
   }
