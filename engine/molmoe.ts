@@ -91,6 +91,7 @@ export interface GenerateResult {
   readonly timeline: TimelineReport | undefined;
   /** Where the request asked for it. */
   readonly routing: Routing | undefined;
+  /** Peaks are this request's own, with what was held when it began. */
   readonly memory: Readonly<Record<Purpose | 'total', MemoryCount>>;
   readonly warnings: readonly string[];
 }
