@@ -57,6 +57,11 @@ const overrides = {
 
 export type PresetName = keyof typeof overrides;
 
+/** The preset that another is cut from in depth. */
+const WHOLES: Readonly<Partial<Record<PresetName, PresetName>>> = { 'molmoe-slice': 'molmoe-1b' };
+
+export const whole_of = (name: string): PresetName | undefined => WHOLES[name as PresetName];
+
 export const preset_names = Object.keys(overrides) as PresetName[];
 
 export function preset_config(name: string): ModelConfig {
