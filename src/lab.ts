@@ -36,12 +36,16 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 
   program
     .command('compare')
-    .argument('<a>', 'results folder, or one configuration')
+    .argument('<a>', 'results folder, or one file of its configurations/')
     .argument('<b>', 'the same of another run')
     .description(
       'ratio B/A of every stage; significant: its 95 % interval leaves out 1 and Mann-Whitney gives p < 0.05',
     )
-    .option('--fail-above <ratio>', 'exit with 1 where a significant ratio is larger, such as 1.10', number)
+    .option(
+      '--fail-above <ratio>',
+      'exit with 1 where a significant ratio is larger, such as 1.10, or B lacks what A has; needs 4 runs a side',
+      number,
+    )
     .option('--json', 'print one JSON object')
     .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));
 }
