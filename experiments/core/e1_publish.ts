@@ -1,6 +1,6 @@
 import { render } from '../lab/figures.ts';
 import type { Results } from '../lab/record.ts';
-import { build_report } from '../lab/report.ts';
+import { build_page } from '../lab/report.ts';
 import {
   type E1Flops,
   type E1Parts,
@@ -36,21 +36,21 @@ export async function publish_e1(results: Results): Promise<Published> {
   await results.write_json(files[0], e1_stages_schema, stages);
   await results.write_json(files[1], e1_flops_schema, flops);
   await results.write_json(files[2], e1_parts_schema, parts);
-  const drawn: { name: string; svg: string }[] = [];
+  const figures: string[] = [];
   for (const figure of e1_figures(stages, flops, parts)) {
     const { svg, png } = await render(figure);
     await results.write(`figures/${figure.name}.svg`, svg);
     await results.write(`figures/${figure.name}.png`, png);
-    drawn.push({ name: figure.name, svg });
+    figures.push(`figures/${figure.name}.png`);
   }
-  const figures = drawn.map(({ name }) => `figures/${name}.png`);
-  const page = build_report({
-    title: 'E1: where the time of a request goes',
-    question: QUESTION,
+  const page = build_page({
+    experiment: { name: 'e1', title: 'E1: where the time of a request goes', question: QUESTION, group: 'core' },
     run,
     configurations,
+    skipped: [],
     findings: stages.findings,
-    figures: drawn,
+    figures: [],
+    tables: [],
     files: [...files, ...figures],
   });
   return { stages, flops, parts, figures, report: await results.write('report.html', page) };
