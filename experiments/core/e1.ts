@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { define } from '../lab/define.ts';
 import {
   ANSWERS,
@@ -66,16 +66,27 @@ function cell(on: Subject, [regime, prompt, decode]: readonly [Regime, Length, L
 /** More cells than this get a line each, and only the last one its table of stages. */
 const FEW = 3;
 
-function tables({ e1_stage_latency_breakdown: stages, e1_flops_vs_latency: work, e1_attention_ffn_breakdown: parts }: E1Files): Table[] {
+function tables({
+  e1_stage_latency_breakdown: stages,
+  e1_flops_vs_latency: work,
+  e1_attention_ffn_breakdown: parts,
+}: E1Files): Table[] {
   const all = stages.configurations;
   const { method } = stages.protocol;
   const { prefill, decode } = stages.scaling;
   return [
     ...(all.length > FEW ? [overview_table(all)] : []),
     ...(all.length > FEW ? all.slice(-1) : all).map((row) =>
-      stage_table(row, work.points, parts.configurations.find(({ key }) => key === row.key)),
+      stage_table(
+        row,
+        work.points,
+        parts.configurations.find(({ key }) => key === row.key),
+      ),
     ),
-    fits_table('scaling', [['prefill', 'prompt position', prefill], ['decode', 'step', decode]]),
+    fits_table('scaling', [
+      ['prefill', 'prompt position', prefill],
+      ['decode', 'step', decode],
+    ]),
     correlation_table(work.correlation),
     ...(method === 'direct' ? [] : [method_table(all, method)]),
   ];
@@ -101,11 +112,7 @@ export const e1 = define({
   files: e1_shapes,
   derive: derive_e1,
   figures: (files) =>
-    e1_figures(
-      files.e1_stage_latency_breakdown,
-      files.e1_flops_vs_latency,
-      files.e1_attention_ffn_breakdown,
-    ),
+    e1_figures(files.e1_stage_latency_breakdown, files.e1_flops_vs_latency, files.e1_attention_ffn_breakdown),
   tables,
   findings: (files) => files.e1_stage_latency_breakdown.findings,
 });

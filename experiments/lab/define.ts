@@ -105,7 +105,7 @@ const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
 /** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
 const schema_name = (file: string): string => `molmoe.${file.replace('_', '.')}/2`;
 
-export function define<const O extends Shape, const F extends Readonly<Record<string, Shape>>>(
+export function define<O extends Shape, F extends Readonly<Record<string, Shape>>>(
   definition: Definition<O, F>,
 ): Experiment {
   const { name, files, order = {} } = definition;

@@ -6,8 +6,15 @@ import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { shown } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
+import {
+  type Configuration,
+  configuration_schema,
+  type PlanRecord,
+  plan_schema,
+  type Run,
+  run_schema,
+} from './schema.ts';
 import { upgraded } from './upgrade.ts';
-import { type Configuration, configuration_schema, type PlanRecord, plan_schema, type Run, run_schema } from './schema.ts';
 
 export const RUN_FILE = 'run.json';
 export const PLAN_FILE = 'plan.json';
@@ -175,7 +182,8 @@ export async function finished_cells(folder: string): Promise<Map<string, Config
   const run = await read_run(folder, 'choose another --out');
   if (run === undefined) return new Map();
   const { configurations } = await read_folder(folder).catch((error) => {
-    if (error instanceof InputError && error.message.includes('no finished configuration')) return { configurations: [] };
+    if (error instanceof InputError && error.message.includes('no finished configuration'))
+      return { configurations: [] };
     throw error;
   });
   return new Map(configurations.map((one) => [one.key, one]));
@@ -221,7 +229,9 @@ export async function find_published(
   folder: string,
   experiments: readonly Pick<Experiment, 'name' | 'schemas' | 'draw'>[],
 ): Promise<{ experiment: Pick<Experiment, 'name' | 'schemas' | 'draw'>; files: Record<string, unknown> }[]> {
-  const names = new Set(await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))));
+  const names = new Set(
+    await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))),
+  );
   const found = [];
   for (const experiment of experiments) {
     const files: Record<string, unknown> = {};
@@ -234,7 +244,9 @@ export async function find_published(
     const missing = Object.keys(experiment.schemas).filter((file) => !(file in files));
     if (missing.length === Object.keys(experiment.schemas).length) continue;
     if (missing.length > 0) {
-      throw new InputError(`${folder}: expected all files of ${experiment.name}, found no ${missing.join('.json, ')}.json; restore it`);
+      throw new InputError(
+        `${folder}: expected all files of ${experiment.name}, found no ${missing.join('.json, ')}.json; restore it`,
+      );
     }
     found.push({ experiment, files });
   }

@@ -1,5 +1,11 @@
-import { basis_statistics, type correlation_schema, type scaled_statistics_schema, type statistics_schema, type WorkPoint } from './derive.ts';
 import type { z } from 'zod';
+import {
+  basis_statistics,
+  type correlation_schema,
+  type scaled_statistics_schema,
+  type statistics_schema,
+  type WorkPoint,
+} from './derive.ts';
 import {
   type FitRecord,
   type KernelRow,
@@ -129,7 +135,15 @@ function efficiency(kernels: readonly KernelRow[]): number | null {
 export function fits_table(title: string, fits: readonly (readonly [string, string, FitRecord | null])[]): Table {
   return {
     title,
-    columns: [text('of'), text('over'), in_ms('ms each'), text('95 % interval'), in_ms('ms at none'), number('R squared'), counted('points')],
+    columns: [
+      text('of'),
+      text('over'),
+      in_ms('ms each'),
+      text('95 % interval'),
+      in_ms('ms at none'),
+      number('R squared'),
+      counted('points'),
+    ],
     rows: fits.map(([of, over, fit]) =>
       fit === null
         ? [of, over, null, 'one length only: no fit', null, null, null]
@@ -150,7 +164,14 @@ export function fits_table(title: string, fits: readonly (readonly [string, stri
 export function correlation_table(correlation: readonly z.infer<typeof correlation_schema>[]): Table {
   return {
     title: 'FLOPs against latency',
-    columns: [text('over'), text('FLOPs'), counted('n'), number('rank correlation'), number('R squared'), text('ms a GFLOP')],
+    columns: [
+      text('over'),
+      text('FLOPs'),
+      counted('n'),
+      number('rank correlation'),
+      number('R squared'),
+      text('ms a GFLOP'),
+    ],
     rows: correlation
       .filter((row) => row.over === 'pooled' || row.flops === 'exact')
       .map((row) => [
@@ -169,7 +190,15 @@ export function correlation_table(correlation: readonly z.infer<typeof correlati
 export function method_table(rows: readonly StageRow[], method: string): Table {
   return {
     title: `method ${method} against direct`,
-    columns: [text('configuration'), text('stage'), in_ms('direct'), in_ms(method), in_ms('error'), share('of direct'), counted('negative runs')],
+    columns: [
+      text('configuration'),
+      text('stage'),
+      in_ms('direct'),
+      in_ms(method),
+      in_ms('error'),
+      share('of direct'),
+      counted('negative runs'),
+    ],
     rows: rows.flatMap((row) =>
       STAGES.flatMap((stage) => {
         const direct = row.statistics[STAGE_TIME[stage]]?.median;

@@ -130,7 +130,8 @@ async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise
   if (flags.prompt !== undefined && flags.promptTokens !== undefined && !sweeps.includes('prompt')) {
     throw new UsageError('--prompt and --prompt-tokens: expected one prompt, found two; leave one out');
   }
-  const own = <T>(what: Experiment['sweeps'][number], value: T): T | undefined => (sweeps.includes(what) ? undefined : value);
+  const own = <T>(what: Experiment['sweeps'][number], value: T): T | undefined =>
+    sweeps.includes(what) ? undefined : value;
   const knobs = knobs_of({
     maxCrops: own('maxCrops', flags.maxCrops),
     topK: own('topK', flags.topK),
@@ -198,7 +199,8 @@ async function measure_cells(
   for (const { key, reason } of skipped) note(`skipped ${key}: ${reason}`);
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
-  if (known > 0) note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
+  if (known > 0)
+    note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
   const bar = progress('measuring');
   const { provenance } = results.run.fingerprint;
   try {
@@ -211,7 +213,8 @@ async function measure_cells(
         experiment.instrument.runs ? (await model.load(undefined, signal)).engine : await dry_engine(model),
       routing: flags.routing === true,
       trace_of: flags.trace
-        ? (cell, result) => trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
+        ? (cell, result) =>
+            trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
         : undefined,
       on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
       on_progress: bar.update,
@@ -234,4 +237,3 @@ function trace_of(result: GenerateResult, about: Readonly<Record<string, unknown
   const trace = chrome_trace([...result.preprocess, ...stage_spans(result.stages)], result.timeline);
   return JSON.stringify({ ...trace, otherData: about });
 }
-

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
+import { e1 } from '../../experiments/core/e1.ts';
 import { digest_of } from '../../experiments/lab/fingerprint.ts';
 import { open_results, type ResultsOptions, read_results } from '../../experiments/lab/record.ts';
-import { type Configuration, e1_stages_schema, run_schema } from '../../experiments/lab/schema.ts';
+import { type Configuration, run_schema } from '../../experiments/lab/schema.ts';
 import { FAKE_RUN, fake_configuration, PROVENANCE } from '../support/records.ts';
 
 vi.mock('node:fs/promises', async (original) => {
@@ -28,7 +29,8 @@ beforeEach(() => {
 });
 
 const { fingerprint, ceilings } = FAKE_RUN;
-const options: ResultsOptions = { experiment: 'e1', fingerprint, ceilings, started: FAKE_RUN.started };
+const plan = { options: {}, cells: [], skipped: [] };
+const options: ResultsOptions = { experiment: 'e1', fingerprint, plan, ceilings, started: FAKE_RUN.started };
 const run = digest_of(fingerprint);
 const low: Configuration = { ...fake_configuration('low', 'short', 'short', 3), run };
 const high: Configuration = {
@@ -330,37 +332,25 @@ describe('read_results', () => {
     expect(await read_results(inside('configurations/high_short_short.json'))).toEqual({ configurations: [high] });
   });
 
-  it('reads the published file of stages: all but the instrumented runs', async () => {
-    const { tokens, samples, settings } = { ...low, ...low.clean };
-    const { regime, prompt, decode } = settings as Record<string, string>;
-    const { provenance, protocol, knobs } = fingerprint;
-    const stages = e1_stages_schema.parse({
-      schema: 'molmoe.e1.stage_latency_breakdown/1',
-      experiment: 'e1',
-      ...{ provenance, protocol, knobs, ceilings, started: low.started, ended: low.ended },
-      configurations: [
-        {
-          ...{ key: low.key, regime, prompt, decode, ...tokens, clock: low.clean.clock, statistics: {}, samples },
-          ...{
-            methods: [],
-            shares: {},
-            largest_stage: 'decode',
-            flops: low.flops,
-            counters: low.counters,
-            warnings: [],
-          },
-        },
-      ],
-      findings: [],
-      scaling: { prefill: null, decode: null },
-    });
+  it('does not take a published file for cells: it lacks what makes them', async () => {
     const path = join(scratch, 'e1_stage_latency_breakdown.json');
-    writeFileSync(path, JSON.stringify(stages));
-    const { run: found, configurations } = await read_results(path);
-    expect(found).toEqual({ ...FAKE_RUN, run });
-    expect(configurations).toEqual([{ ...low, instrumented: null, routing: null }]);
-    writeFileSync(path, JSON.stringify({ ...stages, configurations: [] }));
-    expect(await failure(read_results(path))).toContain('found no finished configuration');
+    const { files } = e1.derive({ run: FAKE_RUN, configurations: [low], skipped: [] });
+    writeFileSync(path, JSON.stringify(files.e1_stage_latency_breakdown));
+    expect(await failure(read_results(path))).toBe(
+      `${path}: expected schema molmoe.configuration/2, found "molmoe.e1.stage_latency_breakdown/2"; name the folder it lies in`,
+    );
+  });
+
+  it('reads cells of the earlier format: what did not run is null, what was not kept is not known', async () => {
+    const { knobs, asked, prompt, image, requests, memory, scaled, ...rest } = low;
+    const samples = low.clean.samples.map(({ T_first_token, ...sample }) => ({ ...sample, T_LLM_decode: 0 }));
+    const tokens = { ...low.tokens, decode_steps: 0 };
+    const old = { ...rest, schema: 'molmoe.configuration/1', tokens, clean: { ...low.clean, samples } };
+    const path = join(scratch, 'old.json');
+    writeFileSync(path, JSON.stringify(old));
+    const { configurations } = await read_results(path);
+    expect(configurations[0]).toMatchObject({ knobs: {}, asked: null, prompt: null, memory: null, scaled: null });
+    expect(configurations[0]?.clean.samples[0]).toMatchObject({ T_LLM_decode: null, T_first_token: null });
   });
 
   it('says what it found instead', async () => {
@@ -369,17 +359,17 @@ describe('read_results', () => {
       writeFileSync(path, text);
       return (await failure(read_results(path))).replace(`${path}: `, '');
     };
-    const names = 'molmoe.configuration/1 or molmoe.e1.stage_latency_breakdown/1';
+    const names = 'molmoe.configuration/2';
     expect(await single('')).toBe(`expected results (${names}), found an empty file; choose another`);
     expect(await single('{"schema": "molm')).toBe(
       `expected results (${names}), found JSON that is cut off or broken; choose another`,
     );
     expect(await single('[1]')).toBe(`expected schema ${names}, found nothing; choose another, or name its folder`);
     expect(await single('{"schema":"molmoe.run/1"}')).toBe(
-      `expected schema ${names}, found "molmoe.run/1"; choose another, or name its folder`,
+      `expected schema ${names}, found "molmoe.run/1"; name the folder it lies in`,
     );
-    expect(await single('{"schema":"molmoe.e1.stage_latency_breakdown/3"}')).toBe(
-      `expected schema ${names}, found "molmoe.e1.stage_latency_breakdown/3"; a newer version wrote it: update molmoe`,
+    expect(await single('{"schema":"molmoe.configuration/3"}')).toBe(
+      `expected schema ${names}, found "molmoe.configuration/3"; a newer version wrote it: update molmoe`,
     );
     expect(await single(JSON.stringify({ ...low, tokens: {} }))).toContain('found tokens.image_size: Invalid input');
     expect(await failure(read_results(join(scratch, 'none')))).toBe(
