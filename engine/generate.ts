@@ -100,6 +100,7 @@ export async function* run_model(
   };
 
   executor.observe(ledger.record);
+  executor.buffers.restart_peaks();
   const mark = executor.buffers.mark();
   let insertion: Insertion | undefined;
   let sequences: Sequences | undefined;

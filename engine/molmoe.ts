@@ -91,6 +91,7 @@ export interface GenerateResult {
   readonly timeline: TimelineReport | undefined;
   /** Where the request asked for it. */
   readonly routing: Routing | undefined;
+  /** Peaks are this request's own, with what was held when it began. */
   readonly memory: Readonly<Record<Purpose | 'total', MemoryCount>>;
   readonly warnings: readonly string[];
 }
@@ -323,7 +324,7 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess };
 }
 
-function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
+export function crop_choice({ maxCrops, crops, tier }: Knobs, config: ModelConfig): CropChoice {
   if ([maxCrops, crops, tier].filter((knob) => knob !== undefined).length > 1) {
     throw new UsageError('expected one of maxCrops, crops and tier, found more than one');
   }

@@ -29,6 +29,8 @@ export interface Buffers {
   readonly mark: () => number;
   readonly sweep: (mark: number, with_weights?: boolean) => void;
   readonly memory: () => Readonly<Record<Purpose | 'total', MemoryCount>>;
+  /** Peaks start again from what is held now: each request has its own, whatever ran before it. */
+  readonly restart_peaks: () => void;
 }
 
 // GPUBufferUsage's numbers, written out because the global exists only once WebGPU is loaded.
@@ -130,5 +132,6 @@ export function make_buffers(device: Device): Buffers {
     mark: () => next_id,
     sweep,
     memory,
+    restart_peaks: () => void Object.assign(peak, current),
   };
 }

@@ -10,11 +10,22 @@ import {
   configuration_files,
   first_issue,
   in_order,
+  PLAN_FILE,
   RUN_FILE,
   read_configuration,
+  read_plan,
   read_run,
 } from './read.ts';
-import { type Ceilings, type Configuration, configuration_schema, type Run, run_schema } from './schema.ts';
+import {
+  type Ceilings,
+  type Configuration,
+  configuration_schema,
+  type PlanRecord,
+  plan_schema,
+  type Run,
+  run_schema,
+  type Skipped,
+} from './schema.ts';
 
 export { read_results } from './read.ts';
 
@@ -24,6 +35,7 @@ const LIST_FILE = 'files.txt';
 export interface ResultsOptions {
   readonly experiment: string;
   readonly fingerprint: Run['fingerprint'];
+  readonly plan: Omit<PlanRecord, 'schema' | 'experiment'>;
   readonly ceilings: Ceilings | null;
   readonly started?: string;
   /** Removes what was written here before. */
@@ -36,6 +48,12 @@ export interface Results {
   readonly folder: string;
   /** By key, in the order they were measured. */
   finished(): ReadonlyMap<string, Configuration>;
+  /** The cell of this key if it asked the same; one that asked something else is an error. */
+  finished_cell(key: string, asked: string): Configuration | undefined;
+  /** Whether a file of this name was written here. */
+  has(name: string): boolean;
+  /** Of the plan that the folder was last opened with. */
+  readonly skipped: readonly Skipped[];
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -51,7 +69,11 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     await remove_leftovers(folder, listed);
     if (options.fresh) await remove_written(folder, listed);
     const run = (await saved_run(folder, listed, options)) ?? (await start_run(folder, listed, options));
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+    const { experiment, plan } = options;
+    const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
+    const finished = await finished_in(folder, run, listed);
+    await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
+    return results_of(folder, run, listed, finished, plan.skipped, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -66,7 +88,8 @@ export async function reopen_results(folder: string): Promise<Results> {
   const lock = await take_lock(folder);
   try {
     const listed = await read_list(folder);
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+    const { skipped = [] } = (await read_plan(folder, remedy)) ?? {};
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -78,6 +101,7 @@ function results_of(
   run: Run,
   listed: Set<string>,
   finished: Map<string, Configuration>,
+  skipped: readonly Skipped[],
   close: () => Promise<void>,
 ): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
@@ -85,6 +109,15 @@ function results_of(
     run,
     folder,
     finished: () => finished,
+    finished_cell: (key, asked) => {
+      const saved = finished.get(key);
+      if (saved === undefined || saved.asked === asked) return saved;
+      throw new InputError(
+        `${folder}: ${key} was measured with another picture, prompt, length or knobs than this command asks; choose another --out, or --fresh to measure anew`,
+      );
+    },
+    has: (name) => listed.has(name),
+    skipped,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -239,4 +272,12 @@ async function remove(path: string): Promise<void> {
   } catch (error) {
     throw file_error(error, path, 'a file that can be removed');
   }
+}
+
+/** A file that is no part of one run: an index over several, or figures drawn from published files. */
+export async function write_beside(folder: string, name: string, data: string | Uint8Array): Promise<string> {
+  await make_folder(folder);
+  const path = join(folder, name);
+  await write_atomic(path, data);
+  return path;
 }

@@ -5,9 +5,9 @@ import { z } from 'zod';
  * Names that published studies use (T_LLM_prefill, P95 ...) are kept as they are. All times are milliseconds.
  */
 
-const finite = z.number();
-const count = z.int().nonnegative();
-const strings = z.array(z.string());
+export const finite = z.number();
+export const count = z.int().nonnegative();
+export const strings = z.array(z.string());
 
 /** Of a list of latencies: linear percentiles, population deviation. */
 export const summary_schema = z.strictObject({
@@ -82,7 +82,8 @@ export const provenance_schema = z.strictObject({
 export type Provenance = z.infer<typeof provenance_schema>;
 
 export const protocol_schema = z.strictObject({
-  batch: z.literal(1),
+  /** Requests that run together; latencies are always those of one. */
+  batch: z.int().positive(),
   /** Unrecorded runs before each configuration. */
   warmup: count,
   /** Timed runs without instruments: the published latencies. */
@@ -104,16 +105,22 @@ export const sample_schema = z.strictObject({
   T_vision_encoder: finite.nullable(),
   T_projector: finite.nullable(),
   T_vision_total: finite.nullable(),
-  T_LLM_prefill: finite,
-  T_LLM_decode: finite,
+  /** null where the language model did not run. */
+  T_LLM_prefill: finite.nullable(),
+  /** null where nothing was decoded. */
+  T_LLM_decode: finite.nullable(),
   T_decode_per_step: z.array(finite),
   /** T_LLM_decode / decode steps; null where there are none. */
   T_decode_per_token: finite.nullable(),
+  /** From the request, its preparation included, to the first token on the host; null where none was made. */
+  T_first_token: finite.nullable().default(null),
   /** From the first stage's start to the last token on the host. */
   T_total: finite,
   T_system_total: finite,
   /** T_total less its stages: between fences, outside of all of them. */
   T_gaps: finite,
+  /** Of a cell with several requests: which one, as its place among them. */
+  request: count.optional(),
 });
 export type Sample = z.infer<typeof sample_schema>;
 
@@ -228,7 +235,7 @@ export const token_counts_schema = z.strictObject({
 });
 export type TokenCountsRecord = z.infer<typeof token_counts_schema>;
 
-const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
+export const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
 
 export const flops_schema = z.strictObject({
   /** From the ledger: what was dispatched. */
@@ -267,36 +274,111 @@ export const ceilings_schema = z.strictObject({
 });
 export type Ceilings = z.infer<typeof ceilings_schema>;
 
-/** One configuration, saved as soon as it has ended. */
+/** GPU memory at its highest, by what it holds. */
+export const memory_schema = z.strictObject({
+  weights: count,
+  kv: count,
+  activations: count,
+  tables: count,
+  staging: count,
+  /** Of all together at one moment: less than the sum of the highest. */
+  total: count,
+});
+export type MemoryRecord = z.infer<typeof memory_schema>;
+
+/**
+ * Times of the whole model that follow from a slice of it (same widths, fewer blocks): what runs once, once; what a block
+ * takes, times the blocks. Never under the name of a measured time.
+ */
+export const scaled_schema = z.strictObject({
+  model: z.string(),
+  from: z.string(),
+  method: z.string(),
+  /** Blocks that ran and blocks of the whole, in the language model and in the vision encoder. */
+  blocks: z.strictObject({ language: z.tuple([count, count]), vision: z.tuple([count, count]) }),
+  stages: by_stage(z.strictObject({ factor: finite })),
+  samples: z.array(sample_schema),
+  parts: z.array(z.strictObject({ stage: stage_schema, part: part_schema, gpu_ms: finite })),
+  /** Exact counts of the whole model. */
+  counters: by_stage(counts_schema),
+  flops: flops_schema,
+});
+export type Scaled = z.infer<typeof scaled_schema>;
+
+const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+export type Settings = z.infer<typeof settings_schema>;
+const knobs_schema = z.record(z.string(), z.unknown());
+
+/** One of several requests of a cell. */
+export const request_schema = z.strictObject({
+  id: z.string(),
+  prompt: z.string(),
+  /** Name of its picture; null without one. */
+  image: z.string().nullable(),
+  tokens: token_counts_schema,
+  counters: by_stage(counts_schema),
+  flops: flops_schema,
+});
+export type RequestRecord = z.infer<typeof request_schema>;
+
+/** One cell, saved as soon as it has ended. */
 export const configuration_schema = z.strictObject({
-  schema: z.literal('molmoe.configuration/1'),
+  schema: z.literal('molmoe.configuration/2'),
   experiment: z.string(),
   key: z.string(),
   /** Digest of the run's fingerprint: results under another are not mixed in. */
   run: z.string(),
-  /** What the plan set for this configuration: { regime: 'high', prompt: 'short', decode: 'long' }. */
-  settings: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  /** What the plan set for this cell: { regime: 'high', prompt: 'short', decode: 'long' }. */
+  settings: settings_schema,
+  /** Knobs of this cell's requests. */
+  knobs: knobs_schema,
+  /** Digest of its requests, knobs included: a cell of this key that asks something else is another one. null: not known. */
+  asked: z.string().nullable(),
   started: z.iso.datetime(),
   ended: z.iso.datetime(),
+  /** Of the request; of several, of the first: `requests` has them all. null: not known. */
+  prompt: z.string().nullable(),
+  image: z.string().nullable(),
   tokens: token_counts_schema,
-  clean: z.strictObject({ clock: z.literal('host wall time between fences'), samples: z.array(sample_schema) }),
+  clean: z.strictObject({
+    clock: z.enum(['host wall time between fences', 'not timed']),
+    samples: z.array(sample_schema),
+  }),
   methods: z.array(method_sample_schema),
   instrumented: instrumented_schema.nullable(),
   counters: by_stage(counts_schema),
   flops: flops_schema,
+  /** Where a cell has more than one. */
+  requests: z.array(request_schema),
+  memory: memory_schema.nullable(),
+  scaled: z.union([scaled_schema, z.strictObject({ why_not: z.string() })]).nullable(),
   routing: routing_schema.nullable(),
   warnings: strings,
 });
 export type Configuration = z.infer<typeof configuration_schema>;
 
-/** run.json: what all configurations of a folder have in common. */
+export const skipped_schema = z.strictObject({ key: z.string(), settings: settings_schema, reason: z.string() });
+export type Skipped = z.infer<typeof skipped_schema>;
+
+/** plan.json: what the last command wanted of this folder. */
+export const plan_schema = z.strictObject({
+  schema: z.literal('molmoe.plan/1'),
+  experiment: z.string(),
+  options: z.record(z.string(), z.unknown()),
+  cells: z.array(z.strictObject({ key: z.string(), settings: settings_schema })),
+  skipped: z.array(skipped_schema),
+});
+export type PlanRecord = z.infer<typeof plan_schema>;
+
+/** run.json: what all cells of a folder have in common. */
 export const run_schema = z.strictObject({
   schema: z.literal('molmoe.run/1'),
   experiment: z.string(),
   fingerprint: z.strictObject({
     provenance: provenance_schema,
     protocol: protocol_schema,
-    knobs: z.record(z.string(), z.unknown()),
+    /** Those that were chosen for all cells. */
+    knobs: knobs_schema,
   }),
   run: z.string(),
   started: z.iso.datetime(),
@@ -304,7 +386,7 @@ export const run_schema = z.strictObject({
 });
 export type Run = z.infer<typeof run_schema>;
 
-const fit_schema = z.strictObject({
+export const fit_schema = z.strictObject({
   slope: finite,
   intercept: finite,
   r_squared: finite.nullable(),
@@ -312,23 +394,6 @@ const fit_schema = z.strictObject({
   n: count,
 });
 export type FitRecord = z.infer<typeof fit_schema>;
-
-const e1_head = {
-  experiment: z.literal('e1'),
-  provenance: provenance_schema,
-  protocol: protocol_schema,
-  knobs: z.record(z.string(), z.unknown()),
-  ceilings: ceilings_schema.nullable(),
-  started: z.iso.datetime(),
-  ended: z.iso.datetime(),
-};
-const e1_key = {
-  key: z.string(),
-  regime: z.string(),
-  prompt: z.string(),
-  decode: z.string(),
-  ...token_counts_schema.shape,
-};
 
 export const finding_schema = z.strictObject({
   expectation: z.string(),
@@ -338,97 +403,20 @@ export const finding_schema = z.strictObject({
 });
 export type Finding = z.infer<typeof finding_schema>;
 
-export const e1_stages_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.stage_latency_breakdown/1'),
-  ...e1_head,
-  configurations: z.array(
-    z.strictObject({
-      ...e1_key,
-      clock: z.string(),
-      /** By T_ name; null where a request has no such stage. */
-      statistics: z.record(z.string(), summary_schema.nullable()),
-      samples: z.array(sample_schema),
-      methods: z.array(method_sample_schema),
-      /** Of the sum of the stages' medians. */
-      shares: by_stage(finite),
-      largest_stage: stage_schema,
-      flops: flops_schema,
-      counters: by_stage(counts_schema),
-      warnings: strings,
-    }),
-  ),
-  findings: z.array(finding_schema),
-  scaling: z.strictObject({
-    /** ms over prompt positions; ms over decode steps. */
-    prefill: fit_schema.nullable(),
-    decode: fit_schema.nullable(),
-  }),
-});
-export type E1Stages = z.infer<typeof e1_stages_schema>;
+/** What every published file begins with. */
+export const head_shape = {
+  provenance: provenance_schema,
+  protocol: protocol_schema,
+  knobs: knobs_schema,
+  ceilings: ceilings_schema.nullable(),
+  started: z.iso.datetime(),
+  ended: z.iso.datetime(),
+};
 
-export const e1_flops_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.flops_vs_latency/1'),
-  ...e1_head,
-  points: z.array(
-    z.strictObject({
-      key: z.string(),
-      stage: stage_schema,
-      flops: finite,
-      legacy_S1: finite,
-      legacy_S4: finite,
-      /** Median of the clean runs. */
-      latency_ms: finite,
-      bytes: finite,
-      dispatches: count,
-      floor_ms: finite.nullable(),
-    }),
-  ),
-  correlation: z.array(
-    z.strictObject({
-      /** A stage, or all of them together. */
-      over: z.union([stage_schema, z.literal('pooled')]),
-      flops: z.enum(['exact', 'S1', 'S4']),
-      n: count,
-      spearman: finite.nullable(),
-      r_squared: finite.nullable(),
-      ms_per_gflop: z.tuple([finite, finite]).nullable(),
-    }),
-  ),
-});
-export type E1Flops = z.infer<typeof e1_flops_schema>;
-
-export const e1_parts_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.attention_ffn_breakdown/1'),
-  ...e1_head,
-  configurations: z.array(
-    z.strictObject({
-      ...e1_key,
-      clock: z.string(),
-      parts: z.array(
-        z.strictObject({
-          stage: stage_schema,
-          part: part_schema,
-          statistics: summary_schema,
-          share_of_stage: finite,
-          ...counts_schema.shape,
-          floor_ms: finite.nullable(),
-        }),
-      ),
-      largest_part: by_stage(part_schema),
-      kernels: z.array(kernel_row_schema),
-      routing: routing_schema.nullable(),
-      runs: z.array(instrumented_run_schema),
-    }),
-  ),
-});
-export type E1Parts = z.infer<typeof e1_parts_schema>;
-
-/** Schemas by file name; results/schema holds them as JSON Schema. */
+/** Schemas of the files that every experiment writes; results/schema holds them as JSON Schema. */
 export const SCHEMAS = {
   run: run_schema,
+  plan: plan_schema,
   configuration: configuration_schema,
   ceilings: ceilings_schema,
-  e1_stage_latency_breakdown: e1_stages_schema,
-  e1_flops_vs_latency: e1_flops_schema,
-  e1_attention_ffn_breakdown: e1_parts_schema,
 } as const;

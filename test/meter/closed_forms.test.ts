@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { RunOptions } from '../../engine/generate.ts';
+import { dry_executor } from '../../engine/gpu/dry.ts';
 import { vision_counts } from '../../engine/input/layout.ts';
 import { type ClosedForm, closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
 import type { Ledger, LedgerRow } from '../../engine/meter/ledger.ts';
 import type { Context } from '../../engine/model/context.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import { preset_config } from '../../engine/model/presets.ts';
+import { dry_device } from '../support/dry.ts';
 import { test_executor } from '../support/gpu.ts';
 import { run_to_end, some_ids, synthetic_context } from '../support/run.ts';
-import { stub_executor } from '../support/stub_executor.ts';
 
 const SOFTWARE = { subgroup_size: 8, software: true };
 const HARDWARE = { subgroup_size: 32, software: false };
@@ -107,7 +108,7 @@ describe('the ledger of a run equals the closed forms, component by component', 
       ['software', SOFTWARE, 128 * 2 ** 20],
       ['hardware', HARDWARE, 2 ** 31],
     ])(`${preset}, all regimes, without a GPU, as on %s adapters`, async (_, traits, binding) => {
-      const context = await synthetic_context(stub_executor(traits, 'auto', binding), preset_config(preset), 'f16');
+      const context = await synthetic_context(dry_executor(dry_device(traits, binding)), preset_config(preset), 'f16');
       for (const [rows, cols] of [
         [1, 1],
         [2, 2],
