@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  by_stage,
   type Configuration,
   count,
   counts_schema,
@@ -14,7 +13,7 @@ import {
 } from './schema.ts';
 import { linear_fit, spearman, summarise } from './stats.ts';
 import { TIMES, type TimeName } from './times.ts';
-import { largest, parts_of, scaled_of, shares_of, stage_ms, stages_that_ran, sum, times_of } from './typical.ts';
+import { largest, parts_of, scaled_of, stage_ms, stages_that_ran, sum, times_of } from './typical.ts';
 
 /** Pieces that the files of several experiments share: their shapes, and how they follow from measured cells. */
 

@@ -4,7 +4,6 @@ import { geometry_of } from '../../engine/input/geometry.ts';
 import { image_layout } from '../../engine/input/layout.ts';
 import { format_prompt } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
-import type { ModelConfig } from '../../engine/model/config.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import { crop_choice } from '../../engine/molmoe.ts';

@@ -1,4 +1,7 @@
-/** Fewer values have no 95 % interval worth its name: what a bootstrap of them gives is their range. */
+/** Words that every reader meets: rules for them stand here once. */
+
+/** From fewer values the middle 95 % of resampled medians is the whole range, so it is called that. */
 const LEAST_FOR_INTERVAL = 6;
 
-export const interval_name = (n: number): string => (n < LEAST_FOR_INTERVAL ? `range of ${n}` : '95 % interval');
+export const interval_name = (n: number): 'range' | '95 % interval' =>
+  n < LEAST_FOR_INTERVAL ? 'range' : '95 % interval';

@@ -80,7 +80,7 @@ export function comparison_lines(
   const rows = configurations.flatMap(({ key, stages }) =>
     stages.map((stage, i) => [i === 0 ? key : '', ...row(stage)]),
   );
-  const few = configurations.some(({ runs }) => interval_name(Math.min(...runs)).startsWith('range'));
+  const few = configurations.some(({ runs }) => interval_name(Math.min(...runs)) === 'range');
   const interval = few
     ? 'interval of their ratio by resampling, rough with under 6 runs a side'
     : '95 % interval of their ratio';

@@ -102,6 +102,7 @@ export function fake_configuration(
       T_LLM_decode,
       T_decode_per_step,
       T_decode_per_token: T_LLM_decode / steps,
+      T_first_token: near(90, 7) + T_vision_encoder + T_projector + T_LLM_prefill,
       T_total,
       T_system_total: T_total + near(90, 7),
       T_gaps,
@@ -161,13 +162,17 @@ export function fake_configuration(
     }),
   );
   return {
-    schema: 'molmoe.configuration/1',
+    schema: 'molmoe.configuration/2',
     experiment: 'e1',
     key: `${regime}_${prompt}_${decode}`,
     run: 'abcdef',
     settings: { regime, prompt, decode },
+    knobs: {},
+    asked: '0123456789abcdef',
     started: '2026-01-01T00:00:00.000Z',
     ended: '2026-01-01T00:01:00.000Z',
+    prompt: 'What is on the table?',
+    image: `rings ${image_size}`,
     tokens: {
       image_size,
       tiling: [rows, cols],
@@ -214,6 +219,16 @@ export function fake_configuration(
         S4: { ...flops, prefill: flops.prefill * 36_000, decode: flops.decode * prompt_length },
       },
     },
+    requests: [],
+    memory: {
+      weights: 4e8,
+      kv: 2e7,
+      activations: 6e7,
+      tables: 1e6,
+      staging: 1e6,
+      total: 47e7,
+    },
+    scaled: null,
     routing: {
       layers: Array.from({ length: 16 }, (_, layer) => ({
         layer,
