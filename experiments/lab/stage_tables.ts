@@ -1,5 +1,11 @@
-import { basis_statistics, type correlation_schema, type scaled_statistics_schema, type statistics_schema, type WorkPoint } from './derive.ts';
 import type { z } from 'zod';
+import {
+  basis_statistics,
+  type correlation_schema,
+  type scaled_statistics_schema,
+  type statistics_schema,
+  type WorkPoint,
+} from './derive.ts';
 import {
   type FitRecord,
   type KernelRow,
@@ -122,14 +128,23 @@ const first_token = (row: StageRow): string => {
 /** How near the kernels come to the least time this adapter allows; null without ceilings or instrumented runs. */
 function efficiency(kernels: readonly KernelRow[]): number | null {
   if (kernels.length === 0 || kernels.some((row) => row.floor_ms === null)) return null;
-  return sum(kernels.map((row) => row.floor_ms as number)) / sum(kernels.map((row) => row.gpu_ms));
+  const gpu_ms = sum(kernels.map((row) => row.gpu_ms));
+  return gpu_ms > 0 ? sum(kernels.map((row) => row.floor_ms as number)) / gpu_ms : null;
 }
 
 /** A line a fit: what one more of something costs. */
 export function fits_table(title: string, fits: readonly (readonly [string, string, FitRecord | null])[]): Table {
   return {
     title,
-    columns: [text('of'), text('over'), in_ms('ms each'), text('95 % interval'), in_ms('ms at none'), number('R squared'), counted('points')],
+    columns: [
+      text('of'),
+      text('over'),
+      in_ms('ms each'),
+      text('95 % interval'),
+      in_ms('ms at none'),
+      number('R squared'),
+      counted('points'),
+    ],
     rows: fits.map(([of, over, fit]) =>
       fit === null
         ? [of, over, null, 'one length only: no fit', null, null, null]
@@ -150,7 +165,14 @@ export function fits_table(title: string, fits: readonly (readonly [string, stri
 export function correlation_table(correlation: readonly z.infer<typeof correlation_schema>[]): Table {
   return {
     title: 'FLOPs against latency',
-    columns: [text('over'), text('FLOPs'), counted('n'), number('rank correlation'), number('R squared'), text('ms a GFLOP')],
+    columns: [
+      text('over'),
+      text('FLOPs'),
+      counted('n'),
+      number('rank correlation'),
+      number('R squared'),
+      text('ms a GFLOP'),
+    ],
     rows: correlation
       .filter((row) => row.over === 'pooled' || row.flops === 'exact')
       .map((row) => [
@@ -169,7 +191,15 @@ export function correlation_table(correlation: readonly z.infer<typeof correlati
 export function method_table(rows: readonly StageRow[], method: string): Table {
   return {
     title: `method ${method} against direct`,
-    columns: [text('configuration'), text('stage'), in_ms('direct'), in_ms(method), in_ms('error'), share('of direct'), counted('negative runs')],
+    columns: [
+      text('configuration'),
+      text('stage'),
+      in_ms('direct'),
+      in_ms(method),
+      in_ms('error'),
+      share('of direct'),
+      counted('negative runs'),
+    ],
     rows: rows.flatMap((row) =>
       STAGES.flatMap((stage) => {
         const direct = row.statistics[STAGE_TIME[stage]]?.median;
@@ -177,7 +207,17 @@ export function method_table(rows: readonly StageRow[], method: string): Table {
         if (direct === undefined || values.length === 0) return [];
         const middle = percentile(values, 50);
         const error = middle - direct;
-        return [[row.key, stage, direct, middle, error, error / direct, values.filter((x) => x < 0).length]];
+        return [
+          [
+            row.key,
+            stage,
+            direct,
+            middle,
+            error,
+            direct > 0 ? error / direct : null,
+            values.filter((x) => x < 0).length,
+          ],
+        ];
       }),
     ),
   };
