@@ -8,7 +8,7 @@ import type { FloorOf, Instrument } from './instruments.ts';
 import { measure_kernels, type Runner } from './measure.ts';
 import type { Cell } from './plan.ts';
 import type { Results } from './record.ts';
-import { whole_model } from './scale.ts';
+import { type Scaler, scaler_of } from './scale.ts';
 import type { Ceilings, Configuration, Protocol } from './schema.ts';
 
 export interface Conduct {
@@ -44,6 +44,7 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
   const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
   let done = 0;
   const model = open.length > 0 ? await conduct.load() : undefined;
+  const scaler = model && scaler_of(model);
   for (const [index, one] of open.entries()) {
     signal?.throwIfAborted();
     const { cell } = one;
@@ -52,7 +53,7 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
       done += cell.weight * count;
       conduct.on_progress?.(done, total);
     };
-    await results.save(await complete(one, model as Runner, conduct, on_run));
+    await results.save(await complete(one, model as Runner, scaler as Scaler, conduct, on_run));
   }
 }
 
@@ -73,6 +74,7 @@ const trace_name = (cell: Cell): string => `traces/${cell.key}.json`;
 async function complete(
   { cell, saved, times, routing, trace }: Open,
   model: Runner,
+  scaler: Scaler,
   conduct: Conduct,
   on_run: (count: number) => void,
 ): Promise<Configuration> {
@@ -102,10 +104,9 @@ async function complete(
       started,
       ended: new Date().toISOString(),
       ...observed,
-      scaled: null,
+      scaled: instrument.runs ? await scaler(cell.knobs, observed) : null,
       routing: null,
     };
-    configuration = { ...configuration, scaled: whole_model(model.facts, configuration) };
   } else if (trace) {
     await write_trace((await measure_kernels(model, { ...first.request, signal })).result);
     on_run(1);

@@ -1,13 +1,16 @@
 import { type DryMachine, dry_model } from '../../engine/dry_run.ts';
 import { config_to_json, type ModelConfig } from '../../engine/model/config.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
+import { preset_config, whole_of } from '../../engine/model/presets.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
+import { exact_flops, legacy_of, type Runner } from './measure.ts';
 import {
-  type CountsRecord,
+  type Configuration,
   type Instrumented,
   PARTS,
   type PartName,
   type Sample,
+  type Scaled,
   STAGES,
   type StageName,
   type TokenCountsRecord,
@@ -17,24 +20,10 @@ import {
  * From a model cut in depth to the whole one: what runs once counts once, and what a block takes, times the blocks. Which is
  * which, the layer of each time stamp says.
  */
-export interface Scaled {
-  readonly model: string;
-  readonly from: string;
-  readonly method: 'stamps by layer';
-  /** Blocks that ran, and blocks of the whole. */
-  readonly blocks: Readonly<Record<'language' | 'vision', readonly [number, number]>>;
-  /** Whole over slice of each stage's time. */
-  readonly stages: Readonly<Partial<Record<StageName, { readonly factor: number }>>>;
-  /** The clean samples, each stage times its factor. */
-  readonly samples: readonly Sample[];
-  /** Mean GPU time over the instrumented runs, scaled. */
-  readonly parts: readonly { readonly stage: StageName; readonly part: PartName; readonly gpu_ms: number }[];
-  /** Exact: the whole model's own request, counted without running it. */
-  readonly counters: Readonly<Partial<Record<StageName, CountsRecord>>>;
-  readonly flops: Readonly<Partial<Record<StageName, number>>>;
-}
-
-export type Scaling = { readonly scaled: Scaled; readonly why: null } | { readonly scaled: null; readonly why: string };
+type WithoutLegacy = Omit<Scaled, 'flops'>;
+export type Scaling =
+  | { readonly scaled: WithoutLegacy; readonly why: null }
+  | { readonly scaled: null; readonly why: string };
 
 export interface NamedConfig {
   readonly name: string;
@@ -50,6 +39,30 @@ export interface ScaleInput {
   readonly instrumented: Instrumented | null;
   /** Of the whole model: `whole_counters`. */
   readonly counters: Scaled['counters'];
+}
+
+/** Adds to an observed cell what it means for the whole model; null where the model is no slice of one. */
+export type Scaler = (
+  knobs: Knobs,
+  cell: Pick<Configuration, 'tokens' | 'clean' | 'instrumented' | 'requests'>,
+) => Promise<Configuration['scaled']>;
+
+export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'>): Scaler {
+  const name = whole_of(facts.name);
+  if (name === undefined) return async () => null;
+  const slice = { name: facts.name, config: facts.config };
+  const whole = { name, config: preset_config(name) };
+  let counter: ReturnType<typeof whole_counter> | undefined;
+  return async (knobs, { tokens, clean, instrumented, requests }) => {
+    const why_not =
+      requests.length > 1 ? 'only the first of several requests was stamped' : why_not_scaled({ slice, whole, knobs });
+    if (why_not !== undefined) return { why_not };
+    counter ??= whole_counter(whole.config, facts.dtype, executor);
+    const counters = await (await counter)(tokens, whole_knobs(facts.config, knobs));
+    const { scaled, why } = scale({ slice, whole, knobs, samples: clean.samples, instrumented, counters });
+    if (scaled === null) return { why_not: why };
+    return { ...scaled, flops: { exact: exact_flops(counters), legacy: legacy_of(whole.config, tokens) } };
+  };
 }
 
 /** Blocks that run: all of the language model, and those of the ViT up to the last that is tapped. */
@@ -119,7 +132,6 @@ export function scale(input: ScaleInput): Scaling {
       blocks: { language: [from.language, to.language], vision: [from.vision, to.vision] },
       ...{ stages, parts, counters },
       samples: samples.map((sample) => scaled_sample(sample, stages)),
-      flops: Object.fromEntries(Object.entries(counters).map(([stage, { flops }]) => [stage, flops])),
     },
   };
 }
@@ -172,13 +184,15 @@ function scaled_sample(sample: Sample, stages: Scaled['stages']): Sample {
   };
   const more = (scaled_ms: number | null, ms: number | null) => (scaled_ms ?? 0) - (ms ?? 0);
   const vision_more = more(times.T_vision_encoder, T_vision_encoder) + more(times.T_projector, T_projector);
-  const all_more = vision_more + more(times.T_LLM_prefill, T_LLM_prefill) + more(times.T_LLM_decode, T_LLM_decode);
+  const first_more = vision_more + more(times.T_LLM_prefill, T_LLM_prefill);
+  const all_more = first_more + more(times.T_LLM_decode, T_LLM_decode);
   return {
     ...sample,
     ...times,
     T_vision_total: T_vision_total === null ? null : T_vision_total + vision_more,
     T_decode_per_step: sample.T_decode_per_step.map((ms) => scaled(ms, 'decode')),
     T_decode_per_token: scaled(sample.T_decode_per_token, 'decode'),
+    T_first_token: sample.T_first_token === null ? null : sample.T_first_token + first_more,
     T_total: sample.T_total + all_more,
     T_system_total: sample.T_system_total + all_more,
   };

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
+import { e1 } from '../../experiments/core/e1.ts';
 import { digest_of } from '../../experiments/lab/fingerprint.ts';
 import { open_results, type ResultsOptions, read_results } from '../../experiments/lab/record.ts';
 import { type Configuration, run_schema } from '../../experiments/lab/schema.ts';
@@ -356,14 +357,25 @@ describe('read_results', () => {
     });
   });
 
-  it('reads a single configuration of an earlier version', async () => {
-    const { knobs, asked, prompt, image, requests, memory, scaled, ...rest } = structuredClone(low);
-    for (const sample of rest.clean.samples) delete (sample as { T_first_token?: unknown }).T_first_token;
-    const path = join(scratch, 'v1.json');
-    writeFileSync(path, JSON.stringify({ ...rest, schema: 'molmoe.configuration/1' }));
-    const { run: found, configurations } = await read_results(path);
-    expect(found).toBeUndefined();
-    expect(configurations).toMatchObject([{ schema: 'molmoe.configuration/2', key: low.key, asked: null }]);
+  it('does not take a published file for cells: it lacks what makes them', async () => {
+    const path = join(scratch, 'e1_stage_latency_breakdown.json');
+    const { files } = e1.derive({ run: FAKE_RUN, configurations: [low], skipped: [] });
+    writeFileSync(path, JSON.stringify(files.e1_stage_latency_breakdown));
+    expect(await failure(read_results(path))).toBe(
+      `${path}: expected schema molmoe.configuration/2, found "molmoe.e1.stage_latency_breakdown/2"; name the folder it lies in`,
+    );
+  });
+
+  it('reads cells of the earlier format: what did not run is null, what was not kept is not known', async () => {
+    const { knobs, asked, prompt, image, requests, memory, scaled, ...rest } = low;
+    const samples = low.clean.samples.map(({ T_first_token, ...sample }) => ({ ...sample, T_LLM_decode: 0 }));
+    const tokens = { ...low.tokens, decode_steps: 0 };
+    const old = { ...rest, schema: 'molmoe.configuration/1', tokens, clean: { ...low.clean, samples } };
+    const path = join(scratch, 'old.json');
+    writeFileSync(path, JSON.stringify(old));
+    const { configurations } = await read_results(path);
+    expect(configurations[0]).toMatchObject({ knobs: {}, asked: null, prompt: null, memory: null, scaled: null });
+    expect(configurations[0]?.clean.samples[0]).toMatchObject({ T_LLM_decode: null, T_first_token: null });
   });
 
   it('knows the run of a single configuration where it lies beside it, and only where it is its own', async () => {

@@ -126,8 +126,8 @@ export function fake_configuration(
     ({
       vision_encoder: first.T_vision_encoder as number,
       projector: first.T_projector as number,
-      prefill: first.T_LLM_prefill,
-      decode: first.T_LLM_decode,
+      prefill: first.T_LLM_prefill as number,
+      decode: first.T_LLM_decode as number,
     })[stage];
   const kernels = [
     row('vision_encoder', 'attention', 'attention', 0.6),
@@ -168,11 +168,11 @@ export function fake_configuration(
     run: 'abcdef',
     settings: { regime, prompt, decode },
     knobs: {},
-    asked: '0123456789abcdef',
+    asked: 'feed',
+    prompt: 'What is this?',
+    image: `rings ${image_size}`,
     started: '2026-01-01T00:00:00.000Z',
     ended: '2026-01-01T00:01:00.000Z',
-    prompt: 'What is on the table?',
-    image: `rings ${image_size}`,
     tokens: {
       image_size,
       tiling: [rows, cols],
@@ -219,16 +219,6 @@ export function fake_configuration(
         S4: { ...flops, prefill: flops.prefill * 36_000, decode: flops.decode * prompt_length },
       },
     },
-    requests: [],
-    memory: {
-      weights: 4e8,
-      kv: 2e7,
-      activations: 6e7,
-      tables: 1e6,
-      staging: 1e6,
-      total: 47e7,
-    },
-    scaled: null,
     routing: {
       layers: Array.from({ length: 16 }, (_, layer) => ({
         layer,
@@ -238,6 +228,9 @@ export function fake_configuration(
       })),
       imbalance: 1.4,
     },
+    requests: [],
+    memory: { weights: 4e8, kv: 1e6, activations: 5e7, tables: 1e4, staging: 2e6, total: 4.5e8 },
+    scaled: null,
     warnings: [],
   };
 }
