@@ -1,11 +1,12 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
-import { shown } from '../../engine/weights/text.ts';
+import { shown, visible } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
+import { CONFIGURATIONS, is_own_name, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
 import {
   type Configuration,
   configuration_schema,
@@ -16,11 +17,11 @@ import {
 } from './schema.ts';
 import { upgraded } from './upgrade.ts';
 
-export const RUN_FILE = 'run.json';
-export const PLAN_FILE = 'plan.json';
-export const CONFIGURATIONS = 'configurations';
+/** What to do about one broken cell: the others are not lost with it. */
+export const DELETE_ONE = 'delete that file, and only it is measured again';
 
 export interface SavedResults {
+  /** undefined for a single cell that lies apart from its folder. */
   readonly run?: Run;
   /** In the order they were measured. */
   readonly configurations: readonly Configuration[];
@@ -45,9 +46,7 @@ async function read_folder(folder: string): Promise<SavedResults> {
     );
   }
   const configurations = await Promise.all(
-    (await configuration_files(folder)).map((name) =>
-      read_configuration(folder, name, { ...run, remedy: 'delete it or measure anew' }),
-    ),
+    (await configuration_files(folder)).map((name) => read_configuration(folder, name, { ...run, remedy: DELETE_ONE })),
   );
   if (configurations.length === 0) {
     throw new InputError(
@@ -61,12 +60,21 @@ async function read_single(path: string): Promise<SavedResults> {
   const value = upgraded(await read_json(path, `results (${CONFIGURATION_NAME})`, 'choose another'));
   const found = schema_of(value);
   if (found === CONFIGURATION_NAME) {
-    return { configurations: [checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another')] };
+    const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another');
+    return { run: await run_beside(path, configuration), configurations: [configuration] };
   }
   const remedy =
     newer(found, [CONFIGURATION_NAME]) ??
     (String(found).startsWith('molmoe.') ? 'name the folder it lies in' : 'choose another, or name its folder');
   throw new InputError(`${path}: expected schema ${CONFIGURATION_NAME}, found ${shown(found)}; ${remedy}`);
+}
+
+/** The run of a cell that lies where it was written. */
+async function run_beside(path: string, { run }: Configuration): Promise<Run | undefined> {
+  const inner = dirname(await realpath(path));
+  if (basename(inner) !== CONFIGURATIONS) return undefined;
+  const beside = await read_run(dirname(inner), 'restore it, or move the configuration elsewhere');
+  return beside?.run === run ? beside : undefined;
 }
 
 export async function read_run(folder: string, remedy: string): Promise<Run | undefined> {
@@ -83,13 +91,8 @@ async function read_optional<T>(
   name: string,
   remedy: string,
 ): Promise<T | undefined> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw file_error(error, path, 'a readable file');
-  }
-  return checked(schema, await read_json(path, `schema ${name}`, remedy), path, name, remedy);
+  const value = await read_json(path, `schema ${name}`, remedy, true);
+  return value === undefined ? undefined : checked(schema, value, path, name, remedy);
 }
 
 /** Names of what lies in configurations/, sorted. */
@@ -110,6 +113,11 @@ export async function read_configuration(
 ): Promise<Configuration> {
   const path = join(folder, CONFIGURATIONS, name);
   const { remedy } = expected;
+  if (!is_own_name(`${CONFIGURATIONS}/${name}`)) {
+    throw new InputError(
+      `${join(folder, CONFIGURATIONS)}: expected files named after configurations, found ${shown(name)}; move it elsewhere`,
+    );
+  }
   const value = upgraded(await read_json(path, `schema ${CONFIGURATION_NAME}`, remedy));
   const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, remedy);
   for (const [what, wanted] of [
@@ -130,11 +138,13 @@ const CONFIGURATION_NAME = configuration_schema.shape.schema.value;
 const RUN_NAME = run_schema.shape.schema.value;
 const PLAN_NAME = plan_schema.shape.schema.value;
 
-export async function read_json(path: string, expected: string, remedy: string): Promise<unknown> {
+/** undefined only where there is no such file and it may be missing. */
+export async function read_json(path: string, expected: string, remedy: string, may_miss = false): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await read_own_text(path, remedy);
   } catch (error) {
+    if (may_miss && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw file_error(error, path, 'a readable file');
   }
   try {
@@ -168,13 +178,16 @@ function newer(found: unknown, known: readonly string[]): string | undefined {
     : undefined;
 }
 
+const longest_issue = 240;
+
 /** Where a value breaks its schema: `clean.samples[3].T_total: Invalid input: expected number, received null`. */
 export function first_issue(error: z.ZodError): string {
   const { path, message } = error.issues[0] as z.core.$ZodIssue;
   const at = path.map((part, i) =>
     typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`,
   );
-  return `${at.join('')}${at.length > 0 ? ': ' : ''}${message}`.replace(/\s+/g, ' ');
+  const line = visible(`${at.join('')}${at.length > 0 ? ': ' : ''}${message}`.replace(/\s+/g, ' '));
+  return line.length > longest_issue ? `${line.slice(0, longest_issue)}...` : line;
 }
 
 /** Cells that a folder holds already, by key; none where it is no results folder. */

@@ -1,17 +1,26 @@
-import { appendFile, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join, posix, resolve } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import { file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
+import { append_text, file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
 import { differences, digest_of, some_of } from './fingerprint.ts';
-import { LOCK_FILE, take_lock } from './lock.ts';
+import { take_lock } from './lock.ts';
 import {
   CONFIGURATIONS,
-  configuration_files,
-  first_issue,
-  in_order,
+  check_inner_folders,
+  has_own_head,
+  is_own_name,
+  is_removable,
+  LIST_FILE,
   PLAN_FILE,
   RUN_FILE,
+  read_own_text,
+} from './own_files.ts';
+import {
+  configuration_files,
+  DELETE_ONE,
+  first_issue,
+  in_order,
   read_configuration,
   read_plan,
   read_run,
@@ -28,9 +37,6 @@ import {
 } from './schema.ts';
 
 export { read_results } from './read.ts';
-
-/** Names of all files written here, so that --fresh removes these and nothing else. */
-const LIST_FILE = 'files.txt';
 
 export interface ResultsOptions {
   readonly experiment: string;
@@ -65,6 +71,7 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
   await make_folder(folder);
   const lock = await take_lock(folder);
   try {
+    await check_inner_folders(folder);
     const listed = await read_list(folder);
     await remove_leftovers(folder, listed);
     if (options.fresh) await remove_written(folder, listed);
@@ -87,6 +94,7 @@ export async function reopen_results(folder: string): Promise<Results> {
   if (run === undefined) throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; ${remedy}`);
   const lock = await take_lock(folder);
   try {
+    await check_inner_folders(folder);
     const listed = await read_list(folder);
     const { skipped = [] } = (await read_plan(folder, remedy)) ?? {};
     return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
@@ -181,18 +189,15 @@ async function finished_in(folder: string, run: Run, listed: ReadonlySet<string>
   const configurations: Configuration[] = [];
   for (const name of await configuration_files(folder)) {
     const ours = await is_ours(folder, listed, `${CONFIGURATIONS}/${name}`, 'molmoe.configuration/');
-    const remedy = ours ? 'delete it or use --fresh' : 'move it elsewhere';
+    const remedy = ours ? DELETE_ONE : 'move it elsewhere';
     configurations.push(await read_configuration(folder, name, { ...run, remedy }));
   }
   return new Map(in_order(configurations).map((one) => [one.key, one]));
 }
 
 /** Written here, or a file of the lab that came from another folder; not somebody's own. */
-async function is_ours(folder: string, listed: ReadonlySet<string>, name: string, schema: string): Promise<boolean> {
-  if (listed.has(name)) return true;
-  const text = await readFile(join(folder, name), 'utf8').catch(() => '');
-  return /^\s*\{\s*"schema"\s*:\s*"([^"]*)"/.exec(text)?.[1]?.startsWith(schema) === true;
-}
+const is_ours = async (folder: string, listed: ReadonlySet<string>, name: string, schema: string): Promise<boolean> =>
+  listed.has(name) || (await has_own_head(folder, name, schema));
 
 /** Listed before it is written: a run that is killed leaves nothing that the list lacks. */
 async function write_listed(
@@ -201,12 +206,13 @@ async function write_listed(
   name: string,
   data: string | Uint8Array,
 ): Promise<string> {
-  if (!is_inside(name)) throw new Error(`${name}: not a name inside the results folder`);
+  if (!is_own_name(name)) throw new Error(`${name}: not a name of a file in a results folder`);
   const path = join(folder, name);
+  await check_inner_folders(folder);
   try {
     await make_folders(resolve(dirname(path)));
     // The line end comes first: a line that a full disk cut short does not run into the next.
-    if (!listed.has(name)) await appendFile(join(folder, LIST_FILE), `\n${name}`);
+    if (!listed.has(name)) await append_text(join(folder, LIST_FILE), `\n${name}`);
   } catch (error) {
     throw file_error(error, path, 'a file that can be written');
   }
@@ -215,17 +221,11 @@ async function write_listed(
   return path;
 }
 
-const is_inside = (name: string): boolean =>
-  !/[\\\n\0]/.test(name) &&
-  posix.normalize(name) === name &&
-  !posix.isAbsolute(name) &&
-  !/^\.\.?(\/|$)|\/$/.test(name) &&
-  ![LOCK_FILE, LIST_FILE].includes(name);
-
+/** Names that no lab writes are passed over: the list may have been edited. */
 async function read_list(folder: string): Promise<Set<string>> {
   const path = join(folder, LIST_FILE);
   try {
-    return new Set((await readFile(path, 'utf8')).split('\n').filter(is_inside));
+    return new Set((await read_own_text(path, 'delete it')).split('\n').filter(is_own_name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
     throw file_error(error, path, 'a readable list of files');
@@ -234,10 +234,12 @@ async function read_list(folder: string): Promise<Set<string>> {
 
 /** run.json goes last: a removal that was interrupted leaves a folder that still says whose it is. */
 async function remove_written(folder: string, listed: Set<string>): Promise<void> {
-  const removed = [...listed].filter((name) => name !== RUN_FILE);
+  const removed: string[] = [];
+  for (const name of listed) if (name !== RUN_FILE && (await is_removable(folder, name))) removed.push(name);
   for (const file of await configuration_files(folder)) {
     const name = `${CONFIGURATIONS}/${file}`;
-    if (!listed.has(name) && (await is_ours(folder, listed, name, 'molmoe.configuration/'))) removed.push(name);
+    const copied = !listed.has(name) && is_own_name(name);
+    if (copied && (await has_own_head(folder, name, 'molmoe.configuration/'))) removed.push(name);
   }
   if (await is_ours(folder, listed, RUN_FILE, 'molmoe.run/')) removed.push(RUN_FILE);
   for (const name of [...removed, LIST_FILE]) await remove(join(folder, name));

@@ -128,7 +128,8 @@ const first_token = (row: StageRow): string => {
 /** How near the kernels come to the least time this adapter allows; null without ceilings or instrumented runs. */
 function efficiency(kernels: readonly KernelRow[]): number | null {
   if (kernels.length === 0 || kernels.some((row) => row.floor_ms === null)) return null;
-  return sum(kernels.map((row) => row.floor_ms as number)) / sum(kernels.map((row) => row.gpu_ms));
+  const gpu_ms = sum(kernels.map((row) => row.gpu_ms));
+  return gpu_ms > 0 ? sum(kernels.map((row) => row.floor_ms as number)) / gpu_ms : null;
 }
 
 /** A line a fit: what one more of something costs. */
@@ -206,7 +207,17 @@ export function method_table(rows: readonly StageRow[], method: string): Table {
         if (direct === undefined || values.length === 0) return [];
         const middle = percentile(values, 50);
         const error = middle - direct;
-        return [[row.key, stage, direct, middle, error, error / direct, values.filter((x) => x < 0).length]];
+        return [
+          [
+            row.key,
+            stage,
+            direct,
+            middle,
+            error,
+            direct > 0 ? error / direct : null,
+            values.filter((x) => x < 0).length,
+          ],
+        ];
       }),
     ),
   };

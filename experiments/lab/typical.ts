@@ -39,7 +39,9 @@ export const stages_that_ran = (configuration: Configuration): StageName[] =>
 export function shares_of(configuration: Configuration): Partial<Record<StageName, number>> {
   const ran = stages_that_ran(configuration);
   const all_ms = sum(ran.map((stage) => stage_ms(configuration, stage) as number));
-  return Object.fromEntries(ran.map((stage) => [stage, (stage_ms(configuration, stage) as number) / all_ms]));
+  return Object.fromEntries(
+    ran.map((stage) => [stage, all_ms > 0 ? (stage_ms(configuration, stage) as number) / all_ms : 0]),
+  );
 }
 
 export const largest = <K extends string>(sizes: readonly (readonly [K, number])[]): K =>

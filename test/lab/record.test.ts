@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,6 +98,7 @@ describe('a results folder', () => {
       'configurations/high_short_short.json',
       'configurations/low_short_short.json',
       'files.txt',
+      'plan.json',
       'run.json',
     ]);
     expect(await with_results({ started: undefined }, (again) => again.run)).toEqual({ ...FAKE_RUN, run });
@@ -113,24 +123,21 @@ describe('a results folder', () => {
       expect(fault.message).toMatch(/low_short_short: .*clean\.samples\[1\]\.T_total: .*expected number/);
       await expect(results.save({ ...low, run: 'other' })).rejects.toThrow('of run other');
       await expect(results.write_json('x.json', run_schema, {} as never)).rejects.toThrow('x.json: ');
+      const outside = ['', '..', '../x.json', '/x.json', 'figures/../../x.svg', 'a//b.json', './a.json', 'figures/'];
+      const not_ours = ['lock.json', 'lock.0123456789abcdef.json', 'files.txt', 'a\nb.json', 'a\\b.json', '.json'];
+      const elsewhere = ['src/main.json', 'figures/deeper/a.svg', 'configurations/a.svg', 'notes.txt', 'photo.png'];
       for (const name of [
-        '',
-        '..',
-        '../x',
-        '/x',
-        'a/../../x',
-        'a//b',
-        './a',
-        'a/',
-        'lock.json',
-        'files.txt',
-        'a\nb',
-        'a\\b',
+        ...outside,
+        ...not_ours,
+        ...elsewhere,
+        'figures/a\x1b.svg',
+        'index.html',
+        '__proto__/a.json',
       ]) {
-        await expect(results.write(name, ''), name).rejects.toThrow('not a name inside');
+        await expect(results.write(name, ''), name).rejects.toThrow('not a name of a file in a results folder');
       }
     });
-    expect(names()).toEqual(['files.txt', 'run.json']);
+    expect(names()).toEqual(['files.txt', 'plan.json', 'run.json']);
   });
 
   it('is held by one run at a time, also while the other fails', async () => {
@@ -186,7 +193,7 @@ describe('another run in the same folder', () => {
       expect(results.finished().size).toBe(0);
       expect(results.run.run).not.toBe(run);
     });
-    expect(names()).toEqual([...foreign, 'files.txt', 'run.json'].sort());
+    expect(names()).toEqual([...foreign, 'files.txt', 'plan.json', 'run.json'].sort());
   });
 
   it('removes no file outside, whatever the list says', async () => {
@@ -224,39 +231,54 @@ describe('what a killed run leaves', () => {
   });
 
   it.each<[what: string, text: string, message: string]>([
-    ['an empty file', '', 'expected schema molmoe.configuration/1, found an empty file; delete it or use --fresh'],
+    [
+      'an empty file',
+      '',
+      'expected schema molmoe.configuration/2, found an empty file; delete that file, and only it is measured again',
+    ],
     [
       'a file cut short',
       JSON.stringify(low).slice(0, 500),
-      'expected schema molmoe.configuration/1, found JSON that is cut off or broken; delete it or use --fresh',
+      'expected schema molmoe.configuration/2, found JSON that is cut off or broken; delete that file, and only it is measured again',
     ],
-    ['another schema', '{"schema":"x"}', 'expected schema molmoe.configuration/1, found "x"; delete it or use --fresh'],
-    ['no object', 'null', 'expected schema molmoe.configuration/1, found none; delete it or use --fresh'],
+    [
+      'another schema',
+      '{"schema":"x"}',
+      'expected schema molmoe.configuration/2, found "x"; delete that file, and only it is measured again',
+    ],
+    [
+      'no object',
+      'null',
+      'expected schema molmoe.configuration/2, found none; delete that file, and only it is measured again',
+    ],
     [
       'a newer schema',
-      JSON.stringify({ ...low, schema: 'molmoe.configuration/2' }),
-      'expected schema molmoe.configuration/1, found "molmoe.configuration/2"; a newer version wrote it: update molmoe',
+      JSON.stringify({ ...low, schema: 'molmoe.configuration/3' }),
+      'expected schema molmoe.configuration/2, found "molmoe.configuration/3"; a newer version wrote it: update molmoe',
     ],
     [
       'a broken record',
       JSON.stringify({ ...low, warnings: [1] }),
-      'expected schema molmoe.configuration/1, found warnings[0]: Invalid input: expected string, received number; delete it or use --fresh',
+      'expected schema molmoe.configuration/2, found warnings[0]: Invalid input: expected string, received number; delete that file, and only it is measured again',
     ],
     [
       'a result of another run',
       JSON.stringify({ ...low, run: 'other' }),
-      `expected run "${run}", found "other"; delete it or use --fresh`,
+      `expected run "${run}", found "other"; delete that file, and only it is measured again`,
     ],
     [
       'a copy under another name',
       JSON.stringify(high),
-      'expected key "low_short_short", found "high_short_short"; delete it or use --fresh',
+      'expected key "low_short_short", found "high_short_short"; delete that file, and only it is measured again',
     ],
-  ])('%s is named, and --fresh gets rid of it', async (_, text, message) => {
-    await saved(low);
+  ])('%s is named; deleting it, or --fresh, gets rid of it', async (_, text, message) => {
+    await saved(low, high);
     const path = inside('configurations/low_short_short.json');
     writeFileSync(path, text);
     expect(await failure(keys())).toBe(`${path}: ${message}`);
+    rmSync(path);
+    expect(await keys()).toEqual(['high_short_short']);
+    writeFileSync(path, text);
     expect(await keys({ fresh: true })).toEqual([]);
   });
 
@@ -264,7 +286,7 @@ describe('what a killed run leaves', () => {
     await saved(low);
     writeFileSync(inside('configurations/mine.json'), '{}');
     expect(await failure(keys({ fresh: true }))).toContain(
-      'mine.json: expected schema molmoe.configuration/1, found none; move it',
+      'mine.json: expected schema molmoe.configuration/2, found none; move it',
     );
   });
 
@@ -329,7 +351,10 @@ describe('read_results', () => {
   it('reads a folder, in the order measured, and a single configuration', async () => {
     await saved(high, low);
     expect(await read_results(folder)).toEqual({ run: { ...FAKE_RUN, run }, configurations: [low, high] });
-    expect(await read_results(inside('configurations/high_short_short.json'))).toEqual({ configurations: [high] });
+    expect(await read_results(inside('configurations/high_short_short.json'))).toEqual({
+      run: { ...FAKE_RUN, run },
+      configurations: [high],
+    });
   });
 
   it('does not take a published file for cells: it lacks what makes them', async () => {
@@ -353,6 +378,15 @@ describe('read_results', () => {
     expect(configurations[0]?.clean.samples[0]).toMatchObject({ T_LLM_decode: null, T_first_token: null });
   });
 
+  it('knows the run of a single configuration where it lies beside it, and only where it is its own', async () => {
+    await saved(low);
+    const path = inside('configurations/low_short_short.json');
+    symlinkSync(path, join(scratch, 'link.json'));
+    expect((await read_results(join(scratch, 'link.json'))).run?.run).toBe(run);
+    writeFileSync(path, JSON.stringify({ ...low, run: 'other' }));
+    expect((await read_results(path)).run).toBeUndefined();
+  });
+
   it('says what it found instead', async () => {
     const path = join(scratch, 'some.json');
     const single = async (text: string) => {
@@ -367,6 +401,9 @@ describe('read_results', () => {
     expect(await single('[1]')).toBe(`expected schema ${names}, found nothing; choose another, or name its folder`);
     expect(await single('{"schema":"molmoe.run/1"}')).toBe(
       `expected schema ${names}, found "molmoe.run/1"; name the folder it lies in`,
+    );
+    expect(await single('{"schema":"molmoe.e1.stage_latency_breakdown/1"}')).toBe(
+      `expected schema ${names}, found "molmoe.e1.stage_latency_breakdown/1"; name the folder it lies in`,
     );
     expect(await single('{"schema":"molmoe.configuration/3"}')).toBe(
       `expected schema ${names}, found "molmoe.configuration/3"; a newer version wrote it: update molmoe`,
