@@ -5,6 +5,7 @@ import { type DryDevice, dry_executor } from './gpu/dry.ts';
 import type { Executor } from './gpu/executor.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
+import { geometry_of } from './model/geometry.ts';
 import { tensor_specs } from './model/tensors.ts';
 import { load_weights } from './model/weights.ts';
 import { synthetic_source } from './weights/formula.ts';
@@ -64,18 +65,19 @@ export async function dry_run(
 
 /** Counts depend on lengths alone: grey pictures whose cells go nowhere, and a prompt of one token again and again. */
 export function dry_input(
-  _: ModelConfig,
+  config: ModelConfig,
   { prompt_tokens, views }: Pick<DryRequest, 'prompt_tokens' | 'views'>,
 ): ModelInput {
   const ids = new Array<number>(prompt_tokens).fill(0);
   if (views === 0) return { ids };
+  const { patches, patch_values, cells } = geometry_of(config);
   return {
     ids,
     crops: {
       count: views,
-      images: new Float32Array(views * 576 * 588),
-      masks: new Float32Array(views * 576),
-      index: new Int32Array(views * 144).fill(-1),
+      images: new Float32Array(views * patches * patch_values),
+      masks: new Float32Array(views * patches),
+      index: new Int32Array(views * cells).fill(-1),
     },
   };
 }

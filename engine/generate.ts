@@ -15,6 +15,7 @@ import {
   run_blocks,
   type Sampling,
 } from './model/decoder.ts';
+import { geometry_of } from './model/geometry.ts';
 import { type BlockPlan, type Knobs, plan_blocks } from './model/knobs.ts';
 import { project } from './model/projector.ts';
 import { check_length, close_sequences, open_sequences, type Sequences } from './model/sequences.ts';
@@ -300,9 +301,11 @@ function check_input({ config }: Context, { ids, crops }: ModelInput): void {
   }
   if (crops === undefined) return;
   const { count, images, masks, index } = crops;
-  if (images.length !== count * 576 * 588 || masks.length !== count * 576 || index.length !== count * 144) {
+  const { patches, patch_values, cells } = geometry_of(config);
+  const wanted = [count * patches * patch_values, count * patches, count * cells];
+  if (images.length !== wanted[0] || masks.length !== wanted[1] || index.length !== wanted[2]) {
     throw new InputError(
-      `image: expected ${count} crops of 576 x 588 values, 576 masks and 144 positions, found ${images.length}, ${masks.length} and ${index.length}`,
+      `image: expected ${count} crops of ${patches} x ${patch_values} values, ${patches} masks and ${cells} positions, found ${images.length}, ${masks.length} and ${index.length}`,
     );
   }
   const used = index.filter((row) => row >= 0);

@@ -5,7 +5,6 @@ import { run_model, type StageResult } from './generate.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
 import { type HostSpan, start_timeline, type TimelineReport, type Timing } from './gpu/timeline.ts';
-import { type ImageGeometry, molmo_geometry } from './input/geometry.ts';
 import { prepare_image } from './input/image.ts';
 import type { VisionCounts } from './input/layout.ts';
 import type { Picture } from './input/pictures.ts';
@@ -17,6 +16,7 @@ import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context, Probe } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
+import { geometry_of } from './model/geometry.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
 import { count_routing, type Routing } from './model/routing.ts';
 import { check_length } from './model/sequences.ts';
@@ -290,13 +290,12 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   check_request(request, config);
   const { prompt, image, knobs, resize } = request;
   const started = performance.now();
-  const geometry: ImageGeometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
+  const geometry = geometry_of(config);
   const prepared =
     image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
   const prepared_ms = performance.now();
   const built = build_prompt(tokenizer, prompt, {
-    tiling: prepared?.tiling,
-    geometry,
+    picture: prepared && { tiling: prepared.tiling, geometry },
     message_format: config.message_formatting,
     always_start_with_space: config.always_start_with_space,
   });
@@ -344,7 +343,7 @@ function check_request(request: GenerateRequest, config: ModelConfig): void {
   whole('sampling.topK', request.sampling?.topK, 0);
   whole('sampling.seed', request.sampling?.seed, 0);
   plan_blocks(config, request.knobs ?? {});
-  choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config)); // refuses a wrong crop knob, picture or not
+  choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config), geometry_of(config)); // refuses a wrong crop knob, picture or not
   const { temperature, topP } = request.sampling ?? {};
   if (temperature !== undefined && !(temperature >= 0 && temperature <= 100)) {
     throw new UsageError(`sampling.temperature: expected a number from 0 to 100, found ${temperature}`);

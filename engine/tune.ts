@@ -8,6 +8,7 @@ import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu
 import { formula_picture } from './input/pictures.ts';
 import { exact_length_text } from './input/prompt.ts';
 import type { Probe } from './model/context.ts';
+import { geometry_of } from './model/geometry.ts';
 import type { Engine, GenerateRequest } from './molmoe.ts';
 
 /** Kernels that have more than one way for a shape. */
@@ -15,9 +16,10 @@ export const TUNED_KERNELS = [matmul, matvec, expert_matmul, attention] as unkno
 
 /** Prompt lengths whose shape classes differ; requests with a picture add the vision encoder's. */
 const PROMPTS = [20, 128, 512];
-const PICTURES = [
-  [336, 336],
-  [1008, 784],
+/** Tilings of the pictures. */
+const TILINGS = [
+  [1, 1],
+  [3, 4],
 ] as const;
 const RUNS = 3;
 /** A choice this many times slower than what runs by default, over a whole request, is not tried further. */
@@ -113,10 +115,14 @@ function variant_names({ executor }: Engine): Variant['name'][] {
 }
 
 function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
+  const { tile_px, margin_px } = geometry_of(facts.config);
   const longest = facts.config.max_position_embeddings - 8;
   return [
     ...PROMPTS.filter((n) => n <= longest).map((n) => ({ prompt: exact_length_text(tokenizer, n) })),
-    ...PICTURES.map(([width, height]) => ({ prompt: ' ', image: formula_picture('rings', width, height) })),
+    ...TILINGS.map(([rows, cols]) => {
+      const [width, height] = [cols, rows].map((tiles) => tiles * tile_px + margin_px) as [number, number];
+      return { prompt: ' ', image: formula_picture('rings', width, height) };
+    }),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { rotary_table } from '../../engine/model/sequences.ts';
-import { PATCHES } from '../../engine/model/vision.ts';
 import { attention } from '../../kernels/attention/attention.ts';
 import {
   attention_decode,
@@ -36,7 +36,7 @@ export function attention_cases(config: ModelConfig, prompts: readonly number[])
     decode(4, 512),
     decode(1, 2048, attention_decode_combine as Kernel),
     ...[1, 512].map((rows) => () => rope_case(rows, heads, head_dim, config.rope_theta, config.norm_eps)),
-    () => pool_case(PATCHES / 2, vit.heads, vit.head_dim),
+    () => pool_case(2 * geometry_of(config).cells, vit.heads, vit.head_dim),
   ];
 }
 

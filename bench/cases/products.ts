@@ -1,7 +1,7 @@
 import type { Stage } from '../../engine/gpu/executor.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
 import { FEW_ROWS } from '../../engine/model/context.ts';
-import { PATCH_VALUES, PATCHES } from '../../engine/model/vision.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import type { StoredDtype } from '../../engine/weights/source.ts';
 import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
@@ -97,7 +97,8 @@ export function product_cases(config: ModelConfig, prompts: readonly number[]): 
   const { bias, accumulate, quick_gelu } = EPILOGUE;
   const views = 2;
   const rows = views * vit.positions;
-  const cells = (views * PATCHES) / 4;
+  const { patches, patch_values, cells: view_cells } = geometry_of(config);
+  const cells = views * view_cells;
   const features = config.vit_layers.length * vit.emb;
   const product = (of: Linear) => () => linear(of);
   const vision = (what: string, m: number, k: number, cols: number, epilogue = 0) =>
@@ -105,7 +106,7 @@ export function product_cases(config: ModelConfig, prompts: readonly number[]): 
   const projector = (what: string, m: number, k: number, cols: number, epilogue = 0) =>
     product({ stage: 'projector', what, rows: m, k, cols, epilogue });
   return [
-    vision('patch embedding', views * PATCHES, PATCH_VALUES, vit.emb),
+    vision('patch embedding', views * patches, patch_values, vit.emb),
     vision('qkv', rows, vit.emb, 3 * vit.emb, bias),
     vision('out', rows, vit.emb, vit.emb, bias | accumulate),
     vision('out', vit.positions, vit.emb, vit.emb, bias | accumulate),

@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../../engine/model/config.ts';
-import { PATCHES } from '../../engine/model/vision.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { add_features } from '../../kernels/add_features/add_features.ts';
 import { argmax } from '../../kernels/argmax/argmax.ts';
 import { layer_norm, rms_norm } from '../../kernels/norm/norm.ts';
@@ -20,7 +20,8 @@ import { type KernelCase, launch, type Maker, pattern } from './case.ts';
 /** Kernels that give each row its own work: what they move is what they cost. */
 export function row_cases(config: ModelConfig, prompts: readonly number[]): Maker[] {
   const { d_model: d, vit, embedding_size } = config;
-  const cells = PATCHES / 2; // of two views
+  const { patches_per_side, cells: view_cells } = geometry_of(config);
+  const cells = 2 * view_cells;
   return [
     ...prompts.map((rows) => () => norm(rows, d, false)),
     () => norm(2 * vit.positions, vit.emb, true),
@@ -32,8 +33,8 @@ export function row_cases(config: ModelConfig, prompts: readonly number[]): Make
     () => argmax_case(8, embedding_size),
     () => sample_case(embedding_size),
     () => add_features_case(cells, d, 335),
-    () => vit_embed_case(2, vit.emb),
-    () => tap_windows_case(2, vit.emb, config.vit_layers.length),
+    () => vit_embed_case(2, vit.emb, patches_per_side ** 2),
+    () => tap_windows_case(2, vit.emb, config.vit_layers.length, patches_per_side),
     () => window_mean_case(cells, config.vit_layers.length * vit.emb),
   ];
 }
@@ -113,31 +114,33 @@ function add_features_case(cells: number, cols: number, rows: number): KernelCas
   };
 }
 
-function vit_embed_case(crops: number, emb: number): KernelCase {
-  const d = { crops, patches_per_crop: PATCHES, emb, stride: emb, pos_stride: emb };
-  const [patches, class_embedding] = [pattern(1).f32(crops * PATCHES * emb), pattern(2).f32(emb)];
-  const [positions, x] = [pattern(3).f32((PATCHES + 1) * emb), new Float32Array(crops * (PATCHES + 1) * emb)];
+function vit_embed_case(crops: number, emb: number, patches_per_crop: number): KernelCase {
+  const d = { crops, patches_per_crop, emb, stride: emb, pos_stride: emb };
+  const [patches, class_embedding] = [pattern(1).f32(crops * patches_per_crop * emb), pattern(2).f32(emb)];
+  const rows = patches_per_crop + 1;
+  const [positions, x] = [pattern(3).f32(rows * emb), new Float32Array(crops * rows * emb)];
   return {
     kernel: vit_embed as Kernel,
     stage: 'vision_encoder',
-    shape: `${crops} views of ${PATCHES}x${emb}`,
+    shape: `${crops} views of ${patches_per_crop}x${emb}`,
     launches: [launch(vit_embed, d)],
     buffers: () => ({ patches, class_embedding, positions, x }),
     want: () => [{ buffer: 'x', values: embed_reference(patches, class_embedding, positions, x, d) }],
   };
 }
 
-function tap_windows_case(crops: number, emb: number, taps: number): KernelCase {
-  const d = { crops, crop0: 0, emb, x_stride: emb, w_stride: taps * emb, col0: 0, pad_cols: taps * emb, grid_side: 24 };
-  const x = pattern(1).f32(crops * (PATCHES + 1) * emb);
+function tap_windows_case(crops: number, emb: number, taps: number, grid_side: number): KernelCase {
+  const patches = grid_side ** 2;
+  const d = { crops, crop0: 0, emb, x_stride: emb, w_stride: taps * emb, col0: 0, pad_cols: taps * emb, grid_side };
+  const x = pattern(1).f32(crops * (patches + 1) * emb);
   const keep = new Float32Array(crops).fill(1);
-  const masks = Float32Array.from({ length: crops * PATCHES }, (_, i) => [1, 0, 0.5][i % 3] as number);
+  const masks = Float32Array.from({ length: crops * patches }, (_, i) => [1, 0, 0.5][i % 3] as number);
   const pad_embed = pattern(2).f32(2 * taps * emb);
-  const windows = new Float32Array(crops * PATCHES * taps * emb);
+  const windows = new Float32Array(crops * patches * taps * emb);
   return {
     kernel: tap_windows as Kernel,
     stage: 'vision_encoder',
-    shape: `${crops} views of ${PATCHES}x${emb}`,
+    shape: `${crops} views of ${patches}x${emb}`,
     launches: [launch(tap_windows, d)],
     buffers: () => ({ x, masks, keep, pad_embed, windows }),
     want: () => [{ buffer: 'windows', values: windows_reference.tap_windows(x, masks, keep, pad_embed, windows, d) }],

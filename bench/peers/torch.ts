@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { molmo_geometry } from '../../engine/input/geometry.ts';
 import { prepare_image } from '../../engine/input/image.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { build_prompt, exact_length_text } from '../../engine/input/prompt.ts';
 import type { Probe } from '../../engine/model/context.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../../tools/synth_checkpoint.ts';
 import script from './torch_request.py';
@@ -81,10 +81,10 @@ async function run_both(
     await write_synthetic_checkpoint({ config, seed: 1, dtype: 'F32', out: checkpoint, shard_bytes: 8e9 });
     const image = quick ? formula_picture('rings', 336, 336) : formula_picture('rings', 1008, 784);
     const prompt = exact_length_text(tokenizer, 18);
-    const geometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
-    const prepared = prepare_image(image, { crops: { max_crops: config.max_crops }, geometry });
+    const geometry = geometry_of(config);
+    const prepared = prepare_image(image, { mode: 'pad', crops: { max_crops: config.max_crops }, geometry });
     const built = build_prompt(tokenizer, prompt, {
-      ...{ tiling: prepared.tiling, geometry, message_format: config.message_formatting },
+      ...{ picture: { tiling: prepared.tiling, geometry }, message_format: config.message_formatting },
       always_start_with_space: config.always_start_with_space,
     });
     writeFileSync(join(folder, 'ids.u32'), Uint32Array.from(built.ids));

@@ -26,6 +26,10 @@ const molmoe_1b = {
     image_num_layers: 23,
     image_mlp_dim: 4096,
     image_norm_eps: 1e-5,
+    image_default_input_size: [336, 336],
+    image_patch_size: 14,
+    image_pos_patch_size: 14,
+    image_num_pos: 577,
   },
 };
 

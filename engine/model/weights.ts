@@ -6,6 +6,7 @@ import type { WeightSource } from '../weights/source.ts';
 import { type LoadProgress, type LoadReport, type PackJob, read_vector, run_pack_jobs } from '../weights/upload.ts';
 import type { ModelConfig } from './config.ts';
 import { formats_of } from './formats.ts';
+import { geometry_of } from './geometry.ts';
 
 export interface ColumnSlice {
   readonly buffer: Buffer;
@@ -69,7 +70,7 @@ export interface Weights {
   readonly report: LoadReport;
   readonly patch_embedding: Matrix;
   readonly class_embedding: Buffer;
-  readonly positions: Buffer; // [577, emb]
+  readonly positions: Buffer; // [positions, emb]
   readonly pre_ln: LayerNorm;
   readonly vit: readonly VitBlock[];
   readonly pad_embed: Buffer; // [2, taps * emb]
@@ -281,7 +282,9 @@ export async function load_weights(
   };
 
   const layout = await buffers.guard(`the weights of ${source.label}`, () => ({
-    patch_embedding: matrix('patch_embedding', 588, [{ name: `${vit}.patch_embedding`, cols: emb }]),
+    patch_embedding: matrix('patch_embedding', geometry_of(config).patch_values, [
+      { name: `${vit}.patch_embedding`, cols: emb },
+    ]),
     class_embedding: single(`${vit}.class_embedding`, emb),
     positions: single(`${vit}.positional_embedding`, config.vit.positions * emb),
     pre_ln: layer_norm(`${vit}.pre_ln`, emb),

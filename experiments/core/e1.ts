@@ -1,11 +1,11 @@
 import { InputError, UsageError } from '../../engine/errors.ts';
-import { molmo_geometry } from '../../engine/input/geometry.ts';
 import { image_layout } from '../../engine/input/layout.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { exact_length_text } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
 import type { Tokenizer } from '../../engine/input/tokenizer.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import type { Knobs } from '../../engine/model/knobs.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { Cell } from '../lab/experiment.ts';
@@ -82,14 +82,14 @@ export function plan_e1({ config, tokenizer }: Subject, options: E1Options): Cel
     const [width, height] = size_of(regime, portrait);
     const [rows, cols] = tiling_of(regime, portrait);
     const max_crops = knobs.maxCrops ?? config.max_crops;
-    const found = choose_tiling(width, height, { max_crops });
+    const found = choose_tiling(width, height, { max_crops }, geometry_of(config));
     if (found.rows !== rows || found.cols !== cols) {
       throw new UsageError(
         `regime ${regime}: expected a tiling of ${rows}x${cols} for ${width}x${height}, found ${found.rows}x${found.cols} with at most ${max_crops} crops; allow ${rows * cols} crops or choose another regime`,
       );
     }
     const text = prompt_text({ config, tokenizer }, prompt);
-    const image_tokens = image_layout(found, tokenizer.special, molmo_geometry).token_ids.length;
+    const image_tokens = image_layout(found, tokenizer.special, geometry_of(config)).token_ids.length;
     const positions = 1 + image_tokens + PROMPTS[prompt];
     const longest = positions + DECODES[decode];
     if (longest > config.max_position_embeddings) {
@@ -137,5 +137,5 @@ const tiling_of = (regime: Regime, portrait = false): readonly [number, number] 
 /** FLOPs and, twenty to a byte, weight traffic of decode: near enough for an estimate of what is left. */
 function weight_of(config: ModelConfig, views: number, positions: number, new_tokens: number): number {
   const { vit, llm_active } = parameter_counts(config);
-  return 2 * vit * 577 * views + 2 * llm_active * (positions + 20 * new_tokens);
+  return 2 * vit * config.vit.positions * views + 2 * llm_active * (positions + 20 * new_tokens);
 }

@@ -10,7 +10,7 @@ import { image_layout } from '../../engine/input/layout.ts';
 import { build_prompt, exact_length_text, format_prompt, type PromptFormat } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
-import { golden_data, special_ids, tokenizer_test } from './support.ts';
+import { golden_data, MOLMO, special_ids, tokenizer_test } from './support.ts';
 
 type Draw = ['randint', number, number, number] | ['random', number];
 type Processor = PromptFormat & {
@@ -41,16 +41,16 @@ type Golden = {
 const golden = golden_data<Golden>('prompts.json');
 const bytes = byte_tokenizer(special_ids(500));
 
-const tiling_of = (image: string | null) => {
+const picture_of = (image: string | null) => {
   const size = image === null ? undefined : golden?.images[image];
-  return size && choose_tiling(size.width, size.height);
+  return size && { tiling: choose_tiling(size.width, size.height, { max_crops: 12 }, MOLMO), geometry: MOLMO };
 };
 
 describe.skipIf(!golden)('prompts.json, processor', () => {
   for (const c of golden?.processor ?? []) {
     test(`${c.id}: text`, () => expect(format_prompt(c.text, c)).toBe(c.formatted_text));
     tokenizer_test(`${c.id}: ids`, (tokenizer) => {
-      const prompt = build_prompt(tokenizer, c.text, { ...c, tiling: tiling_of(c.image), allow_special: true });
+      const prompt = build_prompt(tokenizer, c.text, { ...c, picture: picture_of(c.image), allow_special: true });
       expect(prompt.ids).toEqual(c.input_ids);
       expect(prompt.text_tokens).toBe(c.text_ids.length);
       expect(prompt.formatted_text).toBe(c.formatted_text);
@@ -74,8 +74,8 @@ describe.skipIf(!golden)('prompts.json, formatter', () => {
     });
     tokenizer_test(`${c.id}: ids`, (tokenizer) => {
       const { messages } = format_example(c.example, replay(c.draws), c.options);
-      const tiling = tiling_of(c.image);
-      const image_ids = tiling && image_layout(tiling, tokenizer.special).token_ids;
+      const picture = picture_of(c.image);
+      const image_ids = picture && image_layout(picture.tiling, tokenizer.special, MOLMO).token_ids;
       expect(message_ids(tokenizer, messages, image_ids)).toEqual(c.input_tokens);
     });
   }
@@ -105,7 +105,7 @@ test('a style that the system prompt needs must be there', () => {
 });
 
 test('a prompt with a picture: BOS, picture, text, and positions that point at patches', () => {
-  const { ids, image } = build_prompt(bytes, 'Hi', { tiling: { rows: 2, cols: 1 } });
+  const { ids, image } = build_prompt(bytes, 'Hi', { picture: { tiling: { rows: 2, cols: 1 }, geometry: MOLMO } });
   expect(ids[0]).toBe(499);
   expect(ids.length).toBe(1 + 420 + ' User: Hi Assistant:'.length);
   const used = [...(image?.input_idx ?? [])].filter((position) => position >= 0);

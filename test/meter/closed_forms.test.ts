@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { dry_input } from '../../engine/dry_run.ts';
 import type { RunOptions } from '../../engine/generate.ts';
 import { dry_executor } from '../../engine/gpu/dry.ts';
 import { vision_counts } from '../../engine/input/layout.ts';
 import { type ClosedForm, closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
 import type { Ledger, LedgerRow } from '../../engine/meter/ledger.ts';
 import type { Context } from '../../engine/model/context.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { dry_device } from '../support/dry.ts';
@@ -57,7 +59,7 @@ interface Case {
 /** Runs it and compares every component, and that nothing else was counted. */
 async function check(context: Context, { views, prompt, options }: Case): Promise<void> {
   const { config } = context;
-  const crops = views > 0 ? blank_crops(views) : undefined;
+  const { crops } = dry_input(config, { prompt_tokens: prompt, views });
   const { result } = await run_to_end(context, { ids: some_ids(prompt, config.vocab_size), crops }, options);
   const { totals, ...parts } = closed_form_flops(config, {
     views,
@@ -70,14 +72,6 @@ async function check(context: Context, { views, prompt, options }: Case): Promis
   expect(result.ledger.sum().flops).toBe(totals.all);
   for (const { stage, flops } of result.stages) expect([stage, flops]).toEqual([stage, totals[stage]]);
 }
-
-/** Grey pictures whose cells go nowhere: FLOPs do not depend on what is in them. */
-const blank_crops = (views: number) => ({
-  count: views,
-  images: new Float32Array(views * 576 * 588),
-  masks: new Float32Array(views * 576).fill(1),
-  index: new Int32Array(views * 144).fill(-1),
-});
 
 describe('the ledger of a run equals the closed forms, component by component', () => {
   const knobs = { topK: [1, 2, 3, 4], blocks: [0, 2] };
@@ -125,7 +119,7 @@ describe('the ledger of a run equals the closed forms, component by component', 
 
 /** Prompt positions of a picture of this tiling and some text; "Describe this image." is 9 tokens. */
 const prompt_of = (rows: number, cols: number, text = 9): number =>
-  1 + vision_counts({ rows, cols }).image_tokens + text;
+  1 + vision_counts({ rows, cols }, geometry_of(config)).image_tokens + text;
 
 const config = preset_config('molmoe-1b');
 const gf = (flops: number, places: number): number => Number((flops / 1e9).toFixed(places));

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError, UsageError } from '../../engine/errors.ts';
-import { config_to_json, load_config, type ModelConfig, parse_config } from '../../engine/model/config.ts';
+import { config_to_json, type ModelConfig, parse_config } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import { load_config } from '../../engine/model/load_config.ts';
 import { preset_config, preset_names } from '../../engine/model/presets.ts';
 import { parameter_counts, tensor_specs } from '../../engine/model/tensors.ts';
 import { element_count } from '../../engine/weights/source.ts';
@@ -146,6 +148,8 @@ describe('parse_config', () => {
     ['overlap_margins', [4]],
     ['overlap_margins', [3, 4]],
     ['overlap_margins', [12, 12]],
+    ['overlap_margins', [4, 3]],
+    ['overlap_margins', [-2, 4]],
     ['overlap_margins', null],
     ['vit_layers', [-2]],
     ['vit_layers', [-2, -24]],
@@ -155,7 +159,11 @@ describe('parse_config', () => {
     ['always_start_with_space', 'yes'],
     ['vision_backbone', null],
     ['vision_backbone', []],
-    ['vision_backbone.image_default_input_size', [224, 224]],
+    ['vision_backbone.image_default_input_size', [100, 100]],
+    ['vision_backbone.image_default_input_size', [336, 672]],
+    ['vision_backbone.image_default_input_size', [42, 42]],
+    ['vision_backbone.image_default_input_size', [14 * 130, 14 * 130]],
+    ['vision_backbone.image_default_input_size', [336]],
     ['vision_backbone.image_default_input_size', 336],
     ['vision_backbone.image_emb_dim', 1022],
     ['vision_backbone.image_head_dim', 32],
@@ -167,8 +175,10 @@ describe('parse_config', () => {
     ['vision_backbone.image_num_key_value_heads', 8],
     ['vision_backbone.image_num_layers', 0],
     ['vision_backbone.image_num_pos', 576],
-    ['vision_backbone.image_patch_size', 16],
-    ['vision_backbone.image_pos_patch_size', 16],
+    ['vision_backbone.image_num_pos', null],
+    ['vision_backbone.image_patch_size', 7],
+    ['vision_backbone.image_patch_size', 0],
+    ['vision_backbone.image_patch_size', '14'],
     ['vision_backbone.resize_mode', 'siglip'],
   ];
   // A value may clash with the field it depends on; then the message names that one.
@@ -179,10 +189,64 @@ describe('parse_config', () => {
     expect(parse).toThrow(new RegExp(`^here/config\\.json: ${blamed[field] ?? field}: expected .+, found .+; .+$`));
   });
 
-  it('names heads that vec4 kernels cannot take', () => {
-    const json = { ...real(), d_model: 60, n_heads: 6 };
-    expect(() => parse_config(json, 'c')).toThrow(
-      'n_heads: expected heads of a multiple of 8 (d_model / n_heads), found 10',
+  it.each([
+    [60, 6, 10],
+    [2048, 8, 256],
+  ])('names heads that kernels cannot take: %i / %i', (d_model, n_heads, size) => {
+    expect(() => parse_config({ ...real(), d_model, n_heads }, 'c')).toThrow(
+      `n_heads: expected heads of a multiple of 8 up to 128 (d_model / n_heads), found ${size}`,
+    );
+  });
+
+  it('takes experts of any multiple of 4, as docs/weights.md says', () => {
+    expect(parse_config({ ...real(), mlp_hidden_size: 40 }, 'c').expert_hidden).toBe(20);
+    expect(() => parse_config({ ...real(), mlp_hidden_size: 36 }, 'c')).toThrow(
+      "mlp_hidden_size: expected twice an expert's hidden size, a multiple of 8 from 8 to 131072, found 36",
+    );
+  });
+
+  it.each([
+    [112, 14, 65, [2, 2]],
+    [80, 8, 101, [4, 2]],
+    [224, 16, 197, [0, 0]],
+  ])('reads another geometry: crops of %i, patches of %i', (side, patch, positions, overlap_margins) => {
+    const json = real();
+    const backbone = { image_default_input_size: [side, side], image_patch_size: patch, image_num_pos: positions };
+    Object.assign(json.vision_backbone as Json, backbone);
+    const config = parse_config({ ...json, overlap_margins }, 'c');
+    expect(config).toMatchObject({ vit: { image: side, patch, positions }, overlap_margins });
+    expect(parse_config(config_to_json(config), 'c')).toEqual(config);
+    const table = tensor_specs(config).find(({ name }) => name.endsWith('.positional_embedding'));
+    expect(table?.shape).toEqual([positions, 1024]);
+  });
+
+  it('names what of a geometry cannot be', () => {
+    const parse = (...changes: [string, unknown][]) => {
+      const json = real();
+      for (const [field, value] of changes) {
+        const [parent, child] = field.split('.') as [string, string | undefined];
+        const target = child === undefined ? json : (json[parent] as Json);
+        target[child ?? parent] = value;
+      }
+      return () => parse_config(json, 'c');
+    };
+    const [size, patch, table] = [
+      'vision_backbone.image_default_input_size',
+      'vision_backbone.image_patch_size',
+      'vision_backbone.image_num_pos',
+    ];
+    expect(parse([size, [112, 112]])).toThrow(
+      'image_num_pos: expected 65 (one for each of 8 x 8 patches and the class token), found 577',
+    );
+    expect(parse([size, [112, 110]])).toThrow(
+      /the sides of a square, a multiple of the patch \(14\), found \[112,110\]/,
+    );
+    expect(parse([patch, 16])).toThrow(/an even number of patches a side, .*found 21/);
+    expect(parse([patch, 7])).toThrow(
+      /an even number from 2 to 256 \(3 x patch\^2 values are read by fours\), found 7/,
+    );
+    expect(parse([size, [112, 112]], [table, 65])).toThrow(
+      /overlap_margins: expected two even numbers .* less than 8, found \[4,4\]/,
     );
   });
 
@@ -258,6 +322,12 @@ describe('parse_config', () => {
         for (const size of [d_model, head_dim, expert_hidden, vit.emb, vit.head_dim, vit.mlp]) {
           expect(size > 0 && size % 4 === 0).toBe(true);
         }
+        const g = geometry_of(config);
+        expect(g.patches_per_side * g.patch_px).toBe(g.crop_px);
+        expect(2 * g.cells_per_side).toBe(g.patches_per_side);
+        expect(vit.positions).toBe(g.patches + 1);
+        expect(g.patch_values % 4).toBe(0);
+        expect(g.tile_px > 0 && g.tile_px % (2 * g.patch_px) === 0).toBe(true);
         expect(config.top_k).toBeLessThanOrEqual(config.n_experts);
         for (const block of config.vit_layers) expect(block >= 0 && block < vit.layers).toBe(true);
         expect(parse_config(JSON.parse(JSON.stringify(config_to_json(config))), 'c')).toEqual(config);
@@ -269,15 +339,48 @@ describe('parse_config', () => {
 });
 
 describe('load_config', () => {
-  const folder = (text: string) => ({
+  const folder = (text: string, preprocessor?: Json) => ({
     label: 'm',
-    list: async () => [],
+    list: async () => (preprocessor === undefined ? [] : ['preprocessor_config.json']),
     open: () => Promise.reject(),
-    text: async () => text,
+    text: async (name: string) => (name === 'config.json' ? text : JSON.stringify(preprocessor)),
   });
+  const published = {
+    ...{ base_image_input_size: [336, 336], image_patch_size: 14, image_token_length_h: 12, image_token_length_w: 12 },
+    ...{ max_crops: 12, overlap_margins: [4, 4], do_normalize: true, image_padding_mask: true },
+  };
 
   it('reads config.json of a folder', async () => {
     expect(await load_config(folder(real_text))).toEqual(real_config);
+  });
+
+  it('takes the colours of preprocessor_config.json, which must agree with it in all else', async () => {
+    expect(await load_config(folder(real_text, published))).toEqual(real_config);
+    const other = { ...published, image_mean: [0.5, 0.4, 0.3], image_std: [0.2, 0.3, 0.25] };
+    expect(await load_config(folder(real_text, other))).toEqual({
+      ...real_config,
+      image_mean: [0.5, 0.4, 0.3],
+      image_std: [0.2, 0.3, 0.25],
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['base_image_input_size', [224, 224]],
+    ['image_patch_size', 16],
+    ['image_token_length_h', 13],
+    ['image_token_length_w', '12'],
+    ['overlap_margins', [2, 4]],
+    ['max_crops', 6],
+    ['do_normalize', false],
+    ['image_padding_mask', false],
+    ['image_mean', [0, 0]],
+    ['image_std', [0.1, 0.2, 0]],
+    ['image_std', 'wide'],
+  ])('refuses a preprocessor_config.json with %s = %j', async (field, value) => {
+    const loading = load_config(folder(real_text, { ...published, [field]: value }));
+    await expect(loading).rejects.toThrow(
+      new RegExp(`^m/preprocessor_config\\.json: ${field}: expected .+, found .+; .+$`),
+    );
   });
 
   it('refuses broken JSON and a repeated field', async () => {
@@ -333,7 +436,9 @@ describe('presets', () => {
 
   it('refuses an unknown name', () => {
     for (const name of ['molmo', 'toString', '__proto__']) expect(() => preset_config(name)).toThrow(UsageError);
-    expect(() => preset_config('7b')).toThrow(/expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/);
+    expect(() => preset_config('7b')).toThrow(
+      /expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/,
+    );
   });
 });
 
@@ -349,7 +454,7 @@ describe('tensor_specs', () => {
     expect(as_recorded(real_config)).toEqual(Object.entries(golden_json<Recorded>('model/tensors.json')));
   });
 
-  for (const set of ['tiny', 'odd', 'real2', 'tiny-bf16', 'tiny-f16']) {
+  for (const set of ['tiny', 'odd', 'geo', 'real2', 'tiny-bf16', 'tiny-f16']) {
     it.skipIf(!golden_path(`model/${set}/tensors.json`))(`are those of the recorded set model/${set}`, () => {
       const config = parse_config(golden_json(`model/${set}/config.json`), set);
       expect(as_recorded(config)).toEqual(Object.entries(golden_json<Recorded>(`model/${set}/tensors.json`)));

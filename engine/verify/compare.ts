@@ -1,17 +1,9 @@
-import type { LedgerRow } from './meter/ledger.ts';
-import type { ModelConfig } from './model/config.ts';
-import type { GoldenCase, GoldenTensor, Recording, Rows } from './verify.ts';
-
-/** One comparison: a tensor's largest difference against its limit, or a count that must be equal. */
-export interface Finding {
-  readonly what: string;
-  readonly kind: 'difference' | 'experts' | 'tokens' | 'argmax' | 'flops';
-  /** Largest absolute difference, or how many entries differ. */
-  readonly found: number;
-  readonly limit: number;
-  readonly ok: boolean;
-  readonly detail?: string;
-}
+import type { ModelConfig } from '../model/config.ts';
+import { geometry_of } from '../model/geometry.ts';
+import type { Check } from './check.ts';
+import { compare_flops } from './compare_flops.ts';
+import type { GoldenCase, GoldenTensor } from './golden.ts';
+import type { Rows, SeenRequest } from './record.ts';
 
 /** Largest differences that f32 arithmetic explains. */
 export const LIMITS = { logits: 1e-4, router: 1e-4, hidden: 3e-4, argmax_margin: 1e-3 } as const;
@@ -19,7 +11,7 @@ export const LIMITS = { logits: 1e-4, router: 1e-4, hidden: 3e-4, argmax_margin:
 type Tensors = ReadonlyMap<string, GoldenTensor>;
 type Pair = readonly [number, number];
 
-export function compare_case(config: ModelConfig, described: GoldenCase, tensors: Tensors, seen: Recording): Finding[] {
+export function compare_case(config: ModelConfig, described: GoldenCase, tensors: Tensors, seen: SeenRequest): Check[] {
   return [
     ...compare_vision(config, described, tensors, seen),
     ...compare_prompt(config, described, tensors, seen),
@@ -29,7 +21,7 @@ export function compare_case(config: ModelConfig, described: GoldenCase, tensors
   ];
 }
 
-function difference(what: string, want: GoldenTensor, got: ArrayLike<number> | undefined, limit: number): Finding {
+function difference(what: string, want: GoldenTensor, got: ArrayLike<number> | undefined, limit: number): Check {
   let found = got?.length === want.values.length ? 0 : Number.POSITIVE_INFINITY;
   for (let i = 0; got !== undefined && i < Math.min(want.values.length, got.length); i++) {
     const d = Math.abs((want.values[i] as number) - (got[i] as number));
@@ -56,14 +48,15 @@ function joined(parts: readonly (Float32Array | undefined)[]): Float32Array | un
   return Float32Array.from(all);
 }
 
-const cells_of = (pairs: unknown): number[] => (pairs as readonly Pair[]).map(([crop, cell]) => crop * 144 + cell);
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-function compare_vision(config: ModelConfig, { samples }: GoldenCase, tensors: Tensors, seen: Recording): Finding[] {
-  const findings: Finding[] = [];
+function compare_vision(config: ModelConfig, { samples }: GoldenCase, tensors: Tensors, seen: SeenRequest): Check[] {
+  const checks: Check[] = [];
+  const { cells: crop_cells } = geometry_of(config);
+  const cells_of = (pairs: unknown) => (pairs as readonly Pair[]).map(([crop, cell]) => crop * crop_cells + cell);
   const check = (what: string, got: (want: GoldenTensor) => Float32Array | undefined) => {
     const want = tensors.get(what);
-    if (want !== undefined) findings.push(difference(what, want, got(want), LIMITS.hidden));
+    if (want !== undefined) checks.push(difference(what, want, got(want), LIMITS.hidden));
   };
   check('vit.hidden', () => {
     const tokens = (samples['vit.hidden'] as { tokens: number[] }).tokens;
@@ -79,19 +72,19 @@ function compare_vision(config: ModelConfig, { samples }: GoldenCase, tensors: T
     const cells = sampled === undefined ? range(want.values.length / config.d_model) : cells_of(sampled);
     return gather(seen.prompt.get('vision.features'), cells);
   });
-  return findings;
+  return checks;
 }
 
 function compare_prompt(
   config: ModelConfig,
   { samples, prompt }: GoldenCase,
   tensors: Tensors,
-  seen: Recording,
-): Finding[] {
-  const findings: Finding[] = [];
+  seen: SeenRequest,
+): Check[] {
+  const checks: Check[] = [];
   const check = (what: string, got: () => ArrayLike<number> | undefined, limit: number = LIMITS.hidden) => {
     const want = tensors.get(what);
-    if (want !== undefined) findings.push(difference(what, want, got(), limit));
+    if (want !== undefined) checks.push(difference(what, want, got(), limit));
   };
   const positions = (what: string) => samples[what] as number[];
   check('llm.embeds', () => gather(seen.prompt.get('llm.embeds'), positions('llm.embeds')));
@@ -123,9 +116,9 @@ function compare_prompt(
       if ((margin.values[row] as number) <= LIMITS.argmax_margin) continue;
       if (logits === undefined || argmax(logits, row) !== want.values[row]) wrong += 1;
     }
-    findings.push({ what: 'logits.argmax', kind: 'argmax', found: wrong, limit: 0, ok: wrong === 0 });
+    checks.push({ what: 'logits.argmax', kind: 'argmax', found: wrong, limit: 0, ok: wrong === 0 });
   }
-  return findings;
+  return checks;
 }
 
 function argmax({ values, cols }: Rows, row: number): number {
@@ -136,8 +129,8 @@ function argmax({ values, cols }: Rows, row: number): number {
   return best;
 }
 
-function compare_router({ samples }: GoldenCase, tensors: Tensors, seen: Recording): Finding[] {
-  const findings: Finding[] = [];
+function compare_router({ samples }: GoldenCase, tensors: Tensors, seen: SeenRequest): Check[] {
+  const checks: Check[] = [];
   for (const [name, want] of tensors) {
     const match = /^(gen\.)?router\.(logits|experts|weights)\.(\d+)$/.exec(name);
     if (match === null || match[2] === 'experts') continue;
@@ -150,14 +143,14 @@ function compare_router({ samples }: GoldenCase, tensors: Tensors, seen: Recordi
     const count = want.shape[0] as number;
     const tokens = match[1] === undefined ? ((samples.router as number[] | undefined) ?? range(count)) : range(count);
     if (match[2] === 'logits') {
-      findings.push(difference(name, want, gather(rows('logits'), tokens), LIMITS.router));
+      checks.push(difference(name, want, gather(rows('logits'), tokens), LIMITS.router));
       continue;
     }
     const experts_name = name.replace('weights', 'experts');
     const experts = tensors.get(experts_name);
-    if (experts !== undefined) findings.push(...compare_choices(name, experts_name, want, experts, tokens, rows));
+    if (experts !== undefined) checks.push(...compare_choices(name, experts_name, want, experts, tokens, rows));
   }
-  return findings;
+  return checks;
 }
 
 /** Chosen experts as sets a token, and their weights by expert: the order of near-equal weights is free. */
@@ -168,7 +161,7 @@ function compare_choices(
   experts: GoldenTensor,
   tokens: readonly number[],
   rows: (point: string) => Rows | undefined,
-): Finding[] {
+): Check[] {
   const got_experts = rows('experts');
   const got_weights = rows('weights');
   const k = want.shape[1] as number;
@@ -203,18 +196,18 @@ function compare_generation(
   config: ModelConfig,
   { prompt, samples }: GoldenCase,
   tensors: Tensors,
-  seen: Recording,
-): Finding[] {
-  const findings: Finding[] = [];
+  seen: SeenRequest,
+): Check[] {
+  const checks: Check[] = [];
   const want = tensors.get('gen.tokens');
-  if (want === undefined) return findings;
+  if (want === undefined) return checks;
   const wrong = range(want.values.length).filter((i) => seen.tokens[i] !== want.values[i]).length;
   const first = range(want.values.length).find((i) => seen.tokens[i] !== want.values[i]);
   const detail =
     first === undefined
       ? undefined
       : `first at token ${first}: expected ${want.values[first]}, found ${seen.tokens[first]}`;
-  findings.push({ what: 'gen.tokens', kind: 'tokens', found: wrong, limit: 0, ok: wrong === 0, detail });
+  checks.push({ what: 'gen.tokens', kind: 'tokens', found: wrong, limit: 0, ok: wrong === 0, detail });
 
   // The logits each token was chosen from: the prompt's last row, then one row a step.
   const logits = [
@@ -225,7 +218,7 @@ function compare_generation(
     const tensor = tensors.get(name);
     if (tensor === undefined) return;
     const got = joined(logits.map((row, step) => row && pick(row, step)));
-    findings.push(difference(name, tensor, got, limit));
+    checks.push(difference(name, tensor, got, limit));
   };
   check('gen.logits', (row) => row, LIMITS.logits);
   const sample = samples['gen.logits_sample'] as { first: number; step: number; count: number } | undefined;
@@ -252,80 +245,7 @@ function compare_generation(
     const rows = seen.steps.flatMap((step) =>
       range(config.n_layers).map((n) => gather(step.get(`llm.hidden.${n}`), [0])),
     );
-    findings.push(difference('gen.hidden', hidden, joined(rows), LIMITS.hidden));
+    checks.push(difference('gen.hidden', hidden, joined(rows), LIMITS.hidden));
   }
-  return findings;
-}
-
-interface GoldenFlops {
-  readonly prefill: {
-    readonly vision_encoder?: Readonly<Record<string, number>>;
-    readonly projector?: Readonly<Record<string, number>>;
-    readonly llm: Readonly<Record<string, number>>;
-    readonly lm_head: { readonly total: number };
-  };
-  readonly decode_all_steps?: {
-    readonly llm: Readonly<Record<string, number>>;
-    readonly lm_head: { readonly total: number };
-  };
-}
-
-/** Useful FLOPs of the ledger against the recorded counts, exactly. Causal attention counts the lower triangle. */
-function compare_flops(described: GoldenCase, { result }: Recording): Finding[] {
-  const golden = described.flops as GoldenFlops;
-  const findings: Finding[] = [];
-  const check = (what: string, want: number | undefined, match: (row: LedgerRow) => boolean) => {
-    if (want === undefined) return;
-    const got = result.ledger.sum(match).flops;
-    const detail = got === want ? undefined : `expected ${want}, found ${got}`;
-    findings.push({
-      what: `flops ${what}`,
-      kind: 'flops',
-      found: Math.abs(got - want),
-      limit: 0,
-      ok: got === want,
-      detail,
-    });
-  };
-  const is_product = (row: LedgerRow) => ['matmul', 'matvec', 'norm_matvec'].includes(row.kernel);
-  const part = (stage: string, component: string, products?: boolean) => (row: LedgerRow) =>
-    row.stage === stage && row.component === component && (products === undefined || is_product(row) === products);
-
-  const vit = golden.prefill.vision_encoder;
-  if (vit !== undefined && vit.layers_executed !== undefined && vit.layers_needed !== undefined) {
-    const needed = (count: number | undefined) =>
-      ((count ?? 0) / (vit.layers_executed ?? 1)) * (vit.layers_needed ?? 1);
-    const stage = 'vision_encoder';
-    check('vit patch_embed', vit.patch_embed, part(stage, 'patch_embed'));
-    check('vit attn_proj', needed(vit.attn_proj), part(stage, 'attention', true));
-    check('vit attn_qk + attn_pv', needed((vit.attn_qk ?? 0) + (vit.attn_pv ?? 0)), part(stage, 'attention', false));
-    check('vit mlp', needed(vit.mlp), part(stage, 'mlp'));
-    check('vit total', vit.total_without_layers_after_last_used, (row) => row.stage === stage);
-  }
-  const projector = golden.prefill.projector;
-  if (projector !== undefined) {
-    check('pool_proj', projector.pool_proj, part('projector', 'pooling', true));
-    check(
-      'pool_qk + pool_pv',
-      (projector.pool_qk ?? 0) + (projector.pool_pv ?? 0),
-      part('projector', 'pooling', false),
-    );
-    check('projector mlp', projector.mlp, part('projector', 'mlp'));
-    check('projector total', projector.total, (row) => row.stage === 'projector');
-  }
-  const llm = (stage: string, counts: Readonly<Record<string, number>>, lm_head: number) => {
-    check(`${stage} attn_proj`, counts.attn_proj, part(stage, 'attention', true));
-    check(
-      `${stage} attn_qk + attn_pv causal`,
-      (counts.attn_qk_causal ?? 0) + (counts.attn_pv_causal ?? 0),
-      part(stage, 'attention', false),
-    );
-    check(`${stage} router`, counts.router, part(stage, 'moe_router'));
-    check(`${stage} experts`, counts.experts, part(stage, 'moe_experts'));
-    check(`${stage} lm_head`, lm_head, part(stage, 'lm_head'));
-  };
-  llm('prefill', golden.prefill.llm, golden.prefill.lm_head.total);
-  const decode = golden.decode_all_steps;
-  if (decode !== undefined) llm('decode', decode.llm, decode.lm_head.total);
-  return findings;
+  return checks;
 }
