@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
 import { InputError, UsageError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode } from '../gpu/device.ts';
@@ -9,7 +7,7 @@ import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { load_config } from '../model/load_config.ts';
-import { preset_config, preset_names } from '../model/presets.ts';
+import { preset_config } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
 import { Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import { open_checkpoint } from '../weights/checkpoint.ts';
@@ -17,6 +15,7 @@ import { synthetic_source } from '../weights/formula.ts';
 import type { Folder, WeightSource } from '../weights/source.ts';
 import type { LoadProgress } from '../weights/upload.ts';
 import { hush_native_stderr } from './adapter_env.ts';
+import { type Chosen, choose_model, type Found } from './choose_model.ts';
 import { node_folder } from './files.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
 import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
@@ -35,16 +34,18 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
 export interface LoadOptions extends DeviceChoice {
   /**
    * A checkpoint folder, a preset's name for synthetic weights, or `auto`: the folder `checkpoints/` if there is one,
-   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-mini` on software adapters.
+   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-slice`, the same with fewer blocks, on software adapters.
    */
   readonly model?: string;
-  /** Storage format of the weights; arithmetic is f32. */
+  /** Storage format of the weights; arithmetic is f32. By default f16; with `auto`, the largest of f16, q8 and q4 that fits. */
   readonly dtype?: WeightFormat;
   /** Seed of synthetic weights. */
   readonly seed?: number;
   /** Folder with tokenizer.json and tokenizer_config.json, where the model's own folder has none. */
   readonly tokenizer?: string;
   readonly on_progress?: LoadProgress;
+  /** Sees what was chosen, and why, before it is loaded. */
+  readonly on_choice?: (model: string, dtype: WeightFormat, chosen: Chosen) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -70,21 +71,6 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
   }
 }
 
-const AUTO_FOLDER = 'checkpoints';
-
-/** What `--model` means here and now. */
-export function resolve_model(model: string, software: boolean): { kind: 'folder' | 'preset'; name: string } {
-  if (model === 'auto') {
-    if (existsSync(join(AUTO_FOLDER, 'config.json'))) return { kind: 'folder', name: resolve(AUTO_FOLDER) };
-    return { kind: 'preset', name: software ? 'molmoe-mini' : 'molmoe-1b' };
-  }
-  if (preset_names.some((name) => name === model)) return { kind: 'preset', name: model };
-  if (existsSync(model)) return { kind: 'folder', name: resolve(model) };
-  throw new UsageError(
-    `--model ${model}: expected a checkpoint folder or one of ${preset_names.join(', ')}, auto; found no such folder`,
-  );
-}
-
 /** The published tokenizer if the folder has it. */
 export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | undefined> {
   const names = await folder.list();
@@ -107,7 +93,7 @@ interface Origin {
   readonly tokenizer: Tokenizer | undefined;
 }
 
-async function open_origin(found: ReturnType<typeof resolve_model>, seed: number): Promise<Origin> {
+async function open_origin(found: Found, seed: number): Promise<Origin> {
   if (found.kind === 'preset') {
     const config = preset_config(found.name);
     return { config, source: synthetic_source(tensor_specs(config), seed, 'F32'), tokenizer: undefined };
@@ -123,6 +109,7 @@ export interface OpenModel extends OpenedDevice {
   readonly facts: ModelFacts;
   readonly tokenizer: Tokenizer;
   readonly source: WeightSource;
+  readonly chosen: Chosen;
   /** Brings the weights to the GPU, once; from then on the returned model owns the device. */
   readonly load: (on_progress?: LoadProgress, signal?: AbortSignal) => Promise<Molmoe>;
   readonly close: () => Promise<void>;
@@ -130,14 +117,14 @@ export interface OpenModel extends OpenedDevice {
 
 /** Device, config, tokenizer and the checkpoint's headers: all that can be said of a model before it is loaded. */
 export async function open_model(options: LoadOptions = {}): Promise<OpenModel> {
-  const dtype = options.dtype ?? 'f16';
-  if (!Object.hasOwn(FORMATS, dtype)) {
-    throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
+  if (options.dtype !== undefined && !Object.hasOwn(FORMATS, options.dtype)) {
+    throw new UsageError(`--dtype ${options.dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
   }
   const { executor, adapter, tuning } = await open_executor(options);
   let source: WeightSource | undefined;
   try {
-    const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
+    const { found, dtype, chosen } = await choose_model(options, executor, adapter.adapter.info);
+    options.on_choice?.(found.name, dtype, chosen);
     const origin = await open_origin(found, options.seed ?? 1);
     source = origin.source;
     const given = options.tokenizer === undefined ? undefined : await folder_tokenizer(node_folder(options.tokenizer));
@@ -154,6 +141,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
       tuning,
       tokenizer,
       source: origin.source,
+      chosen,
       facts: model_facts(parts),
       load: async (on_progress, signal) =>
         new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning),

@@ -46,7 +46,7 @@ export async function explain(flags: ExplainFlags, debug: boolean): Promise<unde
     };
     plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
     const ceilings = await ceilings_of(model, flags.recalibrate);
-    const explained = await run(model, request, ceilings, flags, signal);
+    const explained = await run(model, request, ceilings, signal);
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
     else print(explained, model, image, request);
   } finally {
@@ -82,7 +82,6 @@ async function run(
   open: OpenModel,
   request: GenerateRequest,
   ceilings: Ceilings,
-  flags: ExplainFlags,
   signal: AbortSignal,
 ): Promise<Explained> {
   const bar = progress('loading weights');
@@ -90,8 +89,8 @@ async function run(
   await measure(engine, request);
   const { result } = await measure(engine, request);
   const { kernels, clock } = await measure_kernels(engine, request);
-  const { config, name, weights } = open.facts;
-  const pass = pass_weight_bytes(config, flags.dtype, plan_blocks(config, request.knobs ?? {}));
+  const { config, dtype, name, weights } = open.facts;
+  const pass = pass_weight_bytes(config, dtype, plan_blocks(config, request.knobs ?? {}));
   const counts = counters(result);
   const stages = result.stages.map(({ stage, wall_ms }) => {
     const of_stage = kernels.filter((row) => row.stage === stage);
@@ -99,7 +98,7 @@ async function run(
     if (exact === undefined) throw new Error(`${stage}: ran without counts`);
     const measured = { stage, counts: exact, wall_ms, kernels: of_stage };
     const facts = stage_facts(measured, result.counts, result.decode_step_ms.length, ceilings, pass[stage]);
-    return { ...facts, explanation: `${bound_sentence(facts, ceilings, flags.dtype)} ${gap_sentence(facts)}` };
+    return { ...facts, explanation: `${bound_sentence(facts, ceilings, dtype)} ${gap_sentence(facts)}` };
   });
   return {
     schema: 'molmoe.explain/1',
@@ -109,7 +108,7 @@ async function run(
     adapter: ceilings.adapter,
     model: name,
     weights,
-    dtype: flags.dtype,
+    dtype,
     tokens: { ...result.counts },
     clocks: {
       wall: 'host wall time between fences, a plain run after a warm-up',

@@ -436,7 +436,9 @@ describe('presets', () => {
 
   it('refuses an unknown name', () => {
     for (const name of ['molmo', 'toString', '__proto__']) expect(() => preset_config(name)).toThrow(UsageError);
-    expect(() => preset_config('7b')).toThrow(/expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/);
+    expect(() => preset_config('7b')).toThrow(
+      /expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/,
+    );
   });
 });
 
