@@ -71,7 +71,7 @@ export function make_buffers(device: Device): Buffers {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     if (!Number.isSafeInteger(size) || size > device.max_buffer_bytes) {
       throw new InputError(
-        `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller --dtype`,
+        `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller dtype`,
       );
     }
     if (usage & USAGE.storage && size > device.max_binding_bytes) {

@@ -6,7 +6,7 @@ import { choose_tiling } from '../../engine/input/tiling.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
-import { crop_choice } from '../../engine/molmoe.ts';
+import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
 import { below, random_numbers } from './random.ts';
 import type { Protocol, Settings, Skipped } from './schema.ts';

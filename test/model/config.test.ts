@@ -27,6 +27,13 @@ function with_field(field: string, value: unknown): Json {
   return json;
 }
 
+it('says of a file of another model that it is one, not that the file is at fault', () => {
+  const llama = { architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_size: 4096 };
+  expect(() => parse_config(llama, 'here/config.json')).toThrow(
+    /^here\/config\.json: model_type: expected "molmo" \(MolmoE\), found "llama": another architecture, .* name the folder/,
+  );
+});
+
 describe('parse_config', () => {
   it('reads the published configuration', () => {
     expect(real_config).toMatchObject({
