@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { UsageError } from '../../engine/errors.ts';
 import { define } from '../lab/define.ts';
 import {
   ANSWERS,
@@ -41,9 +42,9 @@ export function choose_cells({ regime, prompt, decode, fullGrid }: Omit<Options,
     if (regime?.length === 1) return of_prompt === of_answer && of_prompt !== 'medium';
     return of_prompt === 'short' || of_answer === 'short';
   };
-  return (fullGrid ? REGIME_NAMES : (regime ?? REGIME_NAMES)).flatMap((of_image) =>
-    (fullGrid ? LENGTHS : (prompt ?? LENGTHS)).flatMap((of_prompt) =>
-      (fullGrid ? LENGTHS : (decode ?? LENGTHS)).flatMap((of_answer) =>
+  return (regime ?? REGIME_NAMES).flatMap((of_image) =>
+    (prompt ?? LENGTHS).flatMap((of_prompt) =>
+      (decode ?? LENGTHS).flatMap((of_answer) =>
         wanted(of_prompt, of_answer) ? [[of_image, of_prompt, of_answer] as const] : [],
       ),
     ),
@@ -107,6 +108,11 @@ export const e1 = define({
   instrument: latency,
   quick: { options: { regime: ['low', 'high'], prompt: ['short'], decode: ['short', 'medium'] } },
   order: { regime: REGIME_NAMES, prompt: LENGTHS, decode: LENGTHS },
+  check: ({ fullGrid, regime, prompt, decode }) => {
+    if (fullGrid && (regime ?? prompt ?? decode) !== undefined) {
+      throw new UsageError('fullGrid measures all 27 cells: leave regime, prompt and decode out');
+    }
+  },
   cells: (on, { portrait, ...chosen }): (Cell | Skipped)[] =>
     choose_cells(chosen).map((triple) => cell(on, triple, portrait)),
   files: e1_shapes,

@@ -3,7 +3,7 @@ import { InputError, UsageError } from '../../engine/errors.ts';
 import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
-import { type OpenModel, open_model } from '../../engine/node/load.ts';
+import { type KnownModel, type OpenModel, open_model } from '../../engine/node/load.ts';
 import { run_cells } from '../../experiments/lab/conduct.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
 import { dry_engine } from '../../experiments/lab/dry.ts';
@@ -57,10 +57,17 @@ export async function conduct_experiment(
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
   const asked = await asked_of(experiment, flags);
-  const model = await open_model(load_options(flags, debug));
+  let planned: Plan | undefined;
+  const model = await open_model({
+    ...load_options(flags, debug),
+    // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
+    on_model: (known) => {
+      planned = plan_of(experiment, known, asked, options, protocol);
+    },
+  });
   let results: Results | undefined;
   try {
-    const plan = plan_of(experiment, model, asked, options, protocol);
+    const plan = planned as Plan;
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
     const provenance = await provenance_of(model, build);
@@ -107,7 +114,7 @@ function protocol_of({ repeats, quick, instrument }: Experiment, flags: Experime
 
 /** Options of the definition: as given, under the study's names, by --quick, else by their defaults. */
 function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
+  const options = Object.fromEntries(
     Object.entries(experiment.options).map(([key, type]) => {
       const { aliases = [] } = (type.meta() ?? {}) as { aliases?: readonly string[] };
       const given = [key, ...aliases.map(camel)].map((name) => flags[name]).find((value) => value !== undefined);
@@ -117,6 +124,8 @@ function own_options(experiment: Experiment, flags: Readonly<Record<string, unkn
       return [key, checked.data];
     }),
   );
+  experiment.check(options);
+  return options;
 }
 
 /** As commander names a flag's value. */
@@ -160,13 +169,13 @@ async function picture_of({ image, imageSize }: ExperimentFlags): Promise<Ask['i
 /** Impossible cells are skipped with their reason; a plan of nothing else is an error. */
 export function plan_of(
   experiment: Experiment,
-  { facts, tokenizer }: Pick<OpenModel, 'facts' | 'tokenizer'>,
+  { config, tokenizer }: KnownModel,
   asked: Ask,
   options: Readonly<Record<string, unknown>>,
   protocol: Pick<Protocol, 'tokens_per_readback'>,
 ): Plan {
   const { tokens_per_readback } = protocol;
-  const plan = experiment.plan({ config: facts.config, tokenizer, asked, tokens_per_readback }, options);
+  const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
   const [first] = plan.skipped;
   if (plan.cells.length === 0) {
     const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${first.reason}`;

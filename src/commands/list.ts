@@ -19,6 +19,7 @@ export interface ListFlags extends AdapterFlags, ModelFlags {
 /** What can be asked, what it costs here, and what is there already. */
 export async function list_experiments(flags: ListFlags, debug: boolean): Promise<undefined> {
   const model = await open_model(load_options(flags, debug));
+  const known = { config: model.facts.config, tokenizer: model.tokenizer };
   try {
     const ceilings = await kept_ceilings(model.executor, model.adapter.backend);
     const rows = [];
@@ -26,7 +27,7 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
       const defaults = Object.fromEntries(
         Object.entries(experiment.options).map(([key, type]) => [key, type.parse(undefined)]),
       );
-      const { cells, skipped } = plan_of(experiment, model, {}, defaults, { tokens_per_readback: 1 });
+      const { cells, skipped } = plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 });
       const protocol = { ...experiment.repeats, method: 'direct' } as Parameters<
         typeof experiment.instrument.runs_of
       >[0];
