@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import type { Experiment } from '../experiments/lab/define.ts';
+import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, list, number, on_model, positive } from './options.ts';
+import { integer, list, number, on_model, positive, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -15,8 +16,32 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     );
   }
 
+  with_knobs(on_model(program.command('explain')))
+    .description(
+      'one request stage by stage: what it asks of the adapter, the least that takes, what it took, what bounds it',
+    )
+    .addOption(
+      new Option('--regime <name>', 'built-in picture: low (1x1 crops), medium (2x2), high (3x4)').choices(
+        REGIME_NAMES,
+      ),
+    )
+    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
+    .option('--prompt <text>', 'question; alone, without a picture')
+    .option('--decode <n>', 'new tokens', positive, 16)
+    .option('--recalibrate', 'measure the ceilings of the adapter again')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
+
+  on_model(program.command('quality'))
+    .description('what --dtype q8 or q4 changes: built-in requests against the same with f16 weights')
+    .option('--out <file>', 'write the JSON object there too')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/quality.ts')).quality(options, debug())));
+
   on_model(program.command('list'))
-    .description('the experiments: what each asks, its cells, about how long it takes here, and what is there of its results')
+    .description(
+      'the experiments: what each asks, its cells, about how long it takes here, and what is there of its results',
+    )
     .option('--results <folder>', 'where experiments leave their results', 'results')
     .option('--json', 'print one JSON object')
     .action((flags) => run(async () => (await import('./commands/list.ts')).list_experiments(flags, debug())));
@@ -53,7 +78,9 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 /** Its own options come from its definition; the rest is the same for all. */
 function add_experiment(program: Command, experiment: Experiment): Command {
   const { name, aliases, question, sweeps, repeats } = experiment;
-  const command = on_model(program.command(name)).aliases([...aliases]).description(question);
+  const command = on_model(program.command(name))
+    .aliases([...aliases])
+    .description(question);
   for (const [key, type] of Object.entries(experiment.options)) {
     for (const option of options_of(key, type)) command.addOption(option);
   }
@@ -109,7 +136,9 @@ function options_of(key: string, type: z.ZodType): Option[] {
   const main = new Option(`--${kebab(key)} ${shape}`, `${description}${shown}`).argParser((text) => parsed(type, text));
   const others = aliases.map((alias) =>
     new Option(`--${alias} ${many ? '<values...>' : '<value>'}`)
-      .argParser((text, before) => (many ? [...((before as unknown[]) ?? []), ...(parsed(type, text) as unknown[])] : parsed(type, text)))
+      .argParser((text, before) =>
+        many ? [...((before as unknown[]) ?? []), ...(parsed(type, text) as unknown[])] : parsed(type, text),
+      )
       .hideHelp(),
   );
   return [main, ...others];
@@ -120,12 +149,13 @@ function parsed(type: z.ZodType, text: string): unknown {
   const { kind, many, choices } = kind_of(type);
   const one = (part: string): unknown => (kind === 'number' ? number(part) : part);
   const items = text.split(',').map((part) => part.trim());
-  const value =
-    many && kind === 'word' && text.trim() === 'all' ? [...choices] : many ? items.map(one) : one(text);
+  const value = many && kind === 'word' && text.trim() === 'all' ? [...choices] : many ? items.map(one) : one(text);
   if (kind === 'word') {
     const unknown = [value].flat().find((word) => !choices.includes(word as string));
     if (unknown !== undefined) {
-      throw new InvalidArgumentError(`expected ${many ? 'some' : 'one'} of ${choices.join(', ')}${many ? ', or all' : ''}.`);
+      throw new InvalidArgumentError(
+        `expected ${many ? 'some' : 'one'} of ${choices.join(', ')}${many ? ', or all' : ''}.`,
+      );
     }
     return many ? choices.filter((word) => (value as string[]).includes(word)) : value;
   }

@@ -72,7 +72,11 @@ export const with_variants = (command: Command): Command =>
 export const with_model = (command: Command): Command =>
   command
     .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
-    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(WEIGHT_FORMATS).default('f16'))
+    .addOption(
+      new Option('--dtype <format>', 'storage of the weights: f16, or with --model auto the largest that fits').choices(
+        WEIGHT_FORMATS,
+      ),
+    )
     .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
 

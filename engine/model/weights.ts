@@ -109,7 +109,7 @@ export async function load_weights(
   };
   const too_small = (label: string, needed: number): never => {
     throw new InputError(
-      `weight ${label}: its smallest slice needs ${mebibytes(needed)}, a kernel can bind ${mebibytes(limit)} here; use a smaller --dtype`,
+      `weight ${label}: its smallest slice needs ${mebibytes(needed)}, a kernel can bind ${mebibytes(limit)} here; use a smaller dtype`,
     );
   };
 

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { UsageError } from '../../engine/errors.ts';
 import { define } from '../lab/define.ts';
 import {
   ANSWERS,
@@ -41,9 +42,9 @@ export function choose_cells({ regime, prompt, decode, fullGrid }: Omit<Options,
     if (regime?.length === 1) return of_prompt === of_answer && of_prompt !== 'medium';
     return of_prompt === 'short' || of_answer === 'short';
   };
-  return (fullGrid ? REGIME_NAMES : (regime ?? REGIME_NAMES)).flatMap((of_image) =>
-    (fullGrid ? LENGTHS : (prompt ?? LENGTHS)).flatMap((of_prompt) =>
-      (fullGrid ? LENGTHS : (decode ?? LENGTHS)).flatMap((of_answer) =>
+  return (regime ?? REGIME_NAMES).flatMap((of_image) =>
+    (prompt ?? LENGTHS).flatMap((of_prompt) =>
+      (decode ?? LENGTHS).flatMap((of_answer) =>
         wanted(of_prompt, of_answer) ? [[of_image, of_prompt, of_answer] as const] : [],
       ),
     ),
@@ -66,16 +67,27 @@ function cell(on: Subject, [regime, prompt, decode]: readonly [Regime, Length, L
 /** More cells than this get a line each, and only the last one its table of stages. */
 const FEW = 3;
 
-function tables({ e1_stage_latency_breakdown: stages, e1_flops_vs_latency: work, e1_attention_ffn_breakdown: parts }: E1Files): Table[] {
+function tables({
+  e1_stage_latency_breakdown: stages,
+  e1_flops_vs_latency: work,
+  e1_attention_ffn_breakdown: parts,
+}: E1Files): Table[] {
   const all = stages.configurations;
   const { method } = stages.protocol;
   const { prefill, decode } = stages.scaling;
   return [
     ...(all.length > FEW ? [overview_table(all)] : []),
     ...(all.length > FEW ? all.slice(-1) : all).map((row) =>
-      stage_table(row, work.points, parts.configurations.find(({ key }) => key === row.key)),
+      stage_table(
+        row,
+        work.points,
+        parts.configurations.find(({ key }) => key === row.key),
+      ),
     ),
-    fits_table('scaling', [['prefill', 'prompt position', prefill], ['decode', 'step', decode]]),
+    fits_table('scaling', [
+      ['prefill', 'prompt position', prefill],
+      ['decode', 'step', decode],
+    ]),
     correlation_table(work.correlation),
     ...(method === 'direct' ? [] : [method_table(all, method)]),
   ];
@@ -96,16 +108,17 @@ export const e1 = define({
   instrument: latency,
   quick: { options: { regime: ['low', 'high'], prompt: ['short'], decode: ['short', 'medium'] } },
   order: { regime: REGIME_NAMES, prompt: LENGTHS, decode: LENGTHS },
+  check: ({ fullGrid, regime, prompt, decode }) => {
+    if (fullGrid && (regime ?? prompt ?? decode) !== undefined) {
+      throw new UsageError('fullGrid measures all 27 cells: leave regime, prompt and decode out');
+    }
+  },
   cells: (on, { portrait, ...chosen }): (Cell | Skipped)[] =>
     choose_cells(chosen).map((triple) => cell(on, triple, portrait)),
   files: e1_shapes,
   derive: derive_e1,
   figures: (files) =>
-    e1_figures(
-      files.e1_stage_latency_breakdown,
-      files.e1_flops_vs_latency,
-      files.e1_attention_ffn_breakdown,
-    ),
+    e1_figures(files.e1_stage_latency_breakdown, files.e1_flops_vs_latency, files.e1_attention_ffn_breakdown),
   tables,
   findings: (files) => files.e1_stage_latency_breakdown.findings,
 });

@@ -14,6 +14,7 @@ import {
   statistics_schema,
   work_points,
 } from '../lab/derive.ts';
+import { flops_predict_weakly, LONG_PROMPT, parts_dominate, stage_dominates } from '../lab/findings.ts';
 import {
   by_stage,
   type Configuration,
@@ -32,7 +33,6 @@ import {
   stage_schema,
   token_counts_schema,
 } from '../lab/schema.ts';
-import { flops_predict_weakly, LONG_PROMPT, parts_dominate, stage_dominates } from '../lab/findings.ts';
 import { largest_stage, line_over, shares_of } from '../lab/typical.ts';
 
 const cell_shape = {

@@ -1,6 +1,11 @@
 import type { z } from 'zod';
 import type { Bar, Look } from './charts.ts';
-import { basis_statistics, type part_row_schema, type scaled_statistics_schema, type statistics_schema } from './derive.ts';
+import {
+  basis_statistics,
+  type part_row_schema,
+  type scaled_statistics_schema,
+  type statistics_schema,
+} from './derive.ts';
 import { PARTS, type StageName } from './schema.ts';
 import { short_ms } from './tables.ts';
 import { STAGE_TIME, type TimeName } from './times.ts';

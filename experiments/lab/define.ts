@@ -50,6 +50,8 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly quick?: { readonly options?: Partial<Values<O>>; readonly repeats?: Partial<Repeats> };
   /** Words of an axis in their order; numbers have their own. */
   readonly order?: Readonly<Record<string, readonly string[]>>;
+  /** Refuses options that do not go together, before anything is opened. */
+  readonly check?: (options: Values<O>) => void;
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
   /** File name, without its ending, to the shape of its body. */
   readonly files: F;
@@ -87,6 +89,7 @@ export interface Experiment
     'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument'
   > {
   readonly aliases: readonly string[];
+  readonly check: (options: Readonly<Record<string, unknown>>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
   /** By file name, without its ending; heads included. */
@@ -105,7 +108,7 @@ const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
 /** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
 const schema_name = (file: string): string => `molmoe.${file.replace('_', '.')}/2`;
 
-export function define<const O extends Shape, const F extends Readonly<Record<string, Shape>>>(
+export function define<O extends Shape, F extends Readonly<Record<string, Shape>>>(
   definition: Definition<O, F>,
 ): Experiment {
   const { name, files, order = {} } = definition;
@@ -134,6 +137,7 @@ export function define<const O extends Shape, const F extends Readonly<Record<st
       repeats: { ...QUICK, ...definition.quick?.repeats },
     },
     schemas,
+    check: (options) => definition.check?.(options as Values<O>),
     sorted,
     plan: (on, options) => {
       const all = definition.cells(on, options as Values<O>);

@@ -5,9 +5,16 @@ import { tensor_specs } from '../../engine/model/tensors.ts';
 import { Engine } from '../../engine/molmoe.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { synthetic_source } from '../../engine/weights/formula.ts';
-import { type Observed, counts } from './instruments.ts';
+import { counts, type Observed } from './instruments.ts';
 import type { Cell } from './plan.ts';
-import { type Ceilings, type Configuration, type CountsRecord, type Protocol, STAGES, type StageName } from './schema.ts';
+import {
+  type Ceilings,
+  type Configuration,
+  type CountsRecord,
+  type Protocol,
+  STAGES,
+  type StageName,
+} from './schema.ts';
 import { percentile } from './stats.ts';
 import { sum } from './typical.ts';
 
@@ -35,7 +42,12 @@ export interface CellCosts extends Pick<Observed, 'tokens' | 'counters' | 'memor
 }
 
 /** Exact counts of a cell. */
-export async function costs_of(engine: Engine, cell: Cell, ceilings: Ceilings | null, protocol: Protocol): Promise<CellCosts> {
+export async function costs_of(
+  engine: Engine,
+  cell: Cell,
+  ceilings: Ceilings | null,
+  protocol: Protocol,
+): Promise<CellCosts> {
   const seen = await counts.observe(engine, cell.requests, protocol, { on_run: () => {} });
   const { config, dtype } = engine.facts;
   const all = seen.requests.length > 0 ? seen.requests.map((one) => one.counters) : [seen.counters];
@@ -78,7 +90,13 @@ export function estimate_time(
   if (costs.some(({ least_ms }) => least_ms === null)) return null;
   const factors = costs.flatMap(({ key, least_ms, requests }) => {
     const samples = finished.get(key)?.clean.samples ?? [];
-    const total = samples.length > 0 ? percentile(samples.map(({ T_total }) => T_total), 50) : null;
+    const total =
+      samples.length > 0
+        ? percentile(
+            samples.map(({ T_total }) => T_total),
+            50,
+          )
+        : null;
     return total !== null && least_ms && requests === 1 ? [total / least_ms] : [];
   });
   const factor = factors.length > 0 ? percentile(factors, 50) : ASSUMED_FACTOR;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../../engine/errors.ts';
-import { geometry_of, margin_px, tile_px } from '../../engine/input/geometry.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import { exact_length_text } from '../../engine/input/prompt.ts';
 import type { Tokenizer } from '../../engine/input/tokenizer.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import type { Knobs } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 
@@ -66,8 +66,8 @@ export function rings(width: number, height: number): NamedPicture {
 
 /** The built-in picture in the size that gives exactly this tiling, whatever the model's geometry. */
 export function rings_of_tiling(config: ModelConfig, [rows, cols]: readonly [number, number]): NamedPicture {
-  const geometry = geometry_of(config);
-  const side = (tiles: number) => margin_px(geometry) + tiles * tile_px(geometry);
+  const { margin_px, tile_px } = geometry_of(config);
+  const side = (tiles: number) => margin_px + tiles * tile_px;
   return rings(side(cols), side(rows));
 }
 
@@ -92,7 +92,9 @@ export interface NamedRequest {
 export function request_of(on: Subject, cell: Ask, fallback: Ask = {}, id = 'only'): NamedRequest {
   const first = <K extends keyof Ask>(key: K): Ask[K] | undefined =>
     [cell, on.asked, fallback].find((ask) => ask[key] !== undefined)?.[key];
-  const prompted = [cell, on.asked, fallback].find((ask) => ask.prompt !== undefined || ask.prompt_tokens !== undefined);
+  const prompted = [cell, on.asked, fallback].find(
+    (ask) => ask.prompt !== undefined || ask.prompt_tokens !== undefined,
+  );
   const image = first('image') ?? null;
   const prompt =
     prompted?.prompt ?? (prompted?.prompt_tokens === undefined ? '' : text_of_length(on, prompted.prompt_tokens));

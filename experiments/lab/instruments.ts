@@ -13,7 +13,15 @@ import {
   type Runner,
   token_counts,
 } from './measure.ts';
-import type { Configuration, Instrumented, KernelRow, MethodSample, Protocol, RequestRecord, Sample } from './schema.ts';
+import type {
+  Configuration,
+  Instrumented,
+  KernelRow,
+  MethodSample,
+  Protocol,
+  RequestRecord,
+  Sample,
+} from './schema.ts';
 import { warnings_of } from './stats.ts';
 
 /** Least time of a kernel row on this adapter, and what sets it. */
@@ -30,7 +38,17 @@ export interface Watch {
 /** What an instrument finds out about a cell; the lab adds what the cell is. */
 export type Observed = Pick<
   Configuration,
-  'prompt' | 'image' | 'tokens' | 'clean' | 'methods' | 'instrumented' | 'counters' | 'flops' | 'requests' | 'memory' | 'warnings'
+  | 'prompt'
+  | 'image'
+  | 'tokens'
+  | 'clean'
+  | 'methods'
+  | 'instrumented'
+  | 'counters'
+  | 'flops'
+  | 'requests'
+  | 'memory'
+  | 'warnings'
 >;
 
 /** How a cell is observed. */

@@ -1,8 +1,8 @@
 import type { StageResult } from '../../engine/generate.ts';
 import type { Component } from '../../engine/gpu/executor.ts';
 import type { Span, TimelineReport } from '../../engine/gpu/timeline.ts';
-import { type LegacyFlops, legacy_flops } from '../../engine/meter/legacy.ts';
 import { make_ledger } from '../../engine/meter/ledger.ts';
+import { type LegacyFlops, legacy_flops } from '../../engine/meter/legacy.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
 import type { Probe } from '../../engine/model/context.ts';
 import type { Engine, GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';

@@ -32,7 +32,9 @@ export interface OptionKind {
 
 /** What a flag must know of a type. */
 export function kind_of(type: z.ZodType): OptionKind {
-  let inner = type as z.ZodType & { def: { type: string; innerType?: z.ZodType; element?: z.ZodType; entries?: object } };
+  let inner = type as z.ZodType & {
+    def: { type: string; innerType?: z.ZodType; element?: z.ZodType; entries?: object };
+  };
   let fallback: unknown;
   let many = false;
   for (;;) {
@@ -52,5 +54,10 @@ export function kind_of(type: z.ZodType): OptionKind {
   };
   const kind = kinds[name];
   if (kind === undefined) throw new Error(`an option of type ${name}: no flag can be made of it`);
-  return { kind, many, choices: entries === undefined ? [] : Object.values(entries as Record<string, string>), fallback };
+  return {
+    kind,
+    many,
+    choices: entries === undefined ? [] : Object.values(entries as Record<string, string>),
+    fallback,
+  };
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { InputError, UsageError } from '../../engine/errors.ts';
-import { geometry_of } from '../../engine/input/geometry.ts';
 import { image_layout } from '../../engine/input/layout.ts';
 import { format_prompt } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
-import { crop_choice } from '../../engine/molmoe.ts';
+import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
 import { below, random_numbers } from './random.ts';
 import type { Protocol, Settings, Skipped } from './schema.ts';

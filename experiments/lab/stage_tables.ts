@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import {
   basis_statistics,
   type correlation_schema,
+  type rates_schema,
   type scaled_statistics_schema,
   type statistics_schema,
   type WorkPoint,
@@ -9,6 +10,7 @@ import {
 import {
   type FitRecord,
   type KernelRow,
+  type MemoryRecord,
   type MethodSample,
   type PartName,
   type Sample,
@@ -17,7 +19,7 @@ import {
   type TokenCountsRecord,
 } from './schema.ts';
 import { percentile } from './stats.ts';
-import { short_ms, type Table } from './tables.ts';
+import { short_ms, short_number, type Table } from './tables.ts';
 import { STAGE_TIME } from './times.ts';
 import { sum } from './typical.ts';
 import { interval_name } from './words.ts';
@@ -31,6 +33,8 @@ export interface StageRow extends TokenCountsRecord {
   readonly largest_stage: StageName;
   readonly samples: readonly Sample[];
   readonly methods: readonly MethodSample[];
+  readonly rates: z.infer<typeof rates_schema>;
+  readonly peak_memory: MemoryRecord | null;
 }
 
 export interface PartsRow {
@@ -120,10 +124,17 @@ export function stage_table(row: StageRow, points: readonly WorkPoint[], timed: 
   };
 }
 
-const first_token = (row: StageRow): string => {
+function first_token(row: StageRow): string {
   const first = basis_statistics(row).T_first_token;
-  return first ? `; first token after ${short_ms(first.median)}` : '';
-};
+  const { prefill_tokens_per_s: prefill, decode_tokens_per_s: decode } = row.rates ?? {};
+  const facts = [
+    ...(first ? [`first token after ${short_ms(first.median)}`] : []),
+    ...(prefill ? [`prefill ${short_number(prefill)} tokens/s`] : []),
+    ...(decode ? [`decode ${short_number(decode)} tokens/s`] : []),
+    ...(row.peak_memory ? [`${short_number(row.peak_memory.total)}B of GPU memory at most`] : []),
+  ];
+  return facts.map((fact) => `; ${fact}`).join('');
+}
 
 /** How near the kernels come to the least time this adapter allows; null without ceilings or instrumented runs. */
 function efficiency(kernels: readonly KernelRow[]): number | null {

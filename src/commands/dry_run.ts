@@ -57,7 +57,9 @@ export async function dry_run(
   out(`${table_text(costs_table(rows))}\n`);
   for (const { key, reason } of skipped) out(`skipped ${key}: ${reason}\n`);
   const open = rows.filter(({ measured }) => !measured);
-  out(`\n${open.length} of ${rows.length} cells to run, ${open.reduce((sum, { runs }) => sum + runs, 0)} runs; most GPU memory at once ${gb(peak)}\n`);
+  out(
+    `\n${open.length} of ${rows.length} cells to run, ${open.reduce((sum, { runs }) => sum + runs, 0)} runs; most GPU memory at once ${gb(peak)}\n`,
+  );
   out(`${time_line(experiment, estimate)}\n`);
 }
 
@@ -98,7 +100,8 @@ function costs_table(rows: readonly (CellCosts & { readonly runs: number; readon
 
 function time_line(experiment: Experiment, estimate: ReturnType<typeof estimate_time>): string {
   if (!experiment.instrument.runs) return 'it only counts: seconds';
-  if (estimate === null) return 'time: not known before the ceilings of this adapter are measured, which the first run does';
+  if (estimate === null)
+    return 'time: not known before the ceilings of this adapter are measured, which the first run does';
   const { total_ms, factor, measured_cells } = estimate;
   const basis =
     measured_cells > 0

@@ -3,7 +3,7 @@ import { InputError, UsageError } from '../../engine/errors.ts';
 import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
-import { type OpenModel, open_model } from '../../engine/node/load.ts';
+import { type KnownModel, type OpenModel, open_model } from '../../engine/node/load.ts';
 import { run_cells } from '../../experiments/lab/conduct.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
 import { dry_engine } from '../../experiments/lab/dry.ts';
@@ -57,10 +57,17 @@ export async function conduct_experiment(
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
   const asked = await asked_of(experiment, flags);
-  const model = await open_model(load_options(flags, debug));
+  let planned: Plan | undefined;
+  const model = await open_model({
+    ...load_options(flags, debug),
+    // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
+    on_model: (known) => {
+      planned = plan_of(experiment, known, asked, options, protocol);
+    },
+  });
   let results: Results | undefined;
   try {
-    const plan = plan_of(experiment, model, asked, options, protocol);
+    const plan = planned as Plan;
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
     const provenance = await provenance_of(model, build);
@@ -107,7 +114,7 @@ function protocol_of({ repeats, quick, instrument }: Experiment, flags: Experime
 
 /** Options of the definition: as given, under the study's names, by --quick, else by their defaults. */
 function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
+  const options = Object.fromEntries(
     Object.entries(experiment.options).map(([key, type]) => {
       const { aliases = [] } = (type.meta() ?? {}) as { aliases?: readonly string[] };
       const given = [key, ...aliases.map(camel)].map((name) => flags[name]).find((value) => value !== undefined);
@@ -117,6 +124,8 @@ function own_options(experiment: Experiment, flags: Readonly<Record<string, unkn
       return [key, checked.data];
     }),
   );
+  experiment.check(options);
+  return options;
 }
 
 /** As commander names a flag's value. */
@@ -130,7 +139,8 @@ async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise
   if (flags.prompt !== undefined && flags.promptTokens !== undefined && !sweeps.includes('prompt')) {
     throw new UsageError('--prompt and --prompt-tokens: expected one prompt, found two; leave one out');
   }
-  const own = <T>(what: Experiment['sweeps'][number], value: T): T | undefined => (sweeps.includes(what) ? undefined : value);
+  const own = <T>(what: Experiment['sweeps'][number], value: T): T | undefined =>
+    sweeps.includes(what) ? undefined : value;
   const knobs = knobs_of({
     maxCrops: own('maxCrops', flags.maxCrops),
     topK: own('topK', flags.topK),
@@ -159,13 +169,13 @@ async function picture_of({ image, imageSize }: ExperimentFlags): Promise<Ask['i
 /** Impossible cells are skipped with their reason; a plan of nothing else is an error. */
 export function plan_of(
   experiment: Experiment,
-  { facts, tokenizer }: Pick<OpenModel, 'facts' | 'tokenizer'>,
+  { config, tokenizer }: KnownModel,
   asked: Ask,
   options: Readonly<Record<string, unknown>>,
   protocol: Pick<Protocol, 'tokens_per_readback'>,
 ): Plan {
   const { tokens_per_readback } = protocol;
-  const plan = experiment.plan({ config: facts.config, tokenizer, asked, tokens_per_readback }, options);
+  const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
   const [first] = plan.skipped;
   if (plan.cells.length === 0) {
     const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${first.reason}`;
@@ -198,7 +208,8 @@ async function measure_cells(
   for (const { key, reason } of skipped) note(`skipped ${key}: ${reason}`);
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
-  if (known > 0) note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
+  if (known > 0)
+    note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
   const bar = progress('measuring');
   const { provenance } = results.run.fingerprint;
   try {
@@ -211,7 +222,8 @@ async function measure_cells(
         experiment.instrument.runs ? (await model.load(undefined, signal)).engine : await dry_engine(model),
       routing: flags.routing === true,
       trace_of: flags.trace
-        ? (cell, result) => trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
+        ? (cell, result) =>
+            trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
         : undefined,
       on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
       on_progress: bar.update,
@@ -234,4 +246,3 @@ function trace_of(result: GenerateResult, about: Readonly<Record<string, unknown
   const trace = chrome_trace([...result.preprocess, ...stage_spans(result.stages)], result.timeline);
   return JSON.stringify({ ...trace, otherData: about });
 }
-

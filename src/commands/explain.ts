@@ -1,11 +1,11 @@
 import { UsageError } from '../../engine/errors.ts';
-import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
-import { REGIMES, type Regime } from '../../experiments/core/e1.ts';
+import { REGIMES, type Regime, rings_of_tiling } from '../../experiments/lab/inputs.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
 import type { Ceilings } from '../../experiments/lab/schema.ts';
 import { commit, dirty, version } from '../build.ts';
@@ -32,20 +32,21 @@ export async function explain(flags: ExplainFlags, debug: boolean): Promise<unde
   if (flags.regime !== undefined && flags.image !== undefined)
     throw new UsageError('--regime and --image: expected one picture, found both; leave one out');
   const signal = interruptible();
-  const image = await picture_of(flags);
-  const request: GenerateRequest = {
-    prompt: flags.prompt ?? BUILT_IN_PROMPT,
-    image,
-    maxNewTokens: flags.decode,
-    ignoreEos: true,
-    knobs: knobs_of(flags),
-    signal,
-  };
+  const chosen = flags.image === undefined ? undefined : await decode_image(flags.image);
   const model = await open_model(load_options(flags, debug));
   try {
+    const image = chosen ?? built_in(model, flags);
+    const request: GenerateRequest = {
+      prompt: flags.prompt ?? BUILT_IN_PROMPT,
+      image,
+      maxNewTokens: flags.decode,
+      ignoreEos: true,
+      knobs: knobs_of(flags),
+      signal,
+    };
     plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
     const ceilings = await ceilings_of(model, flags.recalibrate);
-    const explained = await run(model, request, ceilings, flags, signal);
+    const explained = await run(model, request, ceilings, signal);
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
     else print(explained, model, image, request);
   } finally {
@@ -53,11 +54,9 @@ export async function explain(flags: ExplainFlags, debug: boolean): Promise<unde
   }
 }
 
-async function picture_of({ image, regime, prompt }: ExplainFlags): Promise<Picture | undefined> {
-  if (image !== undefined) return decode_image(image);
+function built_in({ facts }: OpenModel, { regime, prompt }: ExplainFlags): Picture | undefined {
   if (regime === undefined && prompt !== undefined) return undefined;
-  const { width, height } = REGIMES[regime ?? 'medium'];
-  return formula_picture('rings', width, height);
+  return rings_of_tiling(facts.config, REGIMES[regime ?? 'medium']).picture;
 }
 
 interface Explained {
@@ -83,7 +82,6 @@ async function run(
   open: OpenModel,
   request: GenerateRequest,
   ceilings: Ceilings,
-  flags: ExplainFlags,
   signal: AbortSignal,
 ): Promise<Explained> {
   const bar = progress('loading weights');
@@ -91,8 +89,8 @@ async function run(
   await measure(engine, request);
   const { result } = await measure(engine, request);
   const { kernels, clock } = await measure_kernels(engine, request);
-  const { config, name, weights } = open.facts;
-  const pass = pass_weight_bytes(config, flags.dtype, plan_blocks(config, request.knobs ?? {}));
+  const { config, dtype, name, weights } = open.facts;
+  const pass = pass_weight_bytes(config, dtype, plan_blocks(config, request.knobs ?? {}));
   const counts = counters(result);
   const stages = result.stages.map(({ stage, wall_ms }) => {
     const of_stage = kernels.filter((row) => row.stage === stage);
@@ -100,7 +98,7 @@ async function run(
     if (exact === undefined) throw new Error(`${stage}: ran without counts`);
     const measured = { stage, counts: exact, wall_ms, kernels: of_stage };
     const facts = stage_facts(measured, result.counts, result.decode_step_ms.length, ceilings, pass[stage]);
-    return { ...facts, explanation: `${bound_sentence(facts, ceilings, flags.dtype)} ${gap_sentence(facts)}` };
+    return { ...facts, explanation: `${bound_sentence(facts, ceilings, dtype)} ${gap_sentence(facts)}` };
   });
   return {
     schema: 'molmoe.explain/1',
@@ -110,7 +108,7 @@ async function run(
     adapter: ceilings.adapter,
     model: name,
     weights,
-    dtype: flags.dtype,
+    dtype,
     tokens: { ...result.counts },
     clocks: {
       wall: 'host wall time between fences, a plain run after a warm-up',

@@ -2,6 +2,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
 import type { DeviceChoice, LoadOptions } from '../../engine/node/load.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
+import { dim, note } from '../print.ts';
 
 /** What src/options.ts parses, as commands read it. */
 export interface AdapterFlags {
@@ -16,7 +17,7 @@ export interface AdapterFlags {
 
 export interface ModelFlags {
   readonly model: string;
-  readonly dtype: WeightFormat;
+  readonly dtype?: WeightFormat;
   readonly weightsSeed: number;
   readonly tokenizer?: string;
 }
@@ -43,6 +44,9 @@ export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): 
   dtype: flags.dtype,
   seed: flags.weightsSeed,
   tokenizer: flags.tokenizer,
+  on_choice: (model, dtype, { by, why }) => {
+    if (by !== 'given') note(dim(`auto     ${model} stored as ${dtype}: ${why}`));
+  },
 });
 
 export const knobs_of = ({ maxCrops, topK, blocks }: KnobFlags): Knobs => ({

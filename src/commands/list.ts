@@ -19,6 +19,7 @@ export interface ListFlags extends AdapterFlags, ModelFlags {
 /** What can be asked, what it costs here, and what is there already. */
 export async function list_experiments(flags: ListFlags, debug: boolean): Promise<undefined> {
   const model = await open_model(load_options(flags, debug));
+  const known = { config: model.facts.config, tokenizer: model.tokenizer };
   try {
     const ceilings = await kept_ceilings(model.executor, model.adapter.backend);
     const rows = [];
@@ -26,8 +27,10 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
       const defaults = Object.fromEntries(
         Object.entries(experiment.options).map(([key, type]) => [key, type.parse(undefined)]),
       );
-      const { cells, skipped } = plan_of(experiment, model, {}, defaults, { tokens_per_readback: 1 });
-      const protocol = { ...experiment.repeats, method: 'direct' } as Parameters<typeof experiment.instrument.runs_of>[0];
+      const { cells, skipped } = plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 });
+      const protocol = { ...experiment.repeats, method: 'direct' } as Parameters<
+        typeof experiment.instrument.runs_of
+      >[0];
       const runs = experiment.instrument.runs_of(protocol);
       const { name, aliases, group, question } = experiment;
       rows.push({
@@ -39,7 +42,10 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
         skipped: skipped.length,
         runs: runs * cells.reduce((sum, { requests }) => sum + requests.length, 0),
         about_ms: ceilings && experiment.instrument.runs ? assumed_ms(cells, runs, ceilings) : null,
-        results: await folder_state(join(flags.results, group, name), cells.map(({ key }) => key)),
+        results: await folder_state(
+          join(flags.results, group, name),
+          cells.map(({ key }) => key),
+        ),
       });
     }
     if (flags.json) {
@@ -52,7 +58,15 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
     out(
       `${table_text({
         title: `experiments, on ${model.facts.name}`,
-        columns: [text('name'), text('also'), text('group'), { name: 'cells', unit: 'count' }, text('about'), text('results'), text('question')],
+        columns: [
+          text('name'),
+          text('also'),
+          text('group'),
+          { name: 'cells', unit: 'count' },
+          text('about'),
+          text('results'),
+          text('question'),
+        ],
         rows: rows.map((row) => [
           row.name,
           row.aliases.join(', '),
@@ -64,7 +78,11 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
         ]),
       })}\n`,
     );
-    note(ceilings ? 'about: with kernels at a third of the ceilings of this adapter; --dry-run counts exactly' : 'times are not known before the first experiment has measured the ceilings of this adapter');
+    note(
+      ceilings
+        ? 'about: with kernels at a third of the ceilings of this adapter; --dry-run counts exactly'
+        : 'times are not known before the first experiment has measured the ceilings of this adapter',
+    );
   } finally {
     await model.close();
   }

@@ -2,11 +2,11 @@ import { join, relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
 import { basis_of } from '../../experiments/lab/derive.ts';
+import { render } from '../../experiments/lab/figures.ts';
 import { type Published, publish } from '../../experiments/lab/publish.ts';
 import { find_published, results_folders } from '../../experiments/lab/read.ts';
-import { reopen_results, type Results, write_beside } from '../../experiments/lab/record.ts';
+import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
 import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
-import { render } from '../../experiments/lab/figures.ts';
 import type { Provenance } from '../../experiments/lab/schema.ts';
 import { bold, note, out, warn } from '../print.ts';
 import { EXPERIMENTS } from '../registry.ts';
@@ -23,7 +23,9 @@ export const experiment_of = (name: string, where: string): Experiment => {
 export async function report(folder: string): Promise<number> {
   const folders = await results_folders(folder);
   if (folders.length === 0) {
-    throw new InputError(`${folder}: expected results, found no run.json in it or below; name the folder that --out named`);
+    throw new InputError(
+      `${folder}: expected results, found no run.json in it or below; name the folder that --out named`,
+    );
   }
   const entries: IndexEntry[] = [];
   let faults = 0;
@@ -58,7 +60,11 @@ async function refresh(folder: string, root: string, full: boolean): Promise<Ind
   }
 }
 
-function entry_of(experiment: Experiment, { saved, figures, findings, written }: Published, folder: string): IndexEntry {
+function entry_of(
+  experiment: Experiment,
+  { saved, figures, findings, written }: Published,
+  folder: string,
+): IndexEntry {
   const { run, configurations } = saved;
   const { provenance, protocol } = run.fingerprint;
   const { model, adapter } = provenance;
@@ -96,13 +102,33 @@ export function tell(experiment: Experiment, results: Results, published: Publis
   const warnings = saved.configurations.flatMap(({ key, warnings: lines }) => lines.map((text) => `${key}: ${text}`));
   if (json) {
     const { configurations, skipped } = saved;
-    const cells = configurations.map(({ key, settings, knobs, tokens, clean }) => ({ key, settings, knobs, tokens, n: clean.samples.length }));
+    const cells = configurations.map(({ key, settings, knobs, tokens, clean }) => ({
+      key,
+      settings,
+      knobs,
+      tokens,
+      n: clean.samples.length,
+    }));
     const head = { schema: 'molmoe.experiment/1', experiment: experiment.name, folder: resolve(results.folder) };
-    const body = { provenance, protocol, basis: basis ?? null, cells, skipped, tables, findings, warnings, files: written };
+    const body = {
+      provenance,
+      protocol,
+      basis: basis ?? null,
+      cells,
+      skipped,
+      tables,
+      findings,
+      warnings,
+      files: written,
+    };
     out(`${JSON.stringify({ ...head, ...body })}\n`);
   } else {
     const about = `${provenance.model.name}${provenance.model.weights_kind === 'synthetic' ? ' with synthetic weights' : ''}`;
-    const sections = [...(basis === undefined ? [] : [basis]), ...tables.map(table_text), findings_text(findings, about)];
+    const sections = [
+      ...(basis === undefined ? [] : [basis]),
+      ...tables.map(table_text),
+      findings_text(findings, about),
+    ];
     out(`${sections.join('\n\n')}\n`);
   }
   for (const text of warnings) warn(text);
@@ -117,7 +143,9 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
   const names = EXPERIMENTS.flatMap((experiment) => Object.keys(experiment.schemas));
   const found = await find_published(folder, EXPERIMENTS);
   if (found.length === 0) {
-    throw new InputError(`${folder}: expected published files (${names.map((name) => `${name}.json`).join(', ')}), found none; name the folder they lie in`);
+    throw new InputError(
+      `${folder}: expected published files (${names.map((name) => `${name}.json`).join(', ')}), found none; name the folder they lie in`,
+    );
   }
   const target = flags.out ?? join(folder, 'figures');
   const drawn: string[] = [];
@@ -125,7 +153,10 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
     const { figures } = experiment.draw(files);
     const [first] = Object.values(files) as { provenance: Provenance }[];
     for (const figure of figures) {
-      const { svg, png } = await render(figure, { provenance: (first as { provenance: Provenance }).provenance, basis: basis_in(files) });
+      const { svg, png } = await render(figure, {
+        provenance: (first as { provenance: Provenance }).provenance,
+        basis: basis_in(files),
+      });
       await write_beside(target, `${figure.name}.svg`, svg);
       drawn.push(await write_beside(target, `${figure.name}.png`, png));
     }

@@ -33,7 +33,8 @@ describe.each(['molmoe-tiny', 'molmoe-mini'])('%s', async (name) => {
   it('plain stages and gaps make the total', async () => {
     const { sample } = await measure(model.engine, request);
     const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_gaps, T_total } = sample;
-    const stages = (T_vision_encoder as number) + (T_projector as number) + (T_LLM_prefill as number) + (T_LLM_decode as number);
+    const stages =
+      (T_vision_encoder as number) + (T_projector as number) + (T_LLM_prefill as number) + (T_LLM_decode as number);
     expect(stages + T_gaps).toBeCloseTo(T_total, 6);
     expect(T_gaps).toBeGreaterThan(0);
     expect(T_gaps).toBeLessThan(NEAR * T_total + 5);

@@ -50,7 +50,11 @@ describe('the plan', () => {
       expect(request.ignoreEos).toBe(true);
     }
     const image = (regime: string) => cells.find((cell) => cell.settings.regime === regime)?.requests[0]?.image;
-    expect([image('low'), image('medium'), image('high')]).toEqual(['rings 336x336', 'rings 560x560', 'rings 1008x784']);
+    expect([image('low'), image('medium'), image('high')]).toEqual([
+      'rings 336x336',
+      'rings 560x560',
+      'rings 1008x784',
+    ]);
   });
 
   it('turns the high regime when asked, under another key', () => {
@@ -128,7 +132,9 @@ describe('the files', () => {
   it('rest shares, findings and fits on the whole model where a slice ran, and keep what was measured beside', () => {
     const all = fake_configurations();
     const tripled = all.map((one): Configuration => {
-      const samples = one.clean.samples.map((s): Sample => ({ ...s, T_LLM_prefill: 1e6 + (s.T_LLM_prefill as number) }));
+      const samples = one.clean.samples.map(
+        (s): Sample => ({ ...s, T_LLM_prefill: 1e6 + (s.T_LLM_prefill as number) }),
+      );
       const { counters, flops } = one;
       const scaled = { model: 'molmoe-1b', from: 'molmoe-slice', method: 'stamps by layer', stages: {}, parts: [] };
       const blocks = { language: [2, 16] as [number, number], vision: [3, 22] as [number, number] };

@@ -113,13 +113,13 @@ describe('what runs once counts once, what a block takes counts a block', () => 
       const was = samples[i] as (typeof samples)[number];
       const ms = (value: number | null) => value ?? Number.NaN;
       const factor = (stage: StageName) => scaled.stages[stage]?.factor as number;
-      expect(one.T_LLM_prefill).toBeCloseTo(was.T_LLM_prefill * factor('prefill'), 6);
+      expect(one.T_LLM_prefill).toBeCloseTo(ms(was.T_LLM_prefill) * factor('prefill'), 6);
       expect(one.T_vision_encoder).toBeCloseTo(ms(was.T_vision_encoder) * factor('vision_encoder'), 6);
       expect(one.T_projector).toBe(was.T_projector);
       expect(one.T_vision_total).toBeCloseTo(ms(one.T_vision_encoder) + ms(one.T_projector), 6);
-      expect(one.T_decode_per_token).toBeCloseTo(one.T_LLM_decode / one.T_decode_per_step.length, 6);
-      expect(one.T_decode_per_step.reduce((sum, step) => sum + step, 0)).toBeCloseTo(one.T_LLM_decode, 6);
-      const stages = ms(one.T_vision_total) + one.T_LLM_prefill + one.T_LLM_decode;
+      expect(one.T_decode_per_token).toBeCloseTo(ms(one.T_LLM_decode) / one.T_decode_per_step.length, 6);
+      expect(one.T_decode_per_step.reduce((sum, step) => sum + step, 0)).toBeCloseTo(ms(one.T_LLM_decode), 6);
+      const stages = ms(one.T_vision_total) + ms(one.T_LLM_prefill) + ms(one.T_LLM_decode);
       expect(one.T_gaps).toBe(was.T_gaps);
       expect(one.T_total).toBeCloseTo(stages + one.T_gaps, 6);
       expect(one.T_data_processing).toBe(was.T_data_processing);
@@ -191,7 +191,6 @@ describe('counters of the whole model are exact', () => {
     const stages = STAGES.filter((stage) => of.num_crops > 0 || !['vision_encoder', 'projector'].includes(stage));
     expect(Object.keys(counters)).toEqual(stages);
     for (const stage of stages) expect(counters[stage]?.flops).toBe(totals[stage]);
-    expect(scaled_of({ counters }).flops).toEqual(Object.fromEntries(stages.map((stage) => [stage, totals[stage]])));
   });
 
   it.each(requests)('%s: every count is the slice once, and its blocks times the blocks', async (_, of, knobs) => {

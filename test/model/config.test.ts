@@ -27,6 +27,13 @@ function with_field(field: string, value: unknown): Json {
   return json;
 }
 
+it('says of a file of another model that it is one, not that the file is at fault', () => {
+  const llama = { architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_size: 4096 };
+  expect(() => parse_config(llama, 'here/config.json')).toThrow(
+    /^here\/config\.json: model_type: expected "molmo" \(MolmoE\), found "llama": another architecture, .* name the folder/,
+  );
+});
+
 describe('parse_config', () => {
   it('reads the published configuration', () => {
     expect(real_config).toMatchObject({
@@ -436,7 +443,9 @@ describe('presets', () => {
 
   it('refuses an unknown name', () => {
     for (const name of ['molmo', 'toString', '__proto__']) expect(() => preset_config(name)).toThrow(UsageError);
-    expect(() => preset_config('7b')).toThrow(/expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/);
+    expect(() => preset_config('7b')).toThrow(
+      /expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/,
+    );
   });
 });
 
