@@ -7,6 +7,7 @@ import { file_error } from '../../engine/node/files.ts';
 import { shown, visible } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
 import { CONFIGURATIONS, is_own_name, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
+import { key_of } from './plan.ts';
 import {
   type Configuration,
   configuration_schema,
@@ -65,7 +66,7 @@ async function read_single(path: string): Promise<SavedResults> {
   }
   const remedy =
     newer(found, [CONFIGURATION_NAME]) ??
-    (String(found).startsWith('molmoe.') ? 'name the folder it lies in' : 'choose another, or name its folder');
+    (typeof found === 'string' && found.startsWith('molmoe.') ? 'name the folder it lies in' : 'choose another, or name its folder');
   throw new InputError(`${path}: expected schema ${CONFIGURATION_NAME}, found ${shown(found)}; ${remedy}`);
 }
 
@@ -128,6 +129,11 @@ export async function read_configuration(
     if (configuration[what] === wanted) continue;
     throw new InputError(`${path}: expected ${what} ${shown(wanted)}, found ${shown(configuration[what])}; ${remedy}`);
   }
+  // An experiment relies on the settings it planned; the key says which these were.
+  const { key, settings } = configuration;
+  if (key_of(settings) !== key) {
+    throw new InputError(`${path}: expected settings that make the key ${key}, found ${shown(settings)}; ${remedy}`);
+  }
   return configuration;
 }
 
@@ -171,7 +177,8 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, n
 
 /** Same name, higher number: only a newer program could have written it. */
 function newer(found: unknown, known: readonly string[]): string | undefined {
-  const [name, number] = String(found).split('/');
+  if (typeof found !== 'string') return undefined;
+  const [name, number] = found.split('/');
   const ours = known.find((one) => one.split('/')[0] === name);
   return ours !== undefined && Number(number) > Number(ours.split('/')[1])
     ? 'a newer version wrote it: update molmoe'
@@ -268,9 +275,10 @@ export async function find_published(
 
 /** A published file, also one of an earlier number that today's shape still fits. */
 function checked_file(schema: z.ZodType, value: unknown, path: string): unknown {
-  const found = String(schema_of(value));
+  const found = schema_of(value);
   const ours = String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
   const [name, number] = ours.split('/') as [string, string];
-  const older = found.startsWith(`${name}/`) && Number(found.slice(name.length + 1)) < Number(number);
+  const older =
+    typeof found === 'string' && found.startsWith(`${name}/`) && Number(found.slice(name.length + 1)) < Number(number);
   return checked(schema, older ? { ...(value as object), schema: ours } : value, path, ours, 'choose another');
 }

@@ -30,13 +30,15 @@ const rate = z.number().min(1).max(LARGEST_AMOUNT);
 const ms = z.number().nonnegative().max(LONGEST_MS).refine(not_tiny, TINY);
 const signed_ms = z.number().min(-LONGEST_MS).max(LONGEST_MS);
 
-/** Knobs and options: whatever they are, they are not deep. */
+/** Knobs and options: whatever they are, they are JSON and not deep. */
 const DEEPEST = 4;
-const plain = z.unknown().refine((value) => depth_within(value, DEEPEST), `expected values at most ${DEEPEST} deep`);
+const plain = z
+  .unknown()
+  .refine((value) => is_plain(value, DEEPEST), `expected values of JSON, at most ${DEEPEST} deep`);
 
-function depth_within(value: unknown, most: number): boolean {
-  if (value === null || typeof value !== 'object') return true;
-  return most > 0 && Object.values(value).every((inner) => depth_within(inner, most - 1));
+function is_plain(value: unknown, deepest: number): boolean {
+  if (value === null || typeof value !== 'object') return typeof value !== 'number' || Number.isFinite(value);
+  return deepest > 0 && Object.values(value).every((inner) => is_plain(inner, deepest - 1));
 }
 
 /** A name that is also a file's. */
