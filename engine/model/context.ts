@@ -6,7 +6,7 @@ import { FORMATS, round_up, row_stride, type WeightFormat } from '../../kernels/
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
 import type { ModelConfig } from './config.ts';
-import type { Matrix, Weights } from './weights.ts';
+import type { Matrix, ModelWeights } from './weight_layout.ts';
 
 /** Sees intermediate results by the names of the reference data; only `verify` and tests ask for it. */
 export type Probe = (point: string, layer: number, x: View) => Promise<void>;
@@ -23,7 +23,7 @@ export interface View {
 export interface Context {
   readonly executor: Executor;
   readonly config: ModelConfig;
-  readonly weights: Weights;
+  readonly weights: ModelWeights;
   readonly probe?: Probe;
 }
 

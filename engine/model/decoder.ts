@@ -27,7 +27,7 @@ import {
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
 import type { Sequences } from './sequences.ts';
-import type { Block } from './weights.ts';
+import type { Block } from './weight_layout.ts';
 
 /** Image features and the prompt row each is added to (-1: not used). */
 export interface Insertion {

@@ -18,7 +18,7 @@ import {
   type View,
   weight_option,
 } from './context.ts';
-import type { Block, ExpertMatrix } from './weights.ts';
+import type { Block, ExpertMatrix } from './weight_layout.ts';
 
 /** Scratch of the mixture of experts, sized for the largest top-k of a request. Slot = row * k + j. */
 export interface MoeWork {

@@ -6,7 +6,7 @@ import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
 import { activation, type Context, linear, padded, release, rows_that_fit, submit_part, type View } from './context.ts';
 import { geometry_of } from './geometry.ts';
-import type { LayerNorm, VitBlock } from './weights.ts';
+import type { LayerNorm, VitBlock } from './weight_layout.ts';
 
 /** Preprocessed crops: the overview first. */
 export interface Crops {
