@@ -3,6 +3,7 @@ import { InputError, UsageError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
+import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -27,6 +28,8 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly variant?: VariantChoice;
   /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
   readonly tuning?: 'auto' | 'off';
+  /** Multiply-adds that the adapter does, in FLOP/s, where they are not to be measured: a slow one gets smaller dispatches. */
+  readonly flops_per_s?: number;
   /** Keeps what drivers write to stderr while they open off the terminal. */
   readonly hush?: boolean;
 }
@@ -65,7 +68,11 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
     const variant = choice.variant ?? 'auto';
     const tuned = variant === 'auto' && choice.tuning !== 'off';
     const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;
-    return { executor: make_executor(device, variant, tuning.choices), adapter, tuning };
+    return {
+      executor: make_executor(await paced(device, choice.flops_per_s), variant, tuning.choices),
+      adapter,
+      tuning,
+    };
   } finally {
     loud();
   }
