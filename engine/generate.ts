@@ -77,7 +77,8 @@ async function prefill(
   const { signal } = options;
   const total = sequences.prompt_rows;
   const size = chunk_rows(ctx, total);
-  const logit_rows = options.allLogits ? Math.min(size, rows_that_fit(ctx, config.embedding_size)) : 1;
+  const fitting = rows_that_fit(ctx, config.embedding_size, 2 * config.d_model * config.embedding_size);
+  const logit_rows = options.allLogits ? Math.min(size, fitting) : 1;
   const work = await decoder_work(ctx, size, logit_rows, plan);
   try {
     for (let row0 = 0; row0 < total; row0 += size) {
