@@ -7,6 +7,7 @@ import {
   number,
   on_adapter,
   on_model,
+  once,
   one_line,
   positive,
   with_knobs,
@@ -26,9 +27,16 @@ const run = (action: () => Promise<number | undefined>) => run_command(action, d
 
 with_knobs(on_model(program.command('generate')))
   .description('look at a picture and answer: tokens to stdout as they come, timings to stderr')
-  .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
-  .option('--prompt <text>', 'question; with neither this nor --image, a built-in picture is described')
-  .addOption(new Option('--resize <mode>', 'letterbox, or cover and crop').choices(['pad', 'fill']).default('pad'))
+  .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF; - reads stdin', once)
+  .option(
+    '--prompt <text>',
+    'question, or - for stdin; with neither this nor --image, a built-in picture is described',
+    once,
+  )
+  .addOption(
+    new Option('--resize <mode>', 'letterbox (pad, the default), or cover and crop (fill)').choices(['pad', 'fill']),
+  )
+  .option('--orient', 'turn the picture as its EXIF orientation says; else only --resize fill does')
   .option('--max-new-tokens <n>', 'tokens to make at most', integer, 64)
   .option('--crops <n>', 'exactly this many crops', positive)
   .option('--tier <name>', 'low, medium or high crop counts')
@@ -45,6 +53,7 @@ with_knobs(on_model(program.command('generate')))
   )
   .option('--trace <file>', 'write a trace for Perfetto or chrome://tracing; implies --timing kernel')
   .option('--json', 'print one JSON object instead of text')
+  .option('--quiet', 'say nothing but the answer, warnings and errors')
   .action((options) => run(async () => (await import('./commands/generate.ts')).generate(options, debug())));
 
 on_adapter(program.command('doctor'))

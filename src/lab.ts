@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DECODES, PROMPTS, REGIMES } from '../experiments/core/e1.ts';
-import { integer, number, on_model, positive, some_of, with_knobs } from './options.ts';
+import { integer, number, on_model, once, positive, some_of, with_knobs } from './options.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
 const words = <T extends object>(of: T) => Object.keys(of) as (keyof T & string)[];
@@ -44,15 +44,16 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
         words(REGIMES),
       ),
     )
-    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
-    .option('--prompt <text>', 'question; alone, without a picture')
+    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF; - reads stdin', once)
+    .option('--prompt <text>', 'question, or - for stdin; alone, without a picture', once)
+    .option('--orient', 'turn the picture as its EXIF orientation says')
     .option('--decode <n>', 'new tokens', positive, 16)
     .option('--recalibrate', 'measure the ceilings of the adapter again')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
 
   on_model(program.command('quality'))
-    .description('what --dtype q8 or q4 changes: built-in requests against the same with f16 weights')
+    .description('what --dtype q8 (by default) or q4 changes: built-in requests against the same with f16 weights')
     .option('--out <file>', 'write the JSON object there too')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/quality.ts')).quality(options, debug())));

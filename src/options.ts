@@ -21,6 +21,12 @@ export function number(text: string): number {
   return value;
 }
 
+/** Of an option that is given twice only the last would count: most likely not what was meant. */
+export function once(text: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('expected it once, found it twice.');
+  return text;
+}
+
 export const list =
   <T>(item: (text: string) => T) =>
   (text: string): T[] =>
@@ -72,7 +78,11 @@ export const with_variants = (command: Command): Command =>
 export const with_model = (command: Command): Command =>
   command
     .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
-    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(WEIGHT_FORMATS).default('f16'))
+    .addOption(
+      new Option('--dtype <format>', 'storage of the weights: f16, or with --model auto the largest that fits').choices(
+        WEIGHT_FORMATS,
+      ),
+    )
     .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
 

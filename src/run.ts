@@ -1,4 +1,5 @@
 import { InputError, UsageError } from '../engine/errors.ts';
+import { in_flags } from './commands/flags.ts';
 import { one_line } from './options.ts';
 import { note } from './print.ts';
 
@@ -9,7 +10,7 @@ export async function run_command(action: () => Promise<number | undefined>, deb
   } catch (error) {
     const { name, message, stack } = error as Error;
     const known = error instanceof InputError || error instanceof UsageError;
-    const line = one_line(message);
+    const line = one_line(known ? in_flags(message, error instanceof UsageError) : message);
     if (debug) note(stack ?? message);
     else if (name === 'AbortError') note('interrupted');
     else note(known ? `error: ${line}` : `internal error: ${line} (--debug shows more)`);
