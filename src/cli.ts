@@ -1,6 +1,7 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
+import { completion, SHELLS } from './completion.ts';
 import { add_lab } from './lab.ts';
 import {
   integer,
@@ -14,6 +15,7 @@ import {
   with_model,
   with_variants,
 } from './options.ts';
+import { out } from './print.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
@@ -93,7 +95,19 @@ program
   .option('--shard-mb <n>', 'largest shard, in MB of tensors', integer, 5000)
   .action((options) => run(async () => (await import('./commands/synth.ts')).synth(options)));
 
+program
+  .command('models')
+  .description('the presets: parameters, and bytes of the weights in each storage format')
+  .option('--json', 'print one JSON object')
+  .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
+
 add_lab(program, run, debug);
+
+program
+  .command('completion')
+  .description('print a script that completes commands and options in your shell')
+  .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+  .action((shell) => run(async () => void out(completion(program, shell))));
 
 program.exitOverride();
 for (const command of program.commands) command.exitOverride();
