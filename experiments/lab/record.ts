@@ -279,7 +279,9 @@ async function remove(path: string): Promise<void> {
 /** A file that is no part of one run: an index over several, or figures drawn from published files. */
 export async function write_beside(folder: string, name: string, data: string | Uint8Array): Promise<string> {
   await make_folder(folder);
+  await check_inner_folders(folder);
   const path = join(folder, name);
+  await make_folder(dirname(path));
   await write_atomic(path, data);
   return path;
 }
