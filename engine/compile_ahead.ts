@@ -4,9 +4,7 @@ import { run_model } from './generate.ts';
 import { dry_executor } from './gpu/dry.ts';
 import type { Executor } from './gpu/executor.ts';
 import type { ModelConfig } from './model/config.ts';
-import { tensor_specs } from './model/tensors.ts';
-import { load_weights } from './model/weights.ts';
-import { synthetic_source } from './weights/formula.ts';
+import { allocate_weights } from './model/weights.ts';
 
 /** Long enough for the kernels of many rows, with one crop beside the overview. */
 const PROMPT_ROWS = 320;
@@ -22,11 +20,11 @@ export async function compile_ahead(executor: Executor, config: ModelConfig, for
   const compiling: Executor = {
     ...dry,
     dispatch: (kernel, bound, params, options, tag) => {
-      if (tag.stage !== 'load') executor.compile(kernel, params, options);
+      executor.compile(kernel, params, options);
       dry.dispatch(kernel, bound, params, options, tag);
     },
   };
-  const weights = await load_weights(dry, config, synthetic_source(tensor_specs(config), 0, 'F32'), format);
+  const { weights } = await allocate_weights(dry, config, format, 'a dry run');
   const prompt_tokens = Math.min(PROMPT_ROWS, config.max_position_embeddings - 4);
   const input = dry_input(config, { prompt_tokens, views: VIEWS });
   const request = run_model({ executor: compiling, config, weights }, input, { maxNewTokens: 2 });

@@ -121,9 +121,11 @@ export class Engine {
   static async create(parts: ModelParts): Promise<Engine> {
     check_tokenizer(parts.tokenizer, parts.config);
     const { executor, config, source, dtype } = parts;
-    const compiling = compile_ahead(executor, config, dtype);
-    compiling.catch(() => undefined); // what does not compile is told by the request that needs it
-    return new Engine(parts, await load_weights(executor, config, source, dtype, parts.on_progress, parts.signal));
+    // What does not compile is told by the request that needs it.
+    const compiling = compile_ahead(executor, config, dtype).catch(() => undefined);
+    const weights = await load_weights(executor, config, source, dtype, parts.on_progress, parts.signal);
+    await compiling;
+    return new Engine(parts, weights);
   }
 
   get context(): Context {

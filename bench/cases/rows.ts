@@ -101,7 +101,7 @@ function sample_case(cols: number): KernelCase {
 }
 
 function add_features_case(cells: number, cols: number, rows: number): KernelCase {
-  const d = { cells, cols, rows, f_stride: cols, x_stride: cols };
+  const d = { cells, cells_counted: cells, cols, rows, f_stride: cols, x_stride: cols };
   const index = Int32Array.from({ length: cells }, (_, c) => (c % 50 === 49 ? -100 : c + 10));
   const [features, x] = [pattern(1).f32(cells * cols), pattern(2).f32(rows * cols)];
   return {

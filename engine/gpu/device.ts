@@ -78,6 +78,8 @@ export interface Device {
   readonly max_binding_bytes: number;
   readonly max_buffer_bytes: number;
   readonly max_workgroups: number;
+  /** FLOPs that one dispatch may have, so that no watchdog ends it; undefined where there is none (pace.ts). */
+  readonly most_dispatch_flops?: number;
   /** Where fewer bytes than the adapter has are to be used. */
   readonly memory_limit_bytes?: number;
   /** Throws if the device was lost or reported an error since the last call. */

@@ -3,6 +3,7 @@ import { InputError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode, TOGGLES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
+import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
 import type { ModelConfig } from '../model/config.ts';
@@ -15,6 +16,7 @@ import {
   check_options,
   is_flag,
   is_function,
+  is_number,
   is_signal,
   is_text,
   list_of,
@@ -38,6 +40,8 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly variant?: VariantChoice;
   /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
   readonly tuning?: 'auto' | 'off';
+  /** Multiply-adds that the adapter does, in FLOP/s, where they are not to be measured: a slow one gets smaller dispatches. */
+  readonly flops_per_s?: number;
   /**
    * Keeps what drivers write to stderr while they open off the terminal; on unless false. It works on a terminal, a pipe
    * and a file that is appended to; a socket and a file with a position of its own are left alone.
@@ -91,7 +95,11 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
     const variant = choice.variant ?? 'auto';
     const tuned = variant === 'auto' && choice.tuning !== 'off';
     const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;
-    return { executor: make_executor(device, variant, tuning.choices), adapter, tuning };
+    return {
+      executor: make_executor(await paced(device, choice.flops_per_s), variant, tuning.choices),
+      adapter,
+      tuning,
+    };
   } catch (error) {
     device.destroy();
     throw error;
@@ -215,6 +223,7 @@ const LOAD: Checks<LoadOptions> = {
   limits: one_of(['adapter', 'default']),
   without: list_of('features', is_text),
   max_binding_bytes: whole(1),
+  flops_per_s: is_number,
   on_progress: is_function,
   on_choice: is_function,
   memory_limit_bytes: whole(1),

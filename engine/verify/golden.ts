@@ -1,6 +1,6 @@
 import { InputError } from '../errors.ts';
-import type { ModelInput } from '../generate.ts';
 import type { tensor_specs } from '../model/tensors.ts';
+import { check_finite, type ModelInput } from '../model_request.ts';
 import { fill_uniform } from '../weights/formula.ts';
 import type { WeightSource } from '../weights/source.ts';
 
@@ -54,7 +54,9 @@ export function case_input(
   for (const { crop, value } of overrides) images.fill(value, crop * size, (crop + 1) * size);
   const masks = Float32Array.from(get('input.image_masks'));
   const index = Int32Array.from(get('input.image_input_idx'));
-  return { ids, crops: { count: shape[0], images, masks, index } };
+  const crops = { count: shape[0], images, masks, index };
+  check_finite(crops);
+  return { ids, crops };
 }
 
 /** A small safetensors file of F32 and I32, held whole. */

@@ -9,8 +9,15 @@ import {
 import { PARTS, type StageName } from './schema.ts';
 import { short_ms } from './tables.ts';
 import { STAGE_TIME, type TimeName } from './times.ts';
+import { interval_of } from './words.ts';
 
 /** Bars that latency experiments share. */
+
+const NAMES: Readonly<Partial<Record<TimeName, string>>> = {
+  T_vision_total: 'vision encoder and projector',
+  T_LLM_prefill: 'prefill',
+  T_decode_per_token: 'decode step',
+};
 
 const LOOKS: Readonly<Partial<Record<TimeName, Look>>> = {
   ...(Object.fromEntries(Object.entries(STAGE_TIME).map(([stage, time]) => [time, stage])) as Record<TimeName, Look>),
@@ -30,11 +37,12 @@ export function median_bar(
   const statistics = basis_statistics(row);
   const segments = times.flatMap((time) => {
     const summary = statistics[time];
-    return summary ? [{ look: LOOKS[time] ?? 'rest', name: time, value: summary.median }] : [];
+    return summary ? [{ look: LOOKS[time] ?? 'rest', name: NAMES[time] ?? time, value: summary.median }] : [];
   });
   if (segments.length === 0) return null;
   const value = segments.reduce((sum, segment) => sum + segment.value, 0);
-  const [low, high] = (times.length === 1 && statistics[times[0] as TimeName]?.median_ci95) || [];
+  const alone = times.length === 1 ? statistics[times[0] as TimeName] : null;
+  const [low, high] = (alone && interval_of(alone)) ?? [];
   return { label, segments, total: { value, low, high, label: short_ms(value).replace(' ms', '') } };
 }
 

@@ -29,7 +29,7 @@ export async function publish(experiment: Experiment, results: Results): Promise
   const { provenance } = saved.run.fingerprint;
   const basis = basis_of(saved.configurations);
   for (const figure of derived.figures) {
-    const { svg, png } = await render(figure, { provenance, basis });
+    const { svg, png } = await render(figure, { ...provenance, basis });
     await results.write(`figures/${figure.name}.svg`, svg);
     await results.write(`figures/${figure.name}.png`, png);
     written.push(`figures/${figure.name}.png`);

@@ -22,7 +22,7 @@ import { percentile } from './stats.ts';
 import { short_ms, short_number, type Table } from './tables.ts';
 import { STAGE_TIME } from './times.ts';
 import { sum } from './typical.ts';
-import { interval_name } from './words.ts';
+import { interval_name, interval_of } from './words.ts';
 
 /** Tables that latency experiments share, from the rows of their published files. */
 export interface StageRow extends TokenCountsRecord {
@@ -87,12 +87,12 @@ export function stage_table(row: StageRow, points: readonly WorkPoint[], timed: 
     const times = statistics[STAGE_TIME[stage]];
     if (point === undefined || !times) return [];
     const kernels = timed?.kernels.filter((kernel) => kernel.stage === stage) ?? [];
-    const [low, high] = times.median_ci95 ?? [null, null];
+    const range = interval_of(times);
     return [
       [
         stage,
         times.median,
-        low === null ? null : `${short_ms(low)} to ${short_ms(high)}`,
+        range && range.map(short_ms).join(' to '),
         row.shares[stage] ?? null,
         point.flops,
         point.bytes,

@@ -12,6 +12,7 @@ import {
 } from './derive.ts';
 import { by_stage, type Configuration, counts_schema, sample_schema, summary_schema } from './schema.ts';
 import type { Table } from './tables.ts';
+import { interval_name } from './words.ts';
 
 /** What experiments share that turn one thing and watch prefill and a decode step: rows, samples, two figures, a table. */
 
@@ -82,12 +83,13 @@ export function sweep_figures<A extends string>(look: SweepLook<A>, rows: Rows<A
     ...{ ...stack, title: stage, shares: true, value: { label: 'GPU time (%)' } },
     bars: bars((row, label) => share_bar(label, row.parts, stage)),
   }));
-  const runs = [...new Set(rows.map((row) => row.prefill?.n ?? 0))].join(' or ');
+  const counts = [...new Set(rows.map((row) => row.prefill?.n ?? 0))];
+  const bar_note = counts.some((n) => n > 1) ? `; error bars: ${interval_name(Math.min(...counts))}` : '';
   const figures: Figure[] = [
     {
       name: look.breakdown,
       title: `Latency over ${look.label.toLowerCase()}`,
-      notes: [`median of ${runs} runs; host wall time between fences`],
+      notes: [`median of ${counts.join(' or ')} runs${bar_note}; host wall time between fences`],
       panels: [
         medians('Before the first token', ['T_vision_total', 'T_LLM_prefill']),
         medians('A decode step', ['T_decode_per_token']),

@@ -154,7 +154,7 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
     const [first] = Object.values(files) as { provenance: Provenance }[];
     for (const figure of figures) {
       const { svg, png } = await render(figure, {
-        provenance: (first as { provenance: Provenance }).provenance,
+        ...(first as { provenance: Provenance }).provenance,
         basis: basis_in(files),
       });
       await write_beside(target, `${inner}${figure.name}.svg`, svg);

@@ -77,7 +77,11 @@ const bars = (labels: readonly string[][]) =>
       return { look: stage, name: stage, value, note: String(value) };
     });
     const value = segments.reduce((sum, one) => sum + one.value, 0);
-    return { label, segments, total: { value, low: 0.95 * value, high: 1.04 * value, label: value.toLocaleString('en-US') } };
+    return {
+      label,
+      segments,
+      total: { value, low: 0.95 * value, high: 1.04 * value, label: value.toLocaleString('en-US') },
+    };
   });
 
 const stack = figure(
@@ -138,7 +142,11 @@ const pareto = figure('front', 'Accuracy and latency', {
       look: 0,
       points: [1, 2, 4, 8, 16].map((k) => ({ x: 100 + 40 * k, y: 80 - 30 / k, label: `k = ${k}` })),
     },
-    { name: 'blocks', look: 1, points: [4, 8, 12].map((n) => ({ x: 90 + 30 * n, y: 30 + 3 * n, label: `${n} blocks` })) },
+    {
+      name: 'blocks',
+      look: 1,
+      points: [4, 8, 12].map((n) => ({ x: 90 + 30 * n, y: 30 + 3 * n, label: `${n} blocks` })),
+    },
   ],
   front: [1, 2, 4, 8, 16].map((k) => ({ x: 100 + 40 * k, y: 80 - 30 / k })),
 });
@@ -167,7 +175,9 @@ const heat = figure(
     columns: Array.from({ length: 64 }, (_, i) => String(i)),
     row_title: 'Layer',
     column_title: 'Expert (index)',
-    values: Array.from({ length: 16 }, (_, r) => Array.from({ length: 64 }, (_, c) => Math.round(60 + 50 * at(r * 64 + c)))),
+    values: Array.from({ length: 16 }, (_, r) =>
+      Array.from({ length: 64 }, (_, c) => Math.round(60 + 50 * at(r * 64 + c))),
+    ),
     value: 'Token-expert pairs (count)',
   },
 );

@@ -15,7 +15,9 @@ export function page_input(changes: Partial<PageInput> = {}): PageInput {
     experiment: EXPERIMENT,
     run: FAKE_RUN,
     configurations: fake_configurations(),
-    skipped: [{ key: 'high_long_huge', settings: { regime: 'high' }, reason: 'needs 5,000 positions, the model has 4,096' }],
+    skipped: [
+      { key: 'high_long_huge', settings: { regime: 'high' }, reason: 'needs 5,000 positions, the model has 4,096' },
+    ],
     findings: [
       { expectation: 'Prefill is linear.', outcome: 'confirmed', because: 'R² 0.999.' },
       { expectation: 'Decode is the largest stage.', outcome: 'refuted', because: 'In 3 of 15 configurations.' },

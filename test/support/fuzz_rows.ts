@@ -113,7 +113,7 @@ function sample_case(draw: Draw): FuzzCase {
 function add_features_case(draw: Draw): FuzzCase {
   const { cols, stride: f_stride } = width(draw, 300);
   const [cells, rows] = [draw.whole(1, 40), draw.whole(1, 60)];
-  const d = { cells, cols, rows, f_stride, x_stride: cols + 4 * draw.whole(0, 3) };
+  const d = { cells, cells_counted: cells, cols, rows, f_stride, x_stride: cols + 4 * draw.whole(0, 3) };
   // A row at most once; numbers outside 0 .. rows - 1 mean no row.
   const unused = [-100, -1, rows, -(2 ** 31), 2 ** 31 - 1];
   const first = draw.whole(0, rows - 1);

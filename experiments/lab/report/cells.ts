@@ -1,3 +1,4 @@
+import type { Summary } from '../schema.ts';
 import type { Column, Table } from '../tables.ts';
 import { STAGE_TIME } from '../times.ts';
 import { interval_name, interval_of } from '../words.ts';
@@ -13,6 +14,10 @@ const number = (name: string, unit: Column['unit'] = 'number'): Column => ({ nam
 /** What all the runs of these configurations may call their interval. */
 const spread_name = (some: readonly PageConfiguration[]): string =>
   interval_name(Math.min(...some.map((one) => one.clean.samples.length)));
+
+/** Unbroken over lines, without the unit that stands in the head. */
+const ends_of = (summary: Summary): string =>
+  interval(interval_of(summary)).replace(' ms', '').replaceAll(' ', '\u00a0');
 
 /** All configurations, those that could not be measured too. */
 export function cells_section({ configurations, skipped, basis }: PageData): HTMLElement {
@@ -33,7 +38,7 @@ export function cells_section({ configurations, skipped, basis }: PageData): HTM
       tokens.prompt_length,
       tokens.decode_steps,
       T_total?.median ?? null,
-      T_total ? interval(interval_of(T_total)).replace(' ms', '') : null,
+      T_total ? ends_of(T_total) : null,
     ]),
     note: 'Whole request: median of the clean runs, from the first stage to the last token.',
   };
@@ -71,7 +76,7 @@ export function stages_section(one: PageConfiguration, { stages }: PageData): HT
     return [
       spaced(stage),
       summary.median,
-      interval(interval_of(summary)).replace(' ms', ''),
+      ends_of(summary),
       sum > 0 ? summary.median / sum : null,
       tokens_of[stage] === undefined ? null : (1000 * tokens_of[stage]) / summary.median,
       work?.dispatches ?? null,
@@ -79,9 +84,7 @@ export function stages_section(one: PageConfiguration, { stages }: PageData): HT
       work ? (1000 * work.flops) / summary.median : null,
     ];
   });
-  const whole = total
-    ? [['whole request', total.median, interval(interval_of(total)).replace(' ms', ''), null, null, null, null, null]]
-    : [];
+  const whole = total ? [['whole request', total.median, ends_of(total), null, null, null, null, null]] : [];
   const table: Table = {
     title: `Median of ${one.clean.samples.length === 1 ? 'one clean run' : `${one.clean.samples.length} clean runs`}`,
     columns: [

@@ -42,10 +42,10 @@ export const interval = (ends: readonly [number, number] | null | undefined): st
 /** Ticks of an axis: no more digits than their distance needs. */
 export function tick(value: number): string {
   const size = Math.abs(value);
-  if (size >= 1e5)
-    return si(Number(value.toPrecision(4)), '')
-      .replace(/\.?0+(?= )/, '')
-      .trim();
+  if (size >= 1e5) {
+    const [number = '', prefix = ''] = si(value, '').split(' ');
+    return `${Number(number.replaceAll(',', '').replace('−', '-'))} ${prefix}`.replace('-', '−').trim();
+  }
   if (size > 0 && size < 1e-4) return value.toExponential().replace('e-', 'e−');
   return Number(value.toPrecision(6)).toLocaleString('en-US', { maximumSignificantDigits: 6 }).replace('-', '−');
 }

@@ -76,7 +76,16 @@ function summary({ tokens, warnings }: PageConfiguration): string {
 
 function figures_section({ figures, basis }: PageData): HTMLElement[] {
   if (figures.length === 0) return [];
-  return [section('figures', 'Figures', null, null, ...figures.map((figure) => figure_view(figure, '', basis)))];
+  return [
+    section(
+      'figures',
+      'Figures',
+      null,
+      null,
+      basis_note(basis),
+      ...figures.map((figure) => figure_view(figure, '', basis)),
+    ),
+  ];
 }
 
 function tables_section({ tables, basis }: PageData): HTMLElement[] {

@@ -124,7 +124,7 @@ export function mark(look: Look, x: number, y: number, radius: number, hollow = 
     transform: `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${radius})`,
     fill: hollow ? 'var(--paper)' : color,
     stroke: hollow ? color : 'var(--paper)',
-    'stroke-width': hollow ? 1.8 : 1,
+    'stroke-width': ((hollow ? 1.8 : 1) / radius).toFixed(3),
     class: 'mark',
   });
 }
@@ -135,11 +135,12 @@ const swatch = (...children: SVGElement[]): SVGElement =>
 export const fill_swatch = (look: Look): SVGElement =>
   swatch(svg('rect', { width: 22, height: 14, fill: hatched(look) }));
 
-export const mark_swatch = (look: Look, hollow = false, lined = false): SVGElement =>
-  swatch(...(lined ? [line_of(look, 'M0 7H22')] : []), mark(look, 11, 7, 5, hollow));
+export const mark_swatch = (look: Look, hollow = false, line?: 'full' | 'dashed'): SVGElement =>
+  swatch(...(line ? [line_of(look, 'M0 7H22', line === 'dashed')] : []), mark(look, 11, 7, 5, hollow));
 
-/** A path in the colour and the dashes of a look. */
-export function line_of(look: Look, d: string): SVGElement {
+/** A path in the colour of a look, in its dashes where they tell it from others. */
+export function line_of(look: Look, d: string, dashed = true): SVGElement {
   const { color, dash } = style_of(look);
-  return svg('path', { d, fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-dasharray': dash.join(' ') });
+  const dashes = dashed ? dash.join(' ') : undefined;
+  return svg('path', { d, fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-dasharray': dashes });
 }

@@ -6,6 +6,7 @@ import { type Frame, frame_of, x_name, x_numbers } from './frame.ts';
 import { Labels } from './labels.ts';
 import { scale_of } from './scale.ts';
 import { box, type Choices, line, type Mark, path, type Scene, text } from './scene.ts';
+import { ascending, bins_of, quantile } from './spread.ts';
 
 const ROW_PX = 44;
 
@@ -16,43 +17,6 @@ export function distribution(chart: Distribution, width: number, { hidden }: Cho
   const groups = chart.groups.filter(({ name, values }) => !hidden.has(name) && values.length > 0);
   const shown = { ...chart, groups };
   return { histogram, cdf, box: boxes }[chart.shape](shown, width);
-}
-
-const ascending = (values: readonly number[]) => [...values].sort((a, b) => a - b);
-
-/** Linear between neighbours, as all percentiles of results are. */
-export function quantile(sorted: readonly number[], share: number): number {
-  const at = share * (sorted.length - 1);
-  const low = sorted[Math.floor(at)] as number;
-  const high = sorted[Math.ceil(at)] as number;
-  return low + (at - Math.floor(at)) * (high - low);
-}
-
-export interface Bin {
-  readonly from: number;
-  readonly to: number;
-  readonly counts: readonly number[];
-}
-
-/** Bins of equal width over all groups; on a logarithmic axis of equal ratio. Sturges' rule where no number is given. */
-export function bins_of({ groups, bins, value }: Distribution): Bin[] {
-  const log = value.scale === 'log';
-  const on = (x: number) => (log ? Math.log(x) : x);
-  const lists = groups.map((one) => one.values.filter((x) => !log || x > 0).map(on));
-  const all = lists.flat();
-  if (all.length === 0) return [];
-  const least = all.reduce((a, b) => Math.min(a, b));
-  const most = all.reduce((a, b) => Math.max(a, b));
-  const largest = Math.max(...lists.map((list) => list.length));
-  const n = least === most ? 1 : (bins ?? Math.ceil(Math.log2(largest)) + 1);
-  const step = (most - least) / n || Math.abs(least) / 10 || 1;
-  const start = least === most ? least - step / 2 : least;
-  const back = (x: number) => (log ? Math.exp(x) : x);
-  return Array.from({ length: n }, (_, i) => ({
-    from: back(start + i * step),
-    to: back(start + (i + 1) * step),
-    counts: lists.map((list) => list.filter((x) => Math.min(n - 1, Math.floor((x - start) / step)) === i).length),
-  }));
 }
 
 function histogram(chart: Distribution, width: number): Scene {
@@ -139,7 +103,8 @@ function boxes(chart: Distribution, width: number): Scene {
   const names = groups.map(({ name }) => spaced(name));
   const left = Math.min(width * 0.4, 12 + Math.max(0, ...names.map((name) => text_width(name))));
   const right = width - 14;
-  const top = 6;
+  const guides = (chart.guides ?? []).filter(({ axis }) => axis === 'x');
+  const top = guides.length > 0 ? 22 : 6;
   const bottom = top + groups.length * ROW_PX;
   const value = { ...chart.value, from_zero: chart.value.from_zero === true };
   const x = scale_of(
@@ -181,10 +146,10 @@ function boxes(chart: Distribution, width: number): Scene {
     ];
     marks.push({ x: left, y: y - 16, width: right - left, height: 32, tip: { title: spaced(name), lines } });
   }
-  for (const { at, label } of (chart.guides ?? []).filter(({ axis }) => axis === 'x')) {
-    const guide = line(x.at(at), top, x.at(at), bottom, 'guide');
-    guide.append(svg('title', {}, label));
-    nodes.push(guide);
+  const labels = new Labels({ left: 0, right: width, top: 0, bottom });
+  for (const { at, label } of guides.filter((guide) => guide.at >= x.low && guide.at <= x.high)) {
+    nodes.push(line(x.at(at), top - 6, x.at(at), bottom, 'guide'));
+    labels.beside(x.at(at), top - 12, label);
   }
-  return { height: bottom + 44, nodes, marks };
+  return { height: bottom + 44, nodes: [...nodes, ...labels.nodes], marks };
 }

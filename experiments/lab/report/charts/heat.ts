@@ -55,16 +55,14 @@ type Range = readonly [number, number];
 const shade_of = (value: number, [low, high]: Range, middle: number | undefined): string =>
   heat_color((value - low) / (high - low), middle === undefined ? HEAT : HEAT_AROUND);
 
-/** Each column's name, or as many as fit. */
+/** Every column's name, or every second, third ... so that none touches the next. */
 function column_names(columns: readonly string[], left: number, wide: number, y: number, width: number): SVGElement[] {
-  let end = Number.NEGATIVE_INFINITY;
-  return columns.flatMap((name, c) => {
+  const room = Math.max(wide - 2, 40);
+  const names = columns.map((name) => fitted(name, room));
+  const every = Math.max(1, Math.ceil((Math.max(0, ...names.map((name) => text_width(name))) + 5) / wide));
+  return names.flatMap((name, c) => {
     const at = left + (c + 0.5) * wide;
-    const shown = fitted(name, Math.max(wide - 2, 40));
-    const half = text_width(shown) / 2;
-    if (at - half < end + 5 || at + half > width) return [];
-    end = at + half;
-    return [text(at, y + 12, shown)];
+    return c % every > 0 || at + text_width(name) / 2 > width ? [] : [text(at, y + 12, name)];
   });
 }
 

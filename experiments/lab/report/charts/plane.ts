@@ -24,15 +24,13 @@ export function plane(chart: Plane, width: number, { hidden }: Choices, more?: M
   const roofs = chart.kind === 'scatter' ? (chart.roofs ?? []) : [];
   const points = shown.flatMap((one) => one.points);
   const roof_points = roofs.flatMap((roof) => roof.points);
+  // Room for the words above the highest roof.
+  const above = roof_points.map(([, y]) => (chart.y.scale === 'log' ? 2 * y : 1.1 * y));
   const frame = frame_of(
     chart.x,
     chart.y,
     [...points.map(({ x }) => x), ...roof_points.map(([x]) => x), ...along(lines, 'x')],
-    [
-      ...points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]),
-      ...roof_points.map(([, y]) => y),
-      ...along(lines, 'y'),
-    ],
+    [...points.flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]), ...above, ...along(lines, 'y')],
     width,
   );
   const labels = new Labels(frame);
@@ -72,7 +70,7 @@ export function plane(chart: Plane, width: number, { hidden }: Choices, more?: M
     one.points.filter(drawable).map((point) => ({ point, at: place(point) })),
   )) {
     const once = `${point.label} ${at.map(Math.round)}`;
-    if (point.label && !seen.has(once)) labels.beside(...at, point.label);
+    if (point.label && !seen.has(once)) labels.beside(...at, point.label, chart.kind === 'pareto');
     seen.add(once);
   }
   const { height, nodes } = frame;
@@ -91,13 +89,13 @@ function clipped(nodes: readonly SVGElement[], { left, right, top, bottom }: Fra
 }
 
 function joined(
-  { band }: Lines,
+  { band, series }: Lines,
   { look, points: all }: Series,
   points: readonly Point[],
   place: (point: Point) => Place,
   { y }: Frame,
 ): SVGElement[] {
-  const line_node = line_of(look, path(points.map(place)));
+  const line_node = line_of(look, path(points.map(place)), series.length > 1);
   const ends = points.filter((one) => one.low !== undefined && one.high !== undefined);
   if (!band || ends.length < 2 || all.length === 0) return [line_node];
   const upper = ends.map((one): Place => [place(one)[0], y.at(one.high as number)]);

@@ -1,7 +1,7 @@
 import type { Chart, Distribution, Heat, Lines, Pareto, Pie, Scatter, Stack, Strip } from '../../charts.ts';
 import type { Column, Table } from '../../tables.ts';
 import { spaced } from '../dom.ts';
-import { quantile } from './distribution.ts';
+import { ascending, quantile } from './spread.ts';
 
 type Row = (string | number | null)[];
 
@@ -80,7 +80,7 @@ function distribution_rows({ groups, value }: Distribution): Omit<Table, 'title'
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const names = ['least', 'first quarter', 'median', 'third quarter', 'most'];
   const rows = groups.map(({ name, values }): Row => {
-    const sorted = [...values].sort((a, b) => a - b);
+    const sorted = ascending(values);
     return [name, sorted.length, ...shares.map((share) => (sorted.length > 0 ? quantile(sorted, share) : null))];
   });
   return {

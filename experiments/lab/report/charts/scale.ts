@@ -1,5 +1,5 @@
 import type { Axis } from '../../charts.ts';
-import { round_ticks, tick } from '../format.ts';
+import { name_and_unit, round_ticks, tick } from '../format.ts';
 
 export interface Scale {
   readonly low: number;
@@ -11,10 +11,12 @@ export interface Scale {
 }
 
 const PADDING = 0.04;
+/** Units of which there is no half. */
+const WHOLE: ReadonlySet<string> = new Set(['count', 'index', 'tokens', 'steps']);
 
 /** An axis around these values, drawn from one pixel to another, with numbers about `every_px` apart. */
 export function scale_of(
-  { scale, from_zero = true }: Omit<Axis, 'label'>,
+  { label, scale, from_zero = true }: Axis,
   values: readonly number[],
   from_px: number,
   to_px: number,
@@ -29,7 +31,9 @@ export function scale_of(
   }
   const [low, high] = linear_range(values, from_zero);
   const at = (value: number) => from_px + ((value - low) / (high - low)) * (to_px - from_px);
-  return { low, high, log: false, at, ticks: round_ticks(low, high, wanted).map(written) };
+  const whole = WHOLE.has(name_and_unit(label)[1]);
+  const ticks = round_ticks(low, high, wanted).filter((value) => !whole || Number.isInteger(value));
+  return { low, high, log: false, at, ticks: ticks.map(written) };
 }
 
 const written = (value: number) => ({ value, text: tick(value) });

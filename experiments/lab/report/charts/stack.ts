@@ -1,5 +1,5 @@
 import type { Bar, Segment, Stack } from '../../charts.ts';
-import { spaced, svg } from '../dom.ts';
+import { spaced } from '../dom.ts';
 import { measure, percent } from '../format.ts';
 import { fitted, hatched, text_width } from '../style.ts';
 import type { Tip } from '../tip.ts';
@@ -113,21 +113,27 @@ const mark_of = (x: number, y: number, width: number, height: number, tip: Tip):
 
 function lying({ chart, rows, ends, width, value, whiskers }: Drawing): Scene {
   const names = rows.map(({ bar }) => bar.label.map(spaced).join(' · '));
-  const left = Math.min(width * 0.4, 10 + Math.max(0, ...names.map((name) => text_width(name))));
+  const widest = 10 + Math.max(0, ...names.map((name) => text_width(name)));
+  // Names that would take too much of the width stand above their bars.
+  const above = widest > width * 0.35;
+  const left = above ? 4 : widest;
+  const row_px = ROW_PX + (above ? LINE_PX : 0);
   const room = 12 + Math.max(0, ...rows.map(({ total }) => text_width(total, 11)));
   const right = width - room;
   const top = 24;
-  const bottom = top + rows.length * ROW_PX;
-  const x: Scale = scale_of({}, ends, left, right, 70);
+  const bottom = top + rows.length * row_px;
+  const x: Scale = scale_of(value, ends, left, right, 70);
   const nodes: SVGElement[] = [text(2, 9, fitted(chart.categories, width - 4), 'axis-name', 'start')];
   nodes.push(...x_numbers(x, top, bottom, width), x_name(value.label, left, right, width, bottom + 33));
   const marks: Mark[] = [];
   for (const [i, { bar, pieces, total, tip }] of rows.entries()) {
-    const y = top + i * ROW_PX + 4;
+    const y = top + (i + 1) * row_px - ROW_PX + 4;
     const high = ROW_PX - 8;
-    const name = text(left - 8, y + high / 2, fitted(names[i] ?? '', left - 8), 'ink', 'end');
-    name.append(svg('title', {}, names[i] ?? ''));
-    nodes.push(name);
+    nodes.push(
+      above
+        ? text(left, y - 9, fitted(names[i] ?? '', width - left), 'ink', 'start')
+        : text(left - 8, y + high / 2, names[i] ?? '', 'ink', 'end'),
+    );
     let end = left;
     for (const { segment, from, to } of pieces) {
       end = x.at(to);
@@ -149,7 +155,7 @@ function standing({ chart, rows, ends, width, value, whiskers }: Drawing): Scene
   const under = lines * LINE_PX + 30;
   const top = 46;
   const bottom = plot_height(width) - 44;
-  const y = scale_of({}, ends, bottom, top, 42);
+  const y = scale_of(value, ends, bottom, top, 42);
   const left = 10 + Math.max(16, ...y.ticks.map((one) => text_width(one.text)));
   const right = width - 8;
   const slot = (right - left) / Math.max(1, rows.length);

@@ -146,7 +146,7 @@ export function strip_view(chart: Strip, label: string): HTMLElement {
     node.addEventListener('click', action);
     return node;
   };
-  const spans = chart.tracks.flatMap((track) => track.spans);
+  const spans = chart.tracks.flatMap((track) => track.spans).sort((a, b) => a.from - b.from);
   const looks = [...new Set(spans.map(({ look }) => look))];
   const jumps = looks.map((look) => {
     const own = spans.filter((span) => span.look === look);

@@ -185,7 +185,7 @@ function legend_items(chart: Chart): LegendItem[] {
   if (chart.kind === 'pie') return items(chart.slices);
   if (chart.kind === 'distribution') return items(chart.groups);
   if (!('series' in chart)) return [];
-  const lined = chart.kind === 'lines';
+  const lined = chart.kind !== 'lines' ? undefined : chart.series.length > 1 ? 'dashed' : 'full';
   return chart.series.map(({ name, look, hollow }: Series) => ({ name, swatch: mark_swatch(look, hollow, lined) }));
 }
 
@@ -212,7 +212,6 @@ export function figure_view(figure: Figure, folder: string, basis: string | unde
     { class: 'figure', 'data-figure': name, 'aria-label': title },
     el('h3', {}, title, basis_badge(basis)),
     ...notes.map((text) => el('p', { class: 'caption' }, text)),
-    basis_note(basis),
     el('div', { class: 'panels' }, ...panels.map((panel) => chart_view(panel, title))),
     names_formulas(texts_of(figure)) ? el('p', { class: 'caption' }, FORMULAS_EXPLAINED) : null,
     el('p', { class: 'files-of' }, 'As a file: ', link('svg'), ' · ', link('png')),
