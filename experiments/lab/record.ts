@@ -89,14 +89,15 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
 
 /** The results of an earlier run, to draw and report them again; whichever build made them. */
 export async function reopen_results(folder: string): Promise<Results> {
-  const remedy = 'name the folder that --out named';
-  const run = await read_run(folder, remedy);
-  if (run === undefined) throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; ${remedy}`);
+  const run = await read_run(folder, 'restore it or measure anew');
+  if (run === undefined) {
+    throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; name the folder that --out named`);
+  }
   const lock = await take_lock(folder);
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const { skipped = [] } = (await read_plan(folder, remedy)) ?? {};
+    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
     return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
   } catch (error) {
     await lock.release();

@@ -76,7 +76,7 @@ describe('in place of a file', () => {
       const path = join(folder, 'plan.json');
       rmSync(path);
       place(path);
-      expect(await failure(reopen_results(folder))).toContain(`${path}: expected a file, found ${found}; `);
+      expect(await failure(reopen_results(folder))).toContain(`${path}: expected a file, found ${found}; delete it: `);
       if (found === 'a directory')
         expect(await failure(open_results(folder, options))).toContain(`${path}: expected a file`);
       else await (await open_results(folder, options)).close();
