@@ -3,11 +3,13 @@ import type { Timing } from './gpu/timeline.ts';
 import type { Picture } from './input/pictures.ts';
 import type { ResizeMode } from './input/resize.ts';
 import { type CropChoice, choose_tiling, crop_tiers } from './input/tiling.ts';
+import type { Tokenizer } from './input/tokenizer.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Probe } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
 import { geometry_of } from './model/geometry.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
+import { check_length } from './model/sequences.ts';
 import {
   between,
   type Check,
@@ -98,8 +100,11 @@ const REQUEST: Checks<GenerateRequest> = {
   signal: is_signal,
 };
 
-/** Refuses what the model cannot do, whatever its weights: all that can be said before anything is opened. */
-export function check_request(request: GenerateRequest, config: ModelConfig): void {
+/**
+ * Refuses what the model cannot do, whatever its weights: all that can be said before anything is opened. With a tokenizer
+ * also a prompt that cannot be, or that is too long even without its picture.
+ */
+export function check_request(request: GenerateRequest, config: ModelConfig, tokenizer?: Tokenizer): void {
   check_options('a request', request, REQUEST);
   if (request.prompt === undefined) throw new UsageError('prompt: expected a text, found none');
   if (request.sampling !== undefined && request.sampling.temperature === undefined) {
@@ -107,6 +112,8 @@ export function check_request(request: GenerateRequest, config: ModelConfig): vo
   }
   plan_blocks(config, request.knobs ?? {});
   choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config), geometry_of(config)); // refuses a wrong crop knob, picture or not
+  if (tokenizer === undefined) return;
+  check_length(config, tokenizer.encode(request.prompt).length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
 }
 
 /** The picture's knob, as the tiling takes it. */

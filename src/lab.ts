@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Experiment } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, list, number, on_model, positive, with_knobs } from './options.ts';
+import { integer, list, number, on_model, once, positive, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -25,15 +25,16 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
         REGIME_NAMES,
       ),
     )
-    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
-    .option('--prompt <text>', 'question; alone, without a picture')
+    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF; - reads stdin', once)
+    .option('--prompt <text>', 'question, or - for stdin; alone, without a picture', once)
+    .option('--orient', 'turn the picture as its EXIF orientation says')
     .option('--decode <n>', 'new tokens', positive, 16)
     .option('--recalibrate', 'measure the ceilings of the adapter again')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
 
   on_model(program.command('quality'))
-    .description('what --dtype q8 or q4 changes: built-in requests against the same with f16 weights')
+    .description('what --dtype q8 (by default) or q4 changes: built-in requests against the same with f16 weights')
     .option('--out <file>', 'write the JSON object there too')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/quality.ts')).quality(options, debug())));
@@ -86,11 +87,11 @@ function add_experiment(program: Command, experiment: Experiment): Command {
   }
   const free = (what: (typeof sweeps)[number]) => !sweeps.includes(what);
   if (free('image')) {
-    command.option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF instead of the built-in picture');
+    command.option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF instead of the built-in picture', once);
     command.option('--image-size <size>', 'built-in picture of this size, such as 1008x784, or none');
   }
   if (free('prompt')) {
-    command.option('--prompt <text>', 'question');
+    command.option('--prompt <text>', 'question', once);
     command.option('--prompt-tokens <n>', 'built-in question of exactly so many tokens', positive);
   }
   if (free('answer')) command.option('--new-tokens <n>', 'new tokens, forced', positive);

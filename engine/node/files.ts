@@ -206,6 +206,22 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
+/** Refuses a place where `write_atomic` could not leave a file, before the work whose result it is. */
+export async function check_place(path: string): Promise<void> {
+  try {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw new InputError(`${path}: expected a file, found a folder; name a file in it`);
+    if (found !== undefined && !found.isFile()) {
+      throw new InputError(`${path}: expected a file or nothing yet, found a pipe or device; choose another place`);
+    }
+    const trial = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+    await (await open(trial, 'wx')).close();
+    await rm(trial, { force: true });
+  } catch (error) {
+    throw file_error(error, path, 'a file that can be written');
+  }
+}
+
 /** The file appears whole or not at all: written beside its place, flushed, then renamed. */
 export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;

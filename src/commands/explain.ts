@@ -3,8 +3,8 @@ import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
-import { decode_image } from '../../engine/node/decode_image.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
+import { check_request } from '../../engine/request.ts';
 import { REGIMES, type Regime, rings_of_tiling } from '../../experiments/lab/inputs.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
 import type { Ceilings } from '../../experiments/lab/schema.ts';
@@ -14,11 +14,11 @@ import { bold, dim, ms, note, out, progress, short_number, warn } from '../print
 import { ceilings_of } from './ceilings.ts';
 import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { type InputFlags, orientation_note, read_picture, read_prompt } from './inputs.ts';
 
-export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags {
+export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags, InputFlags {
   readonly regime?: Regime;
-  readonly image?: string;
-  readonly prompt?: string;
+  readonly orient?: boolean;
   readonly decode: number;
   readonly recalibrate?: boolean;
   readonly json?: boolean;
@@ -28,35 +28,52 @@ const BUILT_IN_PROMPT = 'Describe this image.';
 
 /** One request, stage by stage: what it asks of the adapter, the least that takes, what it took, and what bounds it. */
 export async function explain(flags: ExplainFlags, debug: boolean): Promise<undefined> {
-  if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
   if (flags.regime !== undefined && flags.image !== undefined)
     throw new UsageError('--regime and --image: expected one picture, found both; leave one out');
+  const prompt = await read_prompt(flags);
   const signal = interruptible();
-  const chosen = flags.image === undefined ? undefined : await decode_image(flags.image);
-  const model = await open_model(load_options(flags, debug));
+  const { image, notes } = await picture_of(flags);
+  let request: GenerateRequest | undefined;
+  const model = await open_model({
+    ...load_options(flags, debug),
+    on_model: ({ config, tokenizer }) => {
+      request = {
+        prompt: prompt ?? BUILT_IN_PROMPT,
+        image: image === 'built-in' ? rings_of_tiling(config, REGIMES[flags.regime ?? 'medium']).picture : image,
+        maxNewTokens: flags.decode,
+        ignoreEos: true,
+        knobs: knobs_of(flags),
+        signal,
+      };
+      check_request(request, config, tokenizer);
+    },
+  });
   try {
-    const image = chosen ?? built_in(model, flags);
-    const request: GenerateRequest = {
-      prompt: flags.prompt ?? BUILT_IN_PROMPT,
-      image,
-      maxNewTokens: flags.decode,
-      ignoreEos: true,
-      knobs: knobs_of(flags),
-      signal,
-    };
-    plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
     const ceilings = await ceilings_of(model, flags.recalibrate);
-    const explained = await run(model, request, ceilings, signal);
+    const measured = await run(model, request as GenerateRequest, ceilings, signal);
+    const explained = { ...measured, warnings: [...notes, ...measured.warnings] };
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
-    else print(explained, model, image, request);
+    else print(explained, model, request?.image, request as GenerateRequest);
   } finally {
     await model.close();
   }
 }
 
-function built_in({ facts }: OpenModel, { regime, prompt }: ExplainFlags): Picture | undefined {
-  if (regime === undefined && prompt !== undefined) return undefined;
-  return rings_of_tiling(facts.config, REGIMES[regime ?? 'medium']).picture;
+/** The built-in one is made once the model's geometry is known. */
+async function picture_of(
+  flags: ExplainFlags,
+): Promise<{ readonly image: Picture | 'built-in' | undefined; readonly notes: readonly string[] }> {
+  const { image: file, regime, orient = false } = flags;
+  if (file !== undefined) {
+    const image = await read_picture(file, orient);
+    return { image, notes: orientation_note(image, orient) };
+  }
+  if (regime === undefined && flags.prompt !== undefined) {
+    const unused =
+      flags.maxCrops === undefined ? [] : ['--max-crops: without effect, the request has no picture (--image FILE)'];
+    return { image: undefined, notes: unused };
+  }
+  return { image: 'built-in', notes: [] };
 }
 
 interface Explained {

@@ -1,6 +1,6 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { Engine } from '../../engine/molmoe.ts';
-import { write_atomic } from '../../engine/node/files.ts';
+import { check_place, write_atomic } from '../../engine/node/files.ts';
 import { open_model } from '../../engine/node/load.ts';
 import { compare_quality, QUALITY_REQUESTS, type Quality, record_reference } from '../../experiments/lab/quality.ts';
 import { FORMATS, is_quantised, type WeightFormat } from '../../kernels/spec.ts';
@@ -22,6 +22,7 @@ export async function quality(flags: QualityFlags, debug: boolean): Promise<unde
   if (!is_quantised(FORMATS[quantised])) {
     throw new UsageError(`--dtype ${quantised}: expected q8 or q4, which are compared with ${REFERENCE}`);
   }
+  if (flags.out !== undefined) await check_place(flags.out);
   const signal = interruptible();
   const with_weights = async <T>(name: string, dtype: WeightFormat, use: (engine: Engine) => Promise<T>) => {
     const model = await open_model(load_options({ ...flags, model: name, dtype }, debug));
@@ -65,14 +66,13 @@ export async function quality(flags: QualityFlags, debug: boolean): Promise<unde
     ...now.result,
   };
   const text = `${JSON.stringify(report)}\n`;
-  if (flags.out !== undefined) await write_atomic(flags.out, text);
-  if (flags.json) {
-    out(text);
-    return;
+  if (flags.json) out(text);
+  else {
+    note(dim(`model    ${name}: ${weights}, ${quantised} against ${REFERENCE}, ${now.adapter}`));
+    out(`${table(rows_of(now.result, before.weight_bytes, now.weight_bytes))}\n`);
+    if (weights_kind === 'synthetic') note('These weights were never trained: the numbers tell about arithmetic only.');
   }
-  note(dim(`model    ${name}: ${weights}, ${quantised} against ${REFERENCE}, ${now.adapter}`));
-  out(`${table(rows_of(now.result, before.weight_bytes, now.weight_bytes))}\n`);
-  if (weights_kind === 'synthetic') note('These weights were never trained: the numbers tell about arithmetic only.');
+  if (flags.out !== undefined) await write_atomic(flags.out, text); // last: what is wrong with it loses no answer
 }
 
 const rows_of = (q: Quality, before_bytes: number, now_bytes: number): string[][] => [
