@@ -76,6 +76,7 @@ export function compare_results(a: SavedResults, b: SavedResults): Comparison {
     provenance: { a: a.run?.fingerprint.provenance ?? null, b: b.run?.fingerprint.provenance ?? null },
     warnings: [
       ...missing_lines(missing, a.configurations.length),
+      ...asked_otherwise(pairs),
       ...(a.run && b.run ? unlike(a.run.fingerprint, b.run.fingerprint) : unknown_origin(a, b)),
       ...too_few(configurations),
     ],
@@ -99,6 +100,17 @@ function missing_lines(missing: readonly Missing[], cells: number): string[] {
     ...(whole.length > 0 ? [`${whole.length} of A's ${cells} configurations are not in B: ${some_of(whole)}`] : []),
     ...(stages.length > 0 ? [`ran in A and not in B: ${some_of(stages)}`] : []),
   ];
+}
+
+/** One key may stand for two things: a user's own prompt, or a picture of another size. */
+function asked_otherwise(pairs: readonly (readonly [Configuration, Configuration])[]): string[] {
+  const cells = pairs.flatMap(([a, b]) => {
+    const known = a.prompt !== null && b.prompt !== null;
+    const of = ({ prompt, tokens }: Configuration) => (known ? { prompt, tokens } : { tokens });
+    const [first] = differences(of(a), of(b));
+    return first === undefined ? [] : [`${a.key} (${first})`];
+  });
+  return cells.length > 0 ? [`A and B asked different things under one key: ${some_of(cells)}`] : [];
 }
 
 const unknown_origin = (a: SavedResults, b: SavedResults): string[] =>

@@ -66,7 +66,9 @@ async function read_single(path: string): Promise<SavedResults> {
   }
   const remedy =
     newer(found, [CONFIGURATION_NAME]) ??
-    (typeof found === 'string' && found.startsWith('molmoe.') ? 'name the folder it lies in' : 'choose another, or name its folder');
+    (typeof found === 'string' && found.startsWith('molmoe.')
+      ? 'name the folder it lies in'
+      : 'choose another, or name its folder');
   throw new InputError(`${path}: expected schema ${CONFIGURATION_NAME}, found ${shown(found)}; ${remedy}`);
 }
 

@@ -89,14 +89,15 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
 
 /** The results of an earlier run, to draw and report them again; whichever build made them. */
 export async function reopen_results(folder: string): Promise<Results> {
-  const remedy = 'name the folder that --out named';
-  const run = await read_run(folder, remedy);
-  if (run === undefined) throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; ${remedy}`);
+  const run = await read_run(folder, 'restore it or measure anew');
+  if (run === undefined) {
+    throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; name the folder that --out named`);
+  }
   const lock = await take_lock(folder);
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const { skipped = [] } = (await read_plan(folder, remedy)) ?? {};
+    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
     return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
   } catch (error) {
     await lock.release();
@@ -279,7 +280,9 @@ async function remove(path: string): Promise<void> {
 /** A file that is no part of one run: an index over several, or figures drawn from published files. */
 export async function write_beside(folder: string, name: string, data: string | Uint8Array): Promise<string> {
   await make_folder(folder);
+  await check_inner_folders(folder);
   const path = join(folder, name);
+  await make_folder(dirname(path));
   await write_atomic(path, data);
   return path;
 }

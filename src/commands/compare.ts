@@ -36,7 +36,7 @@ export async function compare(a: string, b: string, flags: CompareFlags): Promis
     const head = { schema: 'molmoe.compare/1', version, a, b, rule: RULE, fail_above: failAbove ?? null };
     out(`${JSON.stringify({ ...head, ...comparison, slowdowns })}\n`);
   } else {
-    for (const line of warnings) warn(line);
+    for (const line of warnings) warn(visible(line));
     out(`${comparison_lines(comparison, { a, b }).join('\n')}\n`);
     for (const { key, stage, ratio } of slowdowns) {
       note(`slower: ${key}, ${stage}: ${ratio.toFixed(3)} times A, above ${failAbove}`);

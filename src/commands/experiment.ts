@@ -4,6 +4,7 @@ import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { type KnownModel, type OpenModel, open_model } from '../../engine/node/load.ts';
+import { visible } from '../../engine/weights/text.ts';
 import { run_cells } from '../../experiments/lab/conduct.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
 import { dry_engine } from '../../experiments/lab/dry.ts';
@@ -156,7 +157,7 @@ async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise
 }
 
 async function picture_of({ image, imageSize }: ExperimentFlags): Promise<Ask['image']> {
-  if (image !== undefined) return { name: basename(image), picture: await decode_image(image) };
+  if (image !== undefined) return { name: visible(basename(image)), picture: await decode_image(image) };
   if (imageSize === undefined) return undefined;
   if (imageSize === 'none') return null;
   const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(imageSize) ?? [];

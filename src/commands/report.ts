@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
 import { basis_of } from '../../experiments/lab/derive.ts';
@@ -147,7 +147,7 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
       `${folder}: expected published files (${names.map((name) => `${name}.json`).join(', ')}), found none; name the folder they lie in`,
     );
   }
-  const target = flags.out ?? join(folder, 'figures');
+  const [target, inner] = flags.out === undefined ? [folder, 'figures/'] : [flags.out, ''];
   const drawn: string[] = [];
   for (const { experiment, files } of found) {
     const { figures } = experiment.draw(files);
@@ -157,8 +157,8 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
         ...(first as { provenance: Provenance }).provenance,
         basis: basis_in(files),
       });
-      await write_beside(target, `${figure.name}.svg`, svg);
-      drawn.push(await write_beside(target, `${figure.name}.png`, png));
+      await write_beside(target, `${inner}${figure.name}.svg`, svg);
+      drawn.push(await write_beside(target, `${inner}${figure.name}.png`, png));
     }
   }
   out(`${drawn.join('\n')}\n`);

@@ -102,6 +102,19 @@ describe('compare_results', () => {
     expect(few(4, 4).configurations[0]?.stages.every(({ significant }) => significant)).toBe(true);
   });
 
+  it('says where one key stands for two requests', () => {
+    const other = low();
+    Object.assign(other, { prompt: 'Another question?' });
+    expect(compare_results(results([low()]), results([other])).warnings).toEqual([
+      'A and B asked different things under one key: low_short_short (prompt: "What is this?" -> "Another question?")',
+    ]);
+    const longer = low();
+    Object.assign(longer.tokens, { text_tokens: 40 });
+    expect(compare_results(results([{ ...low(), prompt: null }]), results([longer])).warnings).toEqual([
+      'A and B asked different things under one key: low_short_short (tokens.text_tokens: 20 -> 40)',
+    ]);
+  });
+
   it('says what each side is, and where a side does not say it', () => {
     const { provenance, warnings } = compare_results({ configurations: [low()] }, results([low()]));
     expect(provenance).toEqual({ a: null, b: PROVENANCE });

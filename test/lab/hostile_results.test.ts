@@ -6,7 +6,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
 import { digest_of } from '../../experiments/lab/fingerprint.ts';
 import { finished_cells, read_results } from '../../experiments/lab/read.ts';
-import { open_results, type ResultsOptions, reopen_results } from '../../experiments/lab/record.ts';
+import { open_results, type ResultsOptions, reopen_results, write_beside } from '../../experiments/lab/record.ts';
 import { FAKE_RUN, fake_configuration } from '../support/records.ts';
 
 /** Folders that somebody else prepared: nothing is waited for, nothing is touched that is not the lab's. */
@@ -76,7 +76,7 @@ describe('in place of a file', () => {
       const path = join(folder, 'plan.json');
       rmSync(path);
       place(path);
-      expect(await failure(reopen_results(folder))).toContain(`${path}: expected a file, found ${found}; `);
+      expect(await failure(reopen_results(folder))).toContain(`${path}: expected a file, found ${found}; delete it: `);
       if (found === 'a directory')
         expect(await failure(open_results(folder, options))).toContain(`${path}: expected a file`);
       else await (await open_results(folder, options)).close();
@@ -101,6 +101,13 @@ describe('a symbolic link', () => {
     symlinkSync(outside, join(folder, 'figures'));
     expect(await failure(results.write('figures/precious.svg', 'x'))).toContain('found a symbolic link');
     await results.close();
+    expect(readFileSync(join(outside, 'precious.svg'), 'utf8')).toBe('mine');
+  });
+
+  it('is not followed by what draws from published files', async () => {
+    rmSync(join(folder, 'figures'), { recursive: true });
+    symlinkSync(outside, join(folder, 'figures'));
+    expect(await failure(write_beside(folder, 'figures/precious.svg', 'x'))).toContain('found a symbolic link');
     expect(readFileSync(join(outside, 'precious.svg'), 'utf8')).toBe('mine');
   });
 

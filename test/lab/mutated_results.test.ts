@@ -164,7 +164,11 @@ describe('nonsense that fits the types', () => {
   it.each<[what: string, change: (one: Shape) => void, message: RegExp]>([
     ['a negative time', (one) => Object.assign(first(one), { T_total: -1 }), /clean\.samples\[0\]\.T_total: /],
     ['a time of ages', (one) => Object.assign(first(one), { T_LLM_prefill: 1e308 }), /T_LLM_prefill: /],
-    ['a time below any clock', (one) => Object.assign(first(one), { T_LLM_prefill: 1e-300 }), /expected 0 or at least 1e-9/],
+    [
+      'a time below any clock',
+      (one) => Object.assign(first(one), { T_LLM_prefill: 1e-300 }),
+      /expected 0 or at least 1e-9/,
+    ],
     ['an infinite time', (one) => Object.assign(first(one), { T_total: '<beyond>' }), /T_total: /],
     ['no runs', (one) => Object.assign(one.clean, { samples: [] }), /clean\.samples: expected runs/],
     [
@@ -176,9 +180,21 @@ describe('nonsense that fits the types', () => {
       },
       /clean\.samples: expected runs, in each a stage that ran/,
     ],
-    ['bytes beyond any memory', (one) => Object.assign(one.counters.prefill ?? {}, { read_bytes: 1e308 }), /read_bytes: /],
-    ['launches beyond number', (one) => Object.assign(one.counters.prefill ?? {}, { dispatches: 2 ** 53 - 1 }), /dispatches: /],
-    ['a strip of a stage that is none', (one) => one.instrumented.strip.rows.push([9, 0, 0, 0, 1]), /strip\.rows\[\d+\]/],
+    [
+      'bytes beyond any memory',
+      (one) => Object.assign(one.counters.prefill ?? {}, { read_bytes: 1e308 }),
+      /read_bytes: /,
+    ],
+    [
+      'launches beyond number',
+      (one) => Object.assign(one.counters.prefill ?? {}, { dispatches: 2 ** 53 - 1 }),
+      /dispatches: /,
+    ],
+    [
+      'a strip of a stage that is none',
+      (one) => one.instrumented.strip.rows.push([9, 0, 0, 0, 1]),
+      /strip\.rows\[\d+\]/,
+    ],
     ['instruments without a run', (one) => Object.assign(one.instrumented, { runs: [] }), /instrumented\.runs: /],
   ])('%s is one line', async (_, change, message) => {
     const error = await changed(change).catch((reason) => reason);
