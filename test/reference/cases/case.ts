@@ -41,7 +41,7 @@ export interface KernelCase {
   /** Of the launches those of this kernel are what it is about; others make ready or finish. */
   readonly kernel: Kernel;
   readonly launches: readonly Launch[];
-  /** Makes the numbers, which can be hundreds of megabytes; what they come to only when asked for. */
+  /** Makes the numbers, which can be hundreds of megabytes; what they come to only when asked for. Once a case. */
   readonly open: () => { readonly buffers: Readonly<Record<string, Data>>; readonly want: () => readonly Want[] };
 }
 
