@@ -38,7 +38,7 @@ export async function publish_e1(results: Results): Promise<Published> {
   await results.write_json(files[2], e1_parts_schema, parts);
   const drawn: { name: string; svg: string }[] = [];
   for (const figure of e1_figures(stages, flops, parts)) {
-    const { svg, png } = await render(figure);
+    const { svg, png } = await render(figure, run.fingerprint.provenance);
     await results.write(`figures/${figure.name}.svg`, svg);
     await results.write(`figures/${figure.name}.png`, png);
     drawn.push({ name: figure.name, svg });

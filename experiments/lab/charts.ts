@@ -20,6 +20,8 @@ export interface Point {
   /** Ends of the error bar. */
   readonly low?: number;
   readonly high?: number;
+  /** Values behind it. */
+  readonly n?: number;
   /** Written beside the point. */
   readonly label?: string;
 }
@@ -161,7 +163,12 @@ export interface Strip extends Head {
   readonly time: Axis;
   readonly tracks: readonly {
     readonly name: string;
-    readonly spans: readonly { readonly from: number; readonly to: number; readonly look: Look; readonly name: string }[];
+    readonly spans: readonly {
+      readonly from: number;
+      readonly to: number;
+      readonly look: Look;
+      readonly name: string;
+    }[];
   }[];
 }
 
