@@ -52,7 +52,7 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
         say(aligned([cells(row)], WIDTHS)[0] as string);
       }
     }
-    const figure = await render(roofline_figure(rows, ceilings, facts.description || facts.device));
+    const figure = await render(roofline_figure(rows, ceilings), { adapter: facts });
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, 'kernels.svg'), figure.svg);
     writeFileSync(join(out, 'kernels.png'), figure.png);

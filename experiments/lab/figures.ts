@@ -3,7 +3,7 @@ import { FONT, font_file, wrap } from './font.ts';
 import { with_dpi } from './png.ts';
 import type { Provenance } from './schema.ts';
 import { checked } from './vega/check.ts';
-import { distribution_layers } from './vega/distribution.ts';
+import { distribution_layers, outlined } from './vega/distribution.ts';
 import { heat_layers } from './vega/heat.ts';
 import { distinct_entries, type Legend, legend_layer } from './vega/layers.ts';
 import { draw_page, type Layer, type Page, type Panel, type Room } from './vega/page.ts';
@@ -120,7 +120,8 @@ function legend_of(chart: Chart): Legend | undefined {
       return { symbol: 'field', entries: distinct_entries(chart.bars.flatMap(({ segments }) => segments)) };
     case 'distribution':
       // Boxes have their names under them.
-      return chart.shape === 'box' || chart.groups.length < 2 ? undefined : { symbol: 'field', entries: chart.groups };
+      if (chart.shape === 'box' || chart.groups.length < 2) return undefined;
+      return { symbol: outlined(chart) ? 'line' : 'field', entries: chart.groups };
     case 'pie':
       return { symbol: 'field', entries: pie_entries(chart) };
     case 'heat':
@@ -141,29 +142,36 @@ function one_legend(legends: readonly (Legend | undefined)[]): Legend | null {
   return clash && legends.length > 1 ? null : { ...first, entries };
 }
 
-/** Headings of panels, all of as many lines, so that the plots stand in line. */
+/** Points that a line of a panel's heading takes. */
+const HEADING = {
+  title: SIZE.label + 2,
+  gap: THEME.title.subtitlePadding,
+  note: THEME.title.subtitleLineHeight,
+} as const;
+
+/** Headings of panels, which all begin at one height. */
 function panel_titles(charts: readonly Chart[], { width }: Room): Panel['title'][] | undefined {
-  const notes_of = (chart: Chart): string[] => [
+  const notes_of = (chart: Chart): readonly string[] => [
     ...(chart.notes ?? []),
     ...(chart.kind === 'lines' || chart.kind === 'scatter' ? fit_notes(chart) : []),
   ];
   const wide = Math.max(width + 20, 120);
-  const texts = charts.map((chart) => wrap(chart.title ?? ' ', SIZE.label, wide));
-  const notes = charts.map((chart) => notes_of(chart).flatMap((note) => wrap(note, SIZE.note, wide)));
-  if (charts.every(({ title }) => title === undefined) && notes.every((lines) => lines.length === 0)) return undefined;
-  const most = (all: readonly string[][]): number => Math.max(...all.map((lines) => lines.length));
-  const padded = (lines: readonly string[], count: number): string[] => [
-    ...lines,
-    ...new Array<string>(count - lines.length).fill(' '),
-  ];
-  const speeds = charts.some((chart) => chart.kind === 'scatter' && chart.speeds);
-  return charts.map((_, i) => ({
-    text: padded(texts[i] as string[], most(texts)),
-    subtitle: padded(notes[i] as string[], most(notes)),
+  const heads = charts.map((chart) => {
+    const text = wrap(chart.title ?? ' ', SIZE.label, wide);
+    const subtitle = notes_of(chart).flatMap((note) => wrap(note, SIZE.note, wide));
+    const notes = subtitle.length === 0 ? 0 : HEADING.gap + subtitle.length * HEADING.note;
+    return { text, subtitle, height: text.length * HEADING.title + notes };
+  });
+  if (charts.every(({ title }) => title === undefined) && heads.every(({ subtitle }) => subtitle.length === 0)) return;
+  const highest = Math.max(...heads.map(({ height }) => height));
+  // Lines of equal speed are labelled above the plot.
+  const apart = charts.some((chart) => chart.kind === 'scatter' && chart.speeds) ? 26 : 10;
+  return heads.map(({ text, subtitle, height }) => ({
+    text,
+    ...(subtitle.length === 0 ? {} : { subtitle }),
     fontSize: SIZE.label,
     fontWeight: 'normal' as const,
-    // Lines of equal speed are labelled above the plot.
-    offset: speeds ? 26 : 10,
+    offset: apart + highest - height,
     frame: 'group' as const,
   }));
 }

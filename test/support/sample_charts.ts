@@ -147,9 +147,27 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
           { name: 'attention', look: 1, points: [2, 9, 33].map((x) => ({ x, y: Math.min(52, 5 * x), label: `${x}` })) },
         ],
         roofs: [
-          { label: 'stream 12 GB/s', points: [[0.5, 6], [9.17, 110]] },
-          { label: 'cache 20 GB/s', points: [[0.5, 10], [5.5, 110]] },
-          { label: 'f32 multiply-adds 110 GFLOP/s', points: [[5.5, 110], [300, 110]] },
+          {
+            label: 'stream 12 GB/s',
+            points: [
+              [0.5, 6],
+              [9.17, 110],
+            ],
+          },
+          {
+            label: 'cache 20 GB/s',
+            points: [
+              [0.5, 10],
+              [5.5, 110],
+            ],
+          },
+          {
+            label: 'f32 multiply-adds 110 GFLOP/s',
+            points: [
+              [5.5, 110],
+              [300, 110],
+            ],
+          },
         ],
       },
       {
@@ -172,7 +190,10 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
     ]),
     ...[1, 3, 15, 27].map((count) => figure_of(`stack_${count}`, [stack_of(count)])),
     figure_of('stack_lying', [stack_of(5, { lying: true } as object)]),
-    figure_of('stack_shares', ['vision encoder', 'projector', 'prefill', 'decode'].map((name) => shares_of(name, 15))),
+    figure_of(
+      'stack_shares',
+      ['vision encoder', 'projector', 'prefill', 'decode'].map((name) => shares_of(name, 15)),
+    ),
     figure_of('histogram', [
       { kind: 'distribution', shape: 'histogram', value: { label: 'A decode step (ms)' }, groups: groups_of(1) },
       { kind: 'distribution', shape: 'histogram', value: { label: 'A decode step (ms)' }, groups: groups_of(3) },
@@ -194,7 +215,11 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
         kind: 'pie',
         title: 'decode',
         total: '1,234 ms',
-        slices: PARTS.map((part, i) => ({ look: part, name: words_of(part), value: [400, 30, 60, 620, 50, 3, 9, 62][i]! })),
+        slices: PARTS.map((part, i) => ({
+          look: part,
+          name: words_of(part),
+          value: [400, 30, 60, 620, 50, 3, 9, 62][i]!,
+        })),
       },
     ]),
     figure_of('pareto', [
@@ -204,7 +229,11 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
         y: { label: 'Accuracy', from_zero: false },
         better: { x: 'low', y: 'high' },
         series: [
-          { name: 'all crops', look: 0, points: CANDIDATES.slice(0, 6).map(([label, x, y]) => ({ label, x, y, low: y - 0.02, high: y + 0.02 })) },
+          {
+            name: 'all crops',
+            look: 0,
+            points: CANDIDATES.slice(0, 6).map(([label, x, y]) => ({ label, x, y, low: y - 0.02, high: y + 0.02 })),
+          },
           { name: 'fewer crops', look: 1, points: CANDIDATES.slice(6).map(([label, x, y]) => ({ label, x, y })) },
         ],
         front: [1000, 1105, 1210, 1320, 1690, 2724].map((x) => ({ x, y: CANDIDATES.find((one) => one[1] === x)![2] })),

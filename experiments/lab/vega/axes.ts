@@ -16,7 +16,7 @@ export interface Scale {
   channel(field: string): ReturnType<typeof channel>;
 }
 
-interface Sized {
+export interface Sized {
   /** In points. */
   readonly length: number;
   readonly standing: boolean;
@@ -95,7 +95,7 @@ function linear_domain({ from_zero = true }: Axis, least: number, largest: numbe
   return [low < 0 || !from_zero ? low - margin[0] * reach : 0, high > 0 || !from_zero ? high + margin[1] * reach : 0];
 }
 
-function linear_ticks([low, high]: Range, sized: Sized): number[] {
+export function linear_ticks([low, high]: Range, sized: Sized): number[] {
   const wanted = sized.standing ? Math.max(2, Math.min(8, sized.length / 40)) : 7;
   for (let most = Math.floor(wanted); ; most--) {
     const step = round_step((high - low) / most);

@@ -42,7 +42,8 @@ function check_chart(chart: Chart, fault: Fault): void {
       }
       return;
     case 'stack':
-      return check_stack(chart, fault);
+      check_stack(chart, fault);
+      return;
     case 'distribution':
       if (chart.groups.length === 0) fault('at least one group of values', 'none');
       for (const { name, values } of chart.groups) if (values.length === 0) fault(`values in group ${name}`, 'none');

@@ -7,6 +7,10 @@ import type { Layer, Room } from './page.ts';
 import { labels_under, slots_channel } from './slots.ts';
 import { hatched } from './theme.ts';
 
+/** Whether groups are drawn as lines rather than as fields. */
+export const outlined = ({ shape, groups }: Distribution): boolean =>
+  shape === 'cdf' || (shape === 'histogram' && groups.length > BESIDE);
+
 type Group = Distribution['groups'][number];
 
 export function distribution_layers(given: Distribution, room: Room): Layer[] {
@@ -41,7 +45,7 @@ function histogram_layers(chart: Distribution, room: Room): Layer[] {
     y: axis_of({ label: 'Count' }, counts.flat(), { length: room.height, standing: true, margin: [0, 0.1] }),
   };
   const inner = (i: number): [number, number] => [edges[i] as number, edges[i + 1] as number];
-  if (groups.length > BESIDE) return [...guide_layers(guides, axes, room), ...outlines(groups, counts, edges, axes)];
+  if (outlined(chart)) return [...guide_layers(guides, axes, room), ...outlines(groups, counts, edges, axes)];
   const bars = groups.flatMap(({ look }, g) =>
     (counts[g] as number[]).flatMap((count, i) => {
       const [from, to] = inner(i);
@@ -135,6 +139,12 @@ function cdf_layers(chart: Distribution, room: Room): Layer[] {
     x: axis_of({ ...chart.value, from_zero: false }, all_values(chart), { length: room.width, standing: false }),
     y: percent_axis('Share of values (%)', { length: room.height, standing: true }),
   };
+  const marks = chart.groups.flatMap(({ values }) =>
+    values.map((x) => {
+      const below = values.filter((value) => value <= x).length / values.length;
+      return { x: axes.x.share(x) * room.width, y: (1 - below) * room.height };
+    }),
+  );
   const curves = chart.groups.map(({ values, look }): Layer => {
     const sorted = values.toSorted((a, b) => a - b);
     const steps = sorted.map((x, i) => ({ x, y: (100 * (i + 1)) / sorted.length, order: i + 1 }));
@@ -145,7 +155,7 @@ function cdf_layers(chart: Distribution, room: Room): Layer[] {
       axes,
     );
   });
-  return [...guide_layers(chart.guides ?? [], axes, room), ...curves];
+  return [...guide_layers(chart.guides ?? [], axes, room, marks), ...curves];
 }
 
 /** Quartiles and median; whiskers to the last value within one and a half quartile distances; what lies beyond, one by one. */
@@ -162,7 +172,7 @@ function box_layers(chart: Distribution, room: Room): Layer[] {
   const slot = room.width / groups.length;
   const half = Math.min(30 / slot, 0.3);
   const under = labels_under(
-    groups.map(({ name, values }) => [`${name} (n = ${values.length})`]),
+    groups.map(({ name, values }) => [`${name} (n\u00a0=\u00a0${values.length})`]),
     [],
     room,
   );
@@ -187,7 +197,7 @@ function box_layers(chart: Distribution, room: Room): Layer[] {
   });
   const across = (field: string, width: number, thickness: number): Layer => ({
     data,
-    mark: { type: 'tick', orient: 'horizontal', size: width, thickness, color: 'black' },
+    mark: { type: 'tick', orient: 'horizontal', size: width, thickness, opacity: 1, color: 'black' },
     encoding: { x: x('at'), y: y.channel(field) },
   });
   const dots = boxes.flatMap(({ beyond, at }) => beyond.map((value) => ({ at, value })));
@@ -211,10 +221,10 @@ function box_layers(chart: Distribution, room: Room): Layer[] {
     },
     {
       data,
-      mark: { type: 'tick', orient: 'horizontal', size: 2 * half * slot, thickness: 6, color: 'white' },
+      mark: { type: 'tick', orient: 'horizontal', size: 2 * half * slot, thickness: 4.4, opacity: 1, color: 'white' },
       encoding: { x: x('at'), y: y.channel('middle') },
     },
-    across('middle', 2 * half * slot, 2.4),
+    across('middle', 2 * half * slot, 2),
     {
       data: { values: dots },
       mark: { type: 'point', filled: false, color: 'black', size: 28, opacity: 1, strokeWidth: 1 },

@@ -1,6 +1,7 @@
 import type { Heat } from '../charts.ts';
 import { text_width } from '../font.ts';
 import { HEAT, HEAT_AROUND, HEAT_NOTHING, heat_color, heat_range, luminance } from '../style.ts';
+import { linear_ticks } from './axes.ts';
 import { type Label, text_layer } from './layers.ts';
 import type { Layer, Room } from './page.ts';
 import { labels_beside, labels_under, slots_channel } from './slots.ts';
@@ -80,8 +81,7 @@ function scale_layer(
   colors: readonly string[],
   height: number,
 ): Layer {
-  const [low, high] = range;
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => Number((low + share * (high - low)).toPrecision(3)));
+  const ticks = linear_ticks(range, { length: height, standing: true });
   const texts = Object.fromEntries(linear_texts(ticks).map((text, i) => [ticks[i] as number, text]));
   return {
     data: { values: [] },

@@ -14,8 +14,8 @@ export interface Entry {
 
 export interface Legend {
   readonly title?: string;
-  /** A hatched field, or the marker of points. */
-  readonly symbol: 'field' | 'marker';
+  /** A hatched field, the marker of points, or a piece of a line. */
+  readonly symbol: 'field' | 'marker' | 'line';
   readonly entries: readonly Entry[];
 }
 
@@ -55,6 +55,20 @@ export function legend_layer({ title, symbol, entries }: Legend, width: number):
     return [{ data, mark: 'rect', encoding: { fill } }];
   }
   const styles = entries.map(({ look, hollow }) => ({ ...style_of(look), hollow }));
+  if (symbol === 'line') {
+    const piece = { symbolType: 'stroke', symbolStrokeWidth: 2 };
+    const encoding = {
+      stroke: scaled(
+        styles.map(({ color }) => color),
+        piece,
+      ),
+      strokeDash: scaled(
+        styles.map(({ dash }) => full(dash)),
+        piece,
+      ),
+    };
+    return [{ data, mark: 'line', encoding }];
+  }
   return [
     {
       data,
@@ -68,10 +82,16 @@ export function legend_layer({ title, symbol, entries }: Legend, width: number):
   ];
 }
 
-/** A text at a place of the plot, in points from its upper left corner. */
-export interface Label {
+/** vega takes no list of no lengths for a full line. */
+export const full = (dash: readonly number[]): number[] => (dash.length === 0 ? [1, 0] : [...dash]);
+
+/** A place of the plot, in points from its upper left corner. */
+export interface Spot {
   readonly x: number;
   readonly y: number;
+}
+
+export interface Label extends Spot {
   readonly text: string;
 }
 
@@ -81,6 +101,8 @@ interface Written {
   readonly baseline?: 'top' | 'middle' | 'bottom';
   /** Reads upwards; alignment is along the text. */
   readonly upright?: boolean;
+  /** Turned clockwise. */
+  readonly degrees?: number;
   readonly color?: string;
   /** On data, with a rim; off it, plain. */
   readonly rim?: boolean;
@@ -88,7 +110,8 @@ interface Written {
 
 /** `align` left and `baseline` middle begin a text at its place. */
 export function text_layer(labels: readonly Label[], written: Written = {}): Layer[] {
-  const { size = SIZE.note, align = 'center', baseline = 'middle', upright, color = 'black', rim = true } = written;
+  const { size = SIZE.note, align = 'center', baseline = 'middle', color = 'black', rim = true } = written;
+  const degrees = written.upright ? 270 : written.degrees;
   if (labels.length === 0) return [];
   return [
     {
@@ -96,7 +119,7 @@ export function text_layer(labels: readonly Label[], written: Written = {}): Lay
       mark: {
         type: 'text',
         ...(rim ? NOTE : {}),
-        ...(upright ? { angle: 270 } : {}),
+        ...(degrees === undefined ? {} : { angle: degrees }),
         x: { expr: 'datum.x' },
         y: { expr: 'datum.y' },
         fontSize: size,
@@ -132,36 +155,47 @@ const CAP_POINTS = 8;
 export function whisker_layers(whiskers: readonly Whisker[], axes: Axes): Layer[] {
   if (whiskers.length === 0) return [];
   const data = { values: whiskers.map((one) => ({ ...one })) };
-  const color = { field: 'color', type: 'nominal' as const, scale: null };
-  const end = (field: 'low' | 'high') => ({ x: axes.x.channel('x'), y: axes.y.channel(field), color });
+  const color = { expr: 'datum.color' };
+  const end = (field: 'low' | 'high') => ({ x: axes.x.channel('x'), y: axes.y.channel(field) });
   const cap = (field: 'low' | 'high'): Layer => ({
     data,
-    mark: { type: 'tick', orient: 'horizontal', size: CAP_POINTS, thickness: 1.2 },
+    mark: { type: 'tick', orient: 'horizontal', size: CAP_POINTS, thickness: 1.2, opacity: 1, color },
     encoding: end(field),
   });
   return [
-    { data, mark: { type: 'rule', strokeWidth: 1.2 }, encoding: { ...end('low'), y2: { field: 'high' } } },
+    { data, mark: { type: 'rule', strokeWidth: 1.2, color }, encoding: { ...end('low'), y2: { field: 'high' } } },
     cap('low'),
     cap('high'),
   ];
 }
 
-/** Lines across the plot at one value, with what they are at their end. */
-export function guide_layers(guides: readonly Guide[], axes: Axes, room: Room): Layer[] {
+/** Lines across the plot at one value; what they are stands at the end, and on the side, where fewest marks lie. */
+export function guide_layers(guides: readonly Guide[], axes: Axes, room: Room, marks: readonly Spot[] = []): Layer[] {
   return guides.flatMap((guide): Layer[] => {
     const across = guide.axis === 'y';
     const at = axes[guide.axis].share(guide.at);
     const text = shortened(guide.label, SIZE.note, across ? room.width - 8 : room.height - 8);
-    const label = across
-      ? { x: room.width - 4, y: (1 - at) * room.height - 3, text }
-      : { x: at * room.width - 3, y: 4, text };
+    const [length, beside] = [text_width(text, SIZE.note), SIZE.note / 2 + 3];
+    const line = across ? (1 - at) * room.height : at * room.width;
+    const [along, size] = across ? [room.width, room.height] : [room.height, room.width];
+    const first = across ? along - 4 - length / 2 : 4 + length / 2;
+    const places = [first, along - first].flatMap((middle) =>
+      [line - beside, line + beside].map((side) => (across ? { x: middle, y: side } : { x: side, y: middle })),
+    );
+    const inside = places.filter(
+      (place) => (across ? place.y : place.x) > 7 && (across ? place.y : place.x) < size - 7,
+    );
+    const half = across ? { x: length / 2, y: SIZE.note / 2 } : { x: SIZE.note / 2, y: length / 2 };
+    const hidden = (place: Spot): number =>
+      marks.filter(({ x, y }) => Math.abs(x - place.x) < half.x + 6 && Math.abs(y - place.y) < half.y + 6).length;
+    const best = inside.toSorted((a, b) => hidden(a) - hidden(b))[0] ?? (places[0] as Spot);
     return [
       {
         data: { values: [{ [guide.axis]: guide.at }] },
         mark: { type: 'rule', color: AID.line, strokeWidth: 1.2, strokeDash: [6, 3] },
         encoding: { [guide.axis]: axes[guide.axis].channel(guide.axis) },
       },
-      ...text_layer([label], { align: 'right', baseline: 'bottom', upright: !across, color: AID.text }),
+      ...text_layer([{ ...best, text }], { upright: !across, color: AID.text }),
     ];
   });
 }

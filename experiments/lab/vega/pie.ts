@@ -6,9 +6,9 @@ import { shortened } from './text.ts';
 import { hatched, SIZE } from './theme.ts';
 
 /** Of the whole radius. */
-const HOLE = 0.5;
+const HOLE = 0.55;
 /** Room around the pie for the shares beside it. */
-const AROUND = 30;
+const AROUND = 16;
 
 const whole_of = ({ slices }: Pie): number => slices.reduce((sum, { value }) => sum + value, 0);
 
@@ -39,7 +39,9 @@ export function pie_layers(chart: Pie, room: Room): Layer[] {
       Math.abs(other.x - label.x) < (text_width(other.text, SIZE.note) + text_width(text, SIZE.note)) / 2 + 4;
     if (!labels.some(meets)) labels.push(label);
   }
-  const total = { ...middle, text: shortened(chart.total ?? '', SIZE.label, 2 * HOLE * radius - 12) };
+  const inner = 2 * HOLE * radius - 12;
+  const size = [SIZE.label, SIZE.tick, SIZE.note].find((one) => text_width(chart.total ?? '', one) <= inner) ?? 9;
+  const total = { ...middle, text: shortened(chart.total ?? '', size, inner) };
   return [
     {
       data: { values: arcs },
@@ -55,6 +57,6 @@ export function pie_layers(chart: Pie, room: Room): Layer[] {
       encoding: { fill: { field: 'fill', type: 'nominal', scale: null } },
     },
     ...text_layer(labels, { rim: false }),
-    ...text_layer(chart.total === undefined ? [] : [total], { size: SIZE.label, rim: false }),
+    ...text_layer(chart.total === undefined ? [] : [total], { size, rim: false }),
   ];
 }

@@ -1,11 +1,7 @@
 import { text_width } from '../font.ts';
+import type { Label, Spot } from './layers.ts';
 import type { Room } from './page.ts';
 import { SIZE } from './theme.ts';
-
-interface Spot {
-  readonly x: number;
-  readonly y: number;
-}
 
 interface Box {
   readonly left: number;
@@ -41,11 +37,7 @@ const LINE = SIZE.note + 3;
  * Where the middles of labels go so that none meets another, a mark, or the edge of the plot. One for which there is no such
  * place is left out: undefined.
  */
-export function place_labels(
-  labels: readonly (Spot & { readonly text: string })[],
-  marks: readonly Spot[],
-  room: Room,
-): (Spot | undefined)[] {
+export function place_labels(labels: readonly Label[], marks: readonly Spot[], room: Room): (Spot | undefined)[] {
   const taken = marks.map((mark) => around(mark, 11, 11));
   return labels.map(({ x, y, text }) => {
     const width = text_width(text, SIZE.note) + 4;

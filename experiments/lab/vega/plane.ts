@@ -1,11 +1,21 @@
 import type { Fit, Lines, Pareto, Point, Scatter, Series } from '../charts.ts';
 import { MARKERS, style_of } from '../style.ts';
 import { axis_of } from './axes.ts';
-import { type Axes, guide_layers, type Label, position, text_layer, whisker_layers } from './layers.ts';
+import {
+  type Axes,
+  full,
+  guide_layers,
+  type Label,
+  position,
+  type Spot,
+  text_layer,
+  whisker_layers,
+} from './layers.ts';
 import type { Layer, Room } from './page.ts';
 import { place_labels } from './places.ts';
 import { speed_layers } from './speeds.ts';
-import { AID } from './theme.ts';
+import { shortened } from './text.ts';
+import { AID, SIZE } from './theme.ts';
 
 export function plane_layers(chart: Lines | Scatter, room: Room): Layer[] {
   const points = chart.series.flatMap((series) => series.points);
@@ -27,21 +37,18 @@ export function plane_layers(chart: Lines | Scatter, room: Room): Layer[] {
   };
   const joined = chart.kind === 'lines';
   const band = chart.kind === 'lines' && chart.band === true;
-  const marks = points.map((point) => spot(point, axes, room));
-  const roof_labels = roofs.flatMap(({ label, points: corner }) => {
-    const [x, y] = corner.at(-1) ?? [];
-    return x === undefined || y === undefined ? [] : { ...spot({ x, y }, axes, room), text: label };
-  });
+  const marks = points.flatMap((point) => spots(point, axes, room));
   return [
     ...(chart.kind === 'scatter' && chart.speeds ? speed_layers(points, axes, room) : []),
     ...roofs.flatMap(({ points: corner }) => roof_layer(corner, axes)),
-    ...guide_layers(guides, axes, room),
+    ...guide_layers(guides, axes, room, marks),
     ...(band ? chart.series.flatMap((series) => band_layer(series, axes)) : []),
     ...(joined ? line_layer(chart.series, axes) : []),
     ...(chart.fits ?? []).flatMap((fit) => fit_layer(fit, points, axes)),
     ...(band ? [] : whiskers(chart.series, axes)),
     ...point_layer(chart.series, axes),
-    ...placed_labels([...roof_labels, ...labels_of(points, axes, room)], marks, room),
+    ...roofs.flatMap((roof) => roof_label(roof, axes, room)),
+    ...placed_labels(labels_of(points, axes, room), marks, room),
   ];
 }
 
@@ -58,16 +65,16 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
   const front = chart.front.toSorted((a, b) => a.x - b.x);
   // What the front promises between two of its points is the worse of them: that of the one that costs less.
   const interpolate = chart.better.x === 'low' ? ('step-after' as const) : ('step-before' as const);
-  const marks = points.map((point) => spot(point, axes, room));
+  const marks = [...points.flatMap((point) => spots(point, axes, room)), ...steps_of(front, chart, axes, room)];
   // Points of the front are named first: theirs are the labels that must find a place.
   const on_front = (point: Point): boolean => front.some(({ x, y }) => x === point.x && y === point.y);
   const named = chart.series.flatMap((series) => series.points);
   const labelled = [...named.filter(on_front), ...named.filter((point) => !on_front(point))];
-  const arrow = `${chart.better.x === 'low' ? '←' : '→'} ${chart.better.y === 'low' ? '↓' : '↑'} better`;
+  const arrow = { low: { low: '↙', high: '↖' }, high: { low: '↘', high: '↗' } }[chart.better.x][chart.better.y];
   const corner = {
     x: chart.better.x === 'low' ? 6 : room.width - 6,
     y: chart.better.y === 'low' ? room.height - 8 : 10,
-    text: arrow,
+    text: `${arrow} better`,
   };
   return [
     {
@@ -89,10 +96,31 @@ const spot = ({ x, y }: Point, axes: Axes, room: Room) => ({
   y: (1 - axes.y.share(y)) * room.height,
 });
 
+/** A point and the ends of its error bar. */
+const spots = (point: Point, axes: Axes, room: Room) => reach(point).map((y) => spot({ x: point.x, y }, axes, room));
+
+/** Places along the steps of a front, a few points apart, so that labels keep off them. */
+function steps_of(front: readonly Point[], { better }: Pareto, axes: Axes, room: Room) {
+  return front.slice(1).flatMap((right, i) => {
+    const left = front[i] as Point;
+    const [a, b] = [spot(left, axes, room), spot(right, axes, room)];
+    const corner = better.x === 'low' ? { x: b.x, y: a.y } : { x: a.x, y: b.y };
+    return [...between(a, corner), ...between(corner, b)];
+  });
+}
+
+function between(a: Spot, b: Spot) {
+  const count = Math.ceil(Math.hypot(b.x - a.x, b.y - a.y) / 8);
+  return Array.from({ length: count + 1 }, (_, i) => {
+    const t = i / Math.max(count, 1);
+    return { x: a.x + t * (b.x - a.x), y: a.y + t * (b.y - a.y) };
+  });
+}
+
 const labels_of = (points: readonly Point[], axes: Axes, room: Room): Label[] =>
   points.flatMap((point) => (point.label ? { ...spot(point, axes, room), text: point.label } : []));
 
-function placed_labels(labels: readonly Label[], marks: readonly { x: number; y: number }[], room: Room): Layer[] {
+function placed_labels(labels: readonly Label[], marks: readonly Spot[], room: Room): Layer[] {
   const places = place_labels(labels, marks, room);
   return text_layer(
     labels.flatMap(({ text }, i) => {
@@ -132,26 +160,34 @@ function point_layer(series: readonly Series[], axes: Axes): Layer[] {
   return [
     {
       data: { values },
-      mark: { type: 'point', size: many ? 70 : 90, opacity: 1, strokeWidth: 1 },
-      encoding: { ...position(axes), shape: raw('shape'), fill: raw('fill'), stroke: raw('stroke') },
+      mark: {
+        type: 'point',
+        size: many ? 70 : 90,
+        opacity: 1,
+        strokeWidth: 1,
+        shape: own('shape'),
+        fill: own('fill'),
+        stroke: own('stroke'),
+      },
+      encoding: position(axes),
     },
   ];
 }
 
-/** What a mark brings itself, rather than by a scale. */
-const raw = (field: string) => ({ field, type: 'nominal' as const, scale: null });
+/** What a mark brings itself: channels with fields are the legend's alone, or its parts would not be joined. */
+const own = (field: string) => ({ expr: `datum.${field}` });
 
 function line_layer(series: readonly Series[], axes: Axes): Layer[] {
   const values = series.flatMap(({ points, look }, line) => {
     const { color, dash } = style_of(look);
-    return points.map(({ x, y }) => ({ x, y, line, color, dash: dash.length === 0 ? [1, 0] : dash }));
+    return points.map(({ x, y }) => ({ x, y, line, color, dash: full(dash) }));
   });
   const detail = { field: 'line', type: 'nominal' as const };
   return [
     {
       data: { values },
-      mark: { type: 'line', strokeWidth: 1.8 },
-      encoding: { ...position(axes), detail, stroke: raw('color'), strokeDash: raw('dash') },
+      mark: { type: 'line', strokeWidth: 1.8, stroke: own('color'), strokeDash: own('dash') },
+      encoding: { ...position(axes), detail },
     },
   ];
 }
@@ -190,6 +226,8 @@ function fit_layer({ slope, intercept, look }: Fit, points: readonly Point[], ax
   ];
 }
 
+type Roof = NonNullable<Scatter['roofs']>[number];
+
 function roof_layer(corners: readonly (readonly [number, number])[], axes: Axes): Layer[] {
   return [
     {
@@ -198,6 +236,22 @@ function roof_layer(corners: readonly (readonly [number, number])[], axes: Axes)
       encoding: { ...position(axes), order: { field: 'order', type: 'quantitative' } },
     },
   ];
+}
+
+/** Along the longest stretch of its roof, above it. */
+function roof_label({ label, points }: Roof, axes: Axes, room: Room): Layer[] {
+  const corners = points.map(([x, y]) => spot({ x, y }, axes, room));
+  const stretches = corners.slice(1).map((b, i) => {
+    const a = corners[i] as Spot;
+    return { a, b, length: Math.hypot(b.x - a.x, b.y - a.y) };
+  });
+  const longest = stretches.toSorted((one, other) => other.length - one.length)[0];
+  if (longest === undefined) return [];
+  const { a, b, length } = longest;
+  const turn = Math.atan2(b.y - a.y, b.x - a.x);
+  const above = { x: (a.x + b.x) / 2 + 8 * Math.sin(turn), y: (a.y + b.y) / 2 - 8 * Math.cos(turn) };
+  const text = shortened(label, SIZE.note, length);
+  return text_layer([{ ...above, text }], { color: AID.text, degrees: (180 * turn) / Math.PI });
 }
 
 export const fit_notes = ({ fits = [] }: Lines | Scatter): string[] => fits.map(({ label }) => `dashed: ${label}`);

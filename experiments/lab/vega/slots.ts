@@ -15,7 +15,7 @@ export function slots_channel(field: string, count: number, title: string[] | nu
   };
 }
 
-const SIZES = [SIZE.tick, 12, SIZE.note, 10, 9];
+const SIZES = [SIZE.tick, 12, SIZE.note, 10, 9] as const;
 const MOST_LINES = 3;
 /** Longest name that stands upright under its slot or left of it. */
 const LONGEST = 170;
@@ -63,6 +63,7 @@ export function labels_under(labels: readonly (readonly string[])[], names: read
     }
     const top = y;
     const lying = SIZES.find((size) => runs.every((run) => fits_lying(run, size, slot)));
+    const thinned = slot < SIZES[4] + 1 ? thinned_by(runs, slot) : undefined;
     if (lying !== undefined) {
       const texts = runs.flatMap((run): Label[] =>
         wrap(run.text, lying, (run.to - run.from) * slot - 5).map((text, i) => ({
@@ -73,6 +74,11 @@ export function labels_under(labels: readonly (readonly string[])[], names: read
       );
       layers.push(...text_layer(texts, { size: lying, baseline: 'top', rim: false }));
       y = Math.max(...texts.map((text) => text.y)) + lying + 4;
+    } else if (thinned !== undefined) {
+      const some = runs.filter((_, i) => i % thinned === 0);
+      const texts = some.map((run) => ({ x: middle(run), y: top, text: run.text }));
+      layers.push(...text_layer(texts, { size: SIZE.note, baseline: 'top', rim: false }));
+      y += SIZE.note + 4;
     } else {
       const size = Math.min(12, Math.max(slot - 3, 8));
       const every = Math.ceil((size + 1) / slot);
@@ -97,19 +103,19 @@ function fits_lying({ text, from, to }: Run, size: number, slot: number): boolea
   return lines.length <= MOST_LINES && lines.every((one) => text_width(one, size) <= width);
 }
 
+/** Every how many of many short labels fit lying; undefined where they are too few or too long for that. */
+function thinned_by(runs: readonly Run[], slot: number): number | undefined {
+  const widest = Math.max(...runs.map(({ text }) => text_width(text, SIZE.note))) + 6;
+  return [2, 4, 5, 8, 10].find((every) => every * slot >= widest && every * 3 <= runs.length);
+}
+
 const bracket_layer = (runs: readonly Run[], slot: number, y: number): Layer => ({
   data: { values: runs.map(({ from, to }) => ({ from: from * slot + 3, to: to * slot - 3, y })) },
-  mark: {
-    type: 'rule',
-    color: '#808080',
-    strokeWidth: 1,
-    x: { expr: 'datum.from' },
-    x2: { expr: 'datum.to' },
-    y: { expr: 'datum.y' },
-    y2: { expr: 'datum.y' },
-  },
-  encoding: {},
+  mark: { type: 'rule', color: '#808080', strokeWidth: 1 },
+  encoding: { x: in_points('from'), x2: { field: 'to' }, y: in_points('y') },
 });
+
+const in_points = (field: string) => ({ field, type: 'quantitative' as const, scale: null, axis: null });
 
 export interface Beside {
   readonly layers: Layer[];

@@ -170,7 +170,14 @@ function error_bars(
   const data = { values: whiskers };
   const caps = (field: 'low' | 'high'): Layer => ({
     data,
-    mark: { type: 'tick', orient: lying ? 'vertical' : 'horizontal', size: cap, thickness: 1.3, color: 'black' },
+    mark: {
+      type: 'tick',
+      orient: lying ? 'vertical' : 'horizontal',
+      size: cap,
+      thickness: 1.3,
+      opacity: 1,
+      color: 'black',
+    },
     encoding: { [across]: slots('i'), [along]: values.channel(field) },
   });
   return [
