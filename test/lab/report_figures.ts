@@ -40,7 +40,7 @@ const lines = figure(
       look: s,
       points: [337, 620, 1213].map((x, i) => around(x, 40 + 1.7 * x + 30 * s + 40 * at(i + s))),
     })),
-    fits: [{ slope: 1.7, intercept: 40, label: '1.70 ms a position, R² 0.9990, n = 9' }],
+    fits: [{ slope: 1.7, intercept: 40, label: '1.70 ms a position, R² 0.9990, n = 9', look: 0 }],
     guides: [{ axis: 'y', at: 1500, label: 'a second and a half' }],
   },
   {
@@ -91,7 +91,8 @@ const stack = figure(
     kind: 'stack',
     title: 'Nine of them',
     bars: bars(CELLS.slice(0, 9)),
-    categories: 'Configuration (image, prompt, answer)',
+    categories: 'Configuration',
+    lines: ['image', 'prompt', 'answer'],
     value: { label: 'Latency (ms)' },
   },
   {

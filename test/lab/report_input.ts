@@ -1,3 +1,4 @@
+import type { Chart } from '../../experiments/lab/charts.ts';
 import type { IndexEntry, PageInput } from '../../experiments/lab/report.ts';
 import type { Configuration } from '../../experiments/lab/schema.ts';
 import { FAKE_RUN, fake_configuration, fake_configurations } from '../support/records.ts';
@@ -64,6 +65,54 @@ export function index_entry(changes: Partial<IndexEntry> = {}): IndexEntry {
     page: 'core/e1/report.html',
     ...changes,
   };
+}
+
+/** The same chart of nothing. */
+export function emptied(chart: Chart): Chart {
+  switch (chart.kind) {
+    case 'stack':
+      return { ...chart, bars: [] };
+    case 'distribution':
+      return { ...chart, groups: [] };
+    case 'pie':
+      return { ...chart, slices: [] };
+    case 'heat':
+      return { ...chart, values: chart.values.map((row) => row.map(() => null)) };
+    case 'strip':
+      return { ...chart, tracks: [] };
+    case 'pareto':
+      return { ...chart, series: [], front: [] };
+    default:
+      return { ...chart, series: [] };
+  }
+}
+
+/** The same chart of a single thing, which is zero where that may be. */
+export function thinned(chart: Chart): Chart {
+  switch (chart.kind) {
+    case 'stack':
+      return {
+        ...chart,
+        bars: chart.bars.slice(0, 1).map(({ label, segments }) => ({
+          label,
+          segments: segments.slice(0, 1).map((one) => ({ ...one, value: 0 })),
+        })),
+      };
+    case 'distribution':
+      return { ...chart, groups: chart.groups.slice(0, 1).map((one) => ({ ...one, values: [0] })) };
+    case 'pie':
+      return { ...chart, slices: chart.slices.slice(0, 1) };
+    case 'heat':
+      return { ...chart, rows: ['one'], columns: ['one'], values: [[0]] };
+    case 'strip':
+      return { ...chart, tracks: chart.tracks.slice(0, 1).map((one) => ({ ...one, spans: one.spans.slice(0, 1) })) };
+    default:
+      return {
+        ...chart,
+        series: chart.series.slice(0, 1).map((one) => ({ ...one, points: [{ x: 0, y: 0 }] })),
+        ...('front' in chart ? { front: [] } : {}),
+      };
+  }
 }
 
 const LENGTHS = ['short', 'medium', 'long'] as const;

@@ -8,7 +8,7 @@ import { build_index, build_page, type IndexEntry, type PageInput } from '../../
 import { no_browser, open_browser } from '../support/browser.ts';
 import { FAKE_RUN, fake_configuration, fake_configurations } from '../support/records.ts';
 import { FIGURES } from './report_figures.ts';
-import { bare, full_grid, index_entry, page_input } from './report_input.ts';
+import { bare, emptied, full_grid, index_entry, page_input, thinned } from './report_input.ts';
 import { overlaps, record_text } from './report_text.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'molmoe-report-'));
@@ -168,7 +168,10 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
 
   it('hides a series and shows it again, but never the last; bars also as shares', async () => {
     await open({ figures: FIGURES });
+    await figure('scaling').locator('[data-series="8"]').click(); // with the fit that is its own
+    expect(await figure('scaling').locator('.fit').count()).toBe(0);
     const plot = figure('stages').locator('.plot').first();
+    expect(await plot.textContent()).toContain('Configuration (image, prompt, answer)');
     const chart = plot.locator('.chart');
     const before = await drawing(chart);
     await plot.locator('[data-series="decode"]').click();
@@ -394,6 +397,15 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     expect(await page.locator('#stages .teach').textContent()).toContain('no interval can be given');
     expect(await page.locator('main').textContent()).not.toMatch(/NaN|undefined|Infinity/);
     expect(await nameless()).toEqual([]);
+  });
+
+  it('draws what there is of charts without data', async () => {
+    const nothing = FIGURES.map((one) => ({ ...one, panels: one.panels.map(emptied) }));
+    const once = FIGURES.map((one) => ({ ...one, name: `${one.name}_once`, panels: one.panels.map(thinned) }));
+    await open({ figures: [...nothing, ...once] });
+    expect(await page.locator('.plot').count()).toBe(2 * FIGURES.flatMap(({ panels }) => panels).length + 5);
+    expect(await page.locator('#figures').textContent()).not.toMatch(/NaN|undefined|Infinity/);
+    for (const chart of await page.locator('#figures .chart').all()) await chart.press('ArrowRight');
   });
 
   it('shows an experiment that timed nothing', async () => {

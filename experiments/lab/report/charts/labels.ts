@@ -41,8 +41,9 @@ export class Labels {
     ] as const;
     const above = [
       [x - width / 2, y - gap - HALF_PX],
-      [x - width - 2, y - gap - HALF_PX],
-      [x + 2, y + gap + HALF_PX],
+      [x - width - 6, y - gap - 4],
+      [x + 6, y - gap - 4],
+      [x + 6, y + gap + 4],
     ] as const;
     this.#first(above_first ? [...above, ...beside] : beside, width, words);
   }

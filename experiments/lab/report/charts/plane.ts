@@ -20,7 +20,8 @@ const MOST_MARKED = 60;
 /** Points in a plane: joined, alone, or with a front. */
 export function plane(chart: Plane, width: number, { hidden }: Choices, more?: More): Scene {
   const shown = chart.series.filter(({ name }) => !hidden.has(name));
-  const lines = 'guides' in chart ? (chart.guides ?? []) : [];
+  const on_axis = ({ axis, at }: Guide) => chart[axis].scale !== 'log' || at > 0;
+  const lines = 'guides' in chart ? (chart.guides ?? []).filter(on_axis) : [];
   const roofs = chart.kind === 'scatter' ? (chart.roofs ?? []) : [];
   const points = shown.flatMap((one) => one.points);
   const roof_points = roofs.flatMap((roof) => roof.points);
@@ -47,7 +48,11 @@ export function plane(chart: Plane, width: number, { hidden }: Choices, more?: M
     for (const point of sorted) {
       const [x, y] = place(point);
       const bar = !(chart.kind === 'lines' && chart.band) && error_bar(point, frame);
-      if (bar) behind.push(bar);
+      if (bar) {
+        behind.push(bar);
+        labels.keep_free(x, frame.y.at(point.high ?? point.y), 4);
+        labels.keep_free(x, frame.y.at(Math.max(point.low ?? point.y, frame.y.low)), 4);
+      }
       if (marked) {
         front.push(mark(series.look, x, y, 5, series.hollow));
         labels.keep_free(x, y, 5);
@@ -63,7 +68,7 @@ export function plane(chart: Plane, width: number, { hidden }: Choices, more?: M
     if (end) labels.at_end(...end, roof.label);
   }
   if (chart.kind === 'scatter' && chart.speeds) behind.push(...speeds(frame, labels));
-  if ('fits' in chart) behind.push(...(chart.fits ?? []).map((fit) => fit_line(fit, points, frame)));
+  if ('fits' in chart) behind.push(...(chart.fits ?? []).flatMap((fit) => fit_line(fit, shown, frame) ?? []));
   for (const guide of lines) behind.push(guide_line(guide, frame, labels));
   const seen = new Set<string>();
   for (const { point, at } of shown.flatMap((one) =>
@@ -130,15 +135,21 @@ export function point_tip(
     : { title: name, lines };
 }
 
-/** Dashed over the range of the points; bent where an axis is logarithmic. */
-function fit_line({ slope, intercept }: Fit, points: readonly Point[], { x, y }: Frame): SVGElement {
-  const xs = points.map((one) => one.x);
+/** Dashed over the range of the points that it fits; bent where an axis is logarithmic. */
+function fit_line({ slope, intercept, look }: Fit, series: readonly Series[], { x, y }: Frame): SVGElement | null {
+  const own = series.filter((one) => look === undefined || one.look === look);
+  const xs = own.flatMap(({ points }) => points.map((one) => one.x));
+  if (xs.length === 0) return null;
   const [from, to] = [Math.min(...xs), Math.max(...xs)];
   const places = Array.from({ length: 41 }, (_, i): Place => {
     const at = from + ((to - from) * i) / 40;
     return [at, intercept + slope * at];
   }).filter(([at, value]) => (!x.log || at > 0) && (!y.log || value > 0));
-  return svg('path', { d: path(places.map(([at, value]) => [x.at(at), y.at(value)])), class: 'fit' });
+  return svg('path', {
+    d: path(places.map(([at, value]) => [x.at(at), y.at(value)])),
+    class: 'fit',
+    stroke: look === undefined ? 'var(--ink)' : style_of(look).color,
+  });
 }
 
 function guide_line({ axis, at, label }: Guide, { x, y, left, right, top, bottom }: Frame, labels: Labels): SVGElement {

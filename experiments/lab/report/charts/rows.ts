@@ -61,11 +61,16 @@ function plane_rows(chart: Lines | Scatter | Pareto): Omit<Table, 'title'> {
   return { columns, rows, note: lines.length > 0 ? `Lines: ${lines.join('; ')}` : undefined };
 }
 
-function stack_rows({ bars, categories, value }: Stack): Omit<Table, 'title'> {
+/** "Configuration (image, prompt, answer)". */
+export const categories_of = ({ categories, lines = [] }: Stack): string =>
+  lines.length > 0 ? `${categories} (${lines.join(', ')})` : categories;
+
+function stack_rows(chart: Stack): Omit<Table, 'title'> {
+  const { bars, value } = chart;
   const names = [...new Set(bars.flatMap(({ segments }) => segments.map(({ name }) => name)))];
   const totals = bars.some(({ total }) => total !== undefined);
   const columns = [
-    words(categories),
+    words(categories_of(chart)),
     ...names.map((name) => number(spaced(name))),
     ...(totals ? [words('total')] : []),
   ];

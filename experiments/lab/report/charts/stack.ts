@@ -4,6 +4,7 @@ import { measure, percent } from '../format.ts';
 import { fitted, hatched, text_width } from '../style.ts';
 import type { Tip } from '../tip.ts';
 import { plot_height, x_name, x_numbers } from './frame.ts';
+import { categories_of } from './rows.ts';
 import { type Scale, scale_of } from './scale.ts';
 import { box, type Choices, line, type Mark, type Scene, text, whisker } from './scene.ts';
 
@@ -123,7 +124,7 @@ function lying({ chart, rows, ends, width, value, whiskers }: Drawing): Scene {
   const top = 24;
   const bottom = top + rows.length * row_px;
   const x: Scale = scale_of(value, ends, left, right, 70);
-  const nodes: SVGElement[] = [text(2, 9, fitted(chart.categories, width - 4), 'axis-name', 'start')];
+  const nodes: SVGElement[] = [text(2, 9, fitted(categories_of(chart), width - 4), 'axis-name', 'start')];
   nodes.push(...x_numbers(x, top, bottom, width), x_name(value.label, left, right, width, bottom + 33));
   const marks: Mark[] = [];
   for (const [i, { bar, pieces, total, tip }] of rows.entries()) {
@@ -166,7 +167,7 @@ function standing({ chart, rows, ends, width, value, whiskers }: Drawing): Scene
       text(left - 6, y.at(at), number, 'muted', 'end'),
     ]),
     text(2, 11, fitted(value.label, width - 4), 'axis-name', 'start'),
-    x_name(chart.categories, left, right, width, bottom + under - 12),
+    x_name(categories_of(chart), left, right, width, bottom + under - 12),
   ];
   const marks: Mark[] = [];
   for (const [i, { bar, pieces, total, tip }] of rows.entries()) {

@@ -186,7 +186,9 @@ function legend_items(chart: Chart): LegendItem[] {
   if (chart.kind === 'distribution') return items(chart.groups);
   if (!('series' in chart)) return [];
   const lined = chart.kind !== 'lines' ? undefined : chart.series.length > 1 ? 'dashed' : 'full';
-  return chart.series.map(({ name, look, hollow }: Series) => ({ name, swatch: mark_swatch(look, hollow, lined) }));
+  const once = new Map<string, Series>();
+  for (const one of chart.series) if (!once.has(one.name)) once.set(one.name, one);
+  return [...once.values()].map(({ name, look, hollow }) => ({ name, swatch: mark_swatch(look, hollow, lined) }));
 }
 
 /** Everything written in a figure that a reader may need explained. */
