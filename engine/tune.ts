@@ -126,7 +126,7 @@ function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
   ];
 }
 
-interface Measured {
+interface TunedRun {
   readonly ms: number;
   /** GPU time by class, summed over the request. */
   readonly classes: ReadonlyMap<string, number>;
@@ -139,7 +139,7 @@ async function run(
   choice: VariantChoice,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<Measured> {
+): Promise<TunedRun> {
   const { executor } = engine;
   executor.prefer(choice, {});
   let logits = new Float32Array(0);
@@ -158,7 +158,7 @@ async function run(
   return { ms: (timeline?.sum_ns ?? 0) / 1e6, classes, variants, logits };
 }
 
-function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: Measured): void {
+function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: TunedRun): void {
   for (const [key, ms] of classes) {
     const by_variant = best.get(key) ?? new Map<string, number>();
     best.set(key, by_variant);
