@@ -1,12 +1,12 @@
 import type { AdapterCeilings } from '../engine/meter/ceilings.ts';
 import { PALETTE, panel_title, SHAPES, SIZE } from '../experiments/lab/figure_theme.ts';
 import type { Figure, Panel } from '../experiments/lab/figures.ts';
-import type { KernelRow } from './kernels.bench.ts';
+import type { BenchedKernel } from './benched.ts';
 
-type Row = KernelRow & Required<Pick<KernelRow, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
+type Row = BenchedKernel & Required<Pick<BenchedKernel, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
 
 /** Arithmetic under its roofs, and beside it the kernels that only move bytes. */
-export function roofline_figure(rows: readonly KernelRow[], ceilings: AdapterCeilings, adapter: string): Figure {
+export function roofline_figure(rows: readonly BenchedKernel[], ceilings: AdapterCeilings, adapter: string): Figure {
   const timed = rows.filter((row): row is Row => row.ms !== undefined);
   const products = timed.filter((row) => row.flops > 0);
   const others = timed.filter((row) => row.flops === 0);

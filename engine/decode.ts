@@ -4,7 +4,7 @@ import type { Context } from './model/context.ts';
 import { choose, type DecoderWork, decoder_work, embed, head, run_blocks, type Sampling } from './model/decoder.ts';
 import type { BlockPlan } from './model/knobs.ts';
 import type { Sequences } from './model/sequences.ts';
-import type { RunOptions, RunToken } from './request.ts';
+import type { RunOptions, RunToken } from './model_request.ts';
 import type { StageClock } from './stage_clock.ts';
 
 /** The token that prefill chose, then a step for each further one. Returns the wall time of each step. */

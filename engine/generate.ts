@@ -16,10 +16,10 @@ import { type BlockPlan, plan_blocks } from './model/knobs.ts';
 import { project } from './model/projector.ts';
 import { check_length, close_sequences, open_sequences, type Sequences } from './model/sequences.ts';
 import { encode_vision } from './model/vision.ts';
-import { check_input, type ModelInput, type RunOptions, type RunResult, type RunToken } from './request.ts';
+import { check_input, type ModelInput, type RunOptions, type RunResult, type RunToken } from './model_request.ts';
 import { start_clock } from './stage_clock.ts';
 
-export type { ModelInput, RunOptions, RunResult, RunToken, StageResult } from './request.ts';
+export type { ModelInput, RunOptions, RunResult, RunToken, StageResult } from './model_request.ts';
 
 /** vision -> projector -> prefill -> decode. Yields tokens as they are read back; returns times and counts. */
 export async function* run_model(
@@ -77,7 +77,8 @@ async function prefill(
   const { signal } = options;
   const total = sequences.prompt_rows;
   const size = chunk_rows(ctx, total);
-  const logit_rows = options.allLogits ? Math.min(size, rows_that_fit(ctx, config.embedding_size)) : 1;
+  const fitting = rows_that_fit(ctx, config.embedding_size, 2 * config.d_model * config.embedding_size);
+  const logit_rows = options.allLogits ? Math.min(size, fitting) : 1;
   const work = await decoder_work(ctx, size, logit_rows, plan);
   try {
     for (let row0 = 0; row0 < total; row0 += size) {

@@ -1,6 +1,6 @@
 import type { Executor } from './gpu/executor.ts';
 import type { Ledger } from './meter/ledger.ts';
-import type { StageResult } from './request.ts';
+import type { StageResult } from './model_request.ts';
 
 /** Wall times of a request's stages, and of the whole without the time that its caller takes. */
 export interface StageClock {

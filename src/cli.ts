@@ -1,18 +1,21 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
+import { completion, SHELLS } from './completion.ts';
 import { add_lab } from './lab.ts';
 import {
   integer,
   number,
   on_adapter,
   on_model,
+  once,
   one_line,
   positive,
   with_knobs,
   with_model,
   with_variants,
 } from './options.ts';
+import { out } from './print.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
@@ -26,9 +29,16 @@ const run = (action: () => Promise<number | undefined>) => run_command(action, d
 
 with_knobs(on_model(program.command('generate')))
   .description('look at a picture and answer: tokens to stdout as they come, timings to stderr')
-  .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF')
-  .option('--prompt <text>', 'question; with neither this nor --image, a built-in picture is described')
-  .addOption(new Option('--resize <mode>', 'letterbox, or cover and crop').choices(['pad', 'fill']).default('pad'))
+  .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF; - reads stdin', once)
+  .option(
+    '--prompt <text>',
+    'question, or - for stdin; with neither this nor --image, a built-in picture is described',
+    once,
+  )
+  .addOption(
+    new Option('--resize <mode>', 'letterbox (pad, the default), or cover and crop (fill)').choices(['pad', 'fill']),
+  )
+  .option('--orient', 'turn the picture as its EXIF orientation says; else only --resize fill does')
   .option('--max-new-tokens <n>', 'tokens to make at most', integer, 64)
   .option('--crops <n>', 'exactly this many crops', positive)
   .option('--tier <name>', 'low, medium or high crop counts')
@@ -45,6 +55,7 @@ with_knobs(on_model(program.command('generate')))
   )
   .option('--trace <file>', 'write a trace for Perfetto or chrome://tracing; implies --timing kernel')
   .option('--json', 'print one JSON object instead of text')
+  .option('--quiet', 'say nothing but the answer, warnings and errors')
   .action((options) => run(async () => (await import('./commands/generate.ts')).generate(options, debug())));
 
 on_adapter(program.command('doctor'))
@@ -84,7 +95,19 @@ program
   .option('--shard-mb <n>', 'largest shard, in MB of tensors', integer, 5000)
   .action((options) => run(async () => (await import('./commands/synth.ts')).synth(options)));
 
+program
+  .command('models')
+  .description('the presets: parameters, and bytes of the weights in each storage format')
+  .option('--json', 'print one JSON object')
+  .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
+
 add_lab(program, run, debug);
+
+program
+  .command('completion')
+  .description('print a script that completes commands and options in your shell')
+  .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+  .action((shell) => run(async () => void out(completion(program, shell))));
 
 program.exitOverride();
 for (const command of program.commands) command.exitOverride();

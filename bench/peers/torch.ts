@@ -10,6 +10,7 @@ import type { Probe } from '../../engine/model/context.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../../tools/synth_checkpoint.ts';
+import { difference as off_by } from './operations.ts';
 import script from './torch_request.py';
 
 const PRESET = 'molmoe-mini';
@@ -113,7 +114,7 @@ async function run_both(
     const answer = JSON.parse(stdout) as Answer;
     const bytes = readFileSync(join(folder, 'logits.f32'));
     const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    const difference = off(theirs, logits as Float32Array);
+    const difference = off_by(theirs, logits as Float32Array);
     const tokens_equal = answer.tokens.join() === tokens.join();
     const name = `${peer.replace('PyTorch', `PyTorch ${answer.torch}`)}, ${answer.threads} threads, f32, a product of 1024 at ${answer.product_gflops.toFixed(0)} GFLOP/s`;
     say(
@@ -151,14 +152,4 @@ async function run_both(
   } finally {
     model.close();
   }
-}
-
-function off(got: Float32Array, wanted: Float32Array): number {
-  if (got.length !== wanted.length) throw new Error(`${got.length} logits where the engine has ${wanted.length}`);
-  let [error, all] = [0, 0];
-  for (let i = 0; i < got.length; i++) {
-    error += ((got[i] as number) - (wanted[i] as number)) ** 2;
-    all += (wanted[i] as number) ** 2;
-  }
-  return Math.sqrt(error / all);
 }

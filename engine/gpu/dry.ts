@@ -5,7 +5,7 @@ import type { Tuning, VariantChoice } from './pipelines.ts';
 /** All of an adapter that decides what is dispatched and how large buffers are; a `Device` has it. */
 export type DryDevice = Pick<
   Device,
-  'traits' | 'immediates' | 'max_binding_bytes' | 'max_buffer_bytes' | 'max_workgroups'
+  'traits' | 'immediates' | 'max_binding_bytes' | 'max_buffer_bytes' | 'max_workgroups' | 'most_dispatch_flops'
 >;
 
 /**
@@ -13,9 +13,9 @@ export type DryDevice = Pick<
  * `like` describes, each buffer is counted and takes no memory, and all of them read as zeros.
  */
 export function dry_executor(like: DryDevice, variant: VariantChoice = 'auto', tuning: Tuning = {}): Executor {
-  const { traits, immediates, max_binding_bytes, max_buffer_bytes, max_workgroups } = like;
+  const { traits, immediates, max_binding_bytes, max_buffer_bytes, max_workgroups, most_dispatch_flops } = like;
   const device = {
-    ...{ traits, immediates, max_binding_bytes, max_buffer_bytes, max_workgroups },
+    ...{ traits, immediates, max_binding_bytes, max_buffer_bytes, max_workgroups, most_dispatch_flops },
     gpu: dry_gpu(),
     mode: 'release',
     features: new Set<string>(),

@@ -24,14 +24,14 @@ export function choose_tiling(width: number, height: number, choice: CropChoice,
   if ('tier' in choice) {
     const tier: CropTier | undefined = Object.hasOwn(crop_tiers, choice.tier) ? crop_tiers[choice.tier] : undefined;
     if (!tier) {
-      throw new UsageError(`crop tier: expected ${Object.keys(crop_tiers).join(', ')}, found "${choice.tier}"`);
+      throw new UsageError(`tier: expected ${Object.keys(crop_tiers).join(', ')}, found "${choice.tier}"`);
     }
     return tier_tiling(width, height, tier);
   }
   if ('exact_crops' in choice) {
-    return closest_grid(check_count('exact crops', choice.exact_crops), width / height).tiling;
+    return closest_grid(check_count('crops', choice.exact_crops), width / height).tiling;
   }
-  return adaptive_tiling(width, height, check_count('max_crops', choice.max_crops), g);
+  return adaptive_tiling(width, height, check_count('maxCrops', choice.max_crops), g);
 }
 
 /** The grid that has to enlarge the picture least, or failing that shrink it least. */

@@ -124,6 +124,7 @@ export function parse_config(json: unknown, where: string): ModelConfig {
     throw new InputError(`${where}: ${field}: expected ${expected}, found ${shown(found)}; ${remedy}`);
   };
   if (!is_object(json)) return fail('the file', 'a JSON object', json);
+  refuse_other_models(json, where);
   const backbone = own(json, 'vision_backbone');
   if (!is_object(backbone)) return fail('vision_backbone', 'an object', backbone);
 
@@ -236,6 +237,18 @@ export function parse_config(json: unknown, where: string): ModelConfig {
     message_formatting: 'role',
     always_start_with_space: boolean('always_start_with_space', get('always_start_with_space'), fail),
   });
+}
+
+/** Nothing is wrong with such a file: it is of a model that this engine does not run. */
+function refuse_other_models(json: JsonObject, where: string): void {
+  const other = (['model_type', 'block_type'] as const).find((field) => {
+    const value = own(json, field);
+    return typeof value === 'string' && !fixed[field]?.includes(value);
+  });
+  if (other === undefined) return;
+  throw new InputError(
+    `${where}: ${other}: expected ${shown(fixed[other]?.[0])} (MolmoE), found ${shown(own(json, other))}: another architecture, which this engine does not run; name the folder of a MolmoE`,
+  );
 }
 
 type Fail = (field: string, expected: string, found: unknown) => never;

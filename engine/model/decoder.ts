@@ -16,11 +16,12 @@ import type { Tag } from '../gpu/executor.ts';
 import {
   activation,
   type Context,
+  even_part,
   linear,
   norm,
   norm_linear,
   rows_that_fit,
-  submit_part,
+  submit_layers,
   type View,
   weight_option,
 } from './context.ts';
@@ -55,9 +56,11 @@ export interface DecoderWork {
   readonly partial: Buffer | undefined;
 }
 
-/** Rows that go through all blocks together: the widest activation must fit one binding. */
-export const chunk_rows = (ctx: Context, rows: number): number =>
-  Math.min(rows, rows_that_fit(ctx, 3 * ctx.config.d_model));
+/** Rows that go through all blocks together: the widest activation must fit one binding, the last row attends to all. */
+export function chunk_rows(ctx: Context, rows: number): number {
+  const { d_model } = ctx.config;
+  return even_part(rows, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
+}
 
 export async function decoder_work(
   ctx: Context,
@@ -141,7 +144,10 @@ export function insert_features(
   executor.dispatch(
     add_features,
     { features: features.buffer, index, x: work.x.buffer },
-    { cells: features.rows, cols: features.cols, f_stride: features.stride, x_stride: work.x.stride, rows },
+    {
+      ...{ cells: features.rows, cols: features.cols, f_stride: features.stride, x_stride: work.x.stride, rows },
+      cells_counted: row0 === 0 ? features.rows : 0,
+    },
     {},
     { stage: 'prefill', component: 'embed' },
   );
@@ -174,7 +180,7 @@ export async function run_blocks(
       await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
-    if (step.stage === 'prefill' && layer % 2 === 1) await submit_part(ctx, step.signal);
+    if (step.stage === 'prefill') await submit_layers(ctx, layer, 2, step.signal);
   }
 }
 

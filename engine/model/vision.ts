@@ -4,7 +4,17 @@ import { layer_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, padded, release, rows_that_fit, submit_part, type View } from './context.ts';
+import {
+  activation,
+  type Context,
+  even_part,
+  linear,
+  padded,
+  release,
+  rows_that_fit,
+  submit_layers,
+  type View,
+} from './context.ts';
 import { geometry_of } from './geometry.ts';
 import type { LayerNorm, VitBlock } from './weight_layout.ts';
 
@@ -34,8 +44,8 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
         return made.at(-1) as View;
       };
       const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(patch_values));
-      const fitting = Math.floor(rows_that_fit(ctx, widest) / config.vit.positions);
-      const batch = Math.max(1, Math.min(crops.count, fitting));
+      const fitting = Math.floor(rows_that_fit(ctx, widest, heaviest_row(ctx)) / config.vit.positions);
+      const batch = even_part(crops.count, Math.max(1, fitting));
       const rows = batch * config.vit.positions;
       return {
         batch,
@@ -60,6 +70,11 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
       release(ctx, ...made);
       return work.windows;
     });
+}
+
+/** FLOPs of a row in the block's heaviest dispatch. */
+function heaviest_row({ config: { vit } }: Context): number {
+  return Math.max(2 * vit.emb * Math.max(vit.mlp, 3 * vit.emb), 4 * vit.positions * vit.emb);
 }
 
 type Work = Readonly<
@@ -130,8 +145,7 @@ async function run_batch(
         { stage, layer, component: 'pooling' },
       );
     }
-    // Long queues hold back errors and aborts, and some drivers stop a queue that runs for seconds.
-    if (layer % 4 === 3) await submit_part(ctx, options.signal);
+    await submit_layers(ctx, layer, 4, options.signal);
   }
 }
 

@@ -109,7 +109,7 @@ export function weight_layout<B>(
   const unit = (of: WeightFormat): number => 8 * bytes_per_weight(FORMATS[of]);
   const too_small = (label: string, needed: number): never => {
     throw new InputError(
-      `weight ${label}: its smallest slice needs ${mebibytes(needed)}, a kernel can bind ${mebibytes(limit)} here; use a smaller --dtype`,
+      `weight ${label}: its smallest slice needs ${mebibytes(needed)}, a kernel can bind ${mebibytes(limit)} here; use a smaller dtype`,
     );
   };
 

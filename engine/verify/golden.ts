@@ -1,6 +1,6 @@
 import { InputError } from '../errors.ts';
 import type { tensor_specs } from '../model/tensors.ts';
-import { check_finite, type ModelInput } from '../request.ts';
+import { check_finite, type ModelInput } from '../model_request.ts';
 import { fill_uniform } from '../weights/formula.ts';
 import type { WeightSource } from '../weights/source.ts';
 

@@ -231,7 +231,7 @@ function report_faults(
   const large = names.filter((_, i) => (faults[i] as number) & PACK_FAULTS.too_large);
   if (large.length > 0) {
     throw new InputError(
-      `${source.label}: ${some(large)} hold values above 65504, which --dtype ${format} cannot store; use --dtype bf16 or f32`,
+      `${source.label}: ${some(large)} hold values above 65504, which dtype ${format} cannot store; use dtype bf16 or f32`,
     );
   }
 }

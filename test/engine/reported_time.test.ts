@@ -5,7 +5,7 @@ import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
 import { Engine } from '../../engine/molmoe.ts';
-import { check_finite } from '../../engine/request.ts';
+import { check_finite } from '../../engine/model_request.ts';
 import { synthetic_source } from '../../engine/weights/formula.ts';
 import { dry_device } from '../support/dry.ts';
 

@@ -77,8 +77,8 @@ test('any size gives a grid within the cap', () => {
 
 test('bad knobs are named', () => {
   for (const bad of [0, -1, 1.5, Number.NaN, 65]) {
-    expect(() => choose_tiling(9, 9, { max_crops: bad }, MOLMO)).toThrow(/max_crops: expected .* found/);
-    expect(() => choose_tiling(9, 9, { exact_crops: bad }, MOLMO)).toThrow(/exact crops: expected .* found/);
+    expect(() => choose_tiling(9, 9, { max_crops: bad }, MOLMO)).toThrow(/maxCrops: expected .* found/);
+    expect(() => choose_tiling(9, 9, { exact_crops: bad }, MOLMO)).toThrow(/crops: expected .* found/);
   }
   expect(() => choose_tiling(9, 9, { tier: 'toString' as CropTierName }, MOLMO)).toThrow(
     /low, medium, high, found "toString"/,

@@ -1,23 +1,77 @@
-import type { ReportInput } from '../../experiments/lab/report.ts';
+import type { IndexEntry, PageInput } from '../../experiments/lab/report.ts';
 import type { Configuration } from '../../experiments/lab/schema.ts';
-import { FAKE_RUN, fake_configurations } from '../support/records.ts';
+import { FAKE_RUN, fake_configuration, fake_configurations } from '../support/records.ts';
+import { FIGURES } from './report_figures.ts';
 
-export function report_input(changes: Partial<ReportInput> = {}): ReportInput {
+const EXPERIMENT = {
+  name: 'e1',
+  title: 'Where the time goes',
+  question: 'Which stage takes the time of a request?',
+  group: 'core',
+};
+
+export function page_input(changes: Partial<PageInput> = {}): PageInput {
   return {
-    title: 'Where the time goes',
-    question: 'Which stage takes the time of a request?',
+    experiment: EXPERIMENT,
     run: FAKE_RUN,
     configurations: fake_configurations(),
+    skipped: [
+      { key: 'high_long_huge', settings: { regime: 'high' }, reason: 'needs 5,000 positions, the model has 4,096' },
+    ],
     findings: [
       { expectation: 'Prefill is linear.', outcome: 'confirmed', because: 'R² 0.999.' },
       { expectation: 'Decode is the largest stage.', outcome: 'refuted', because: 'In 3 of 15 configurations.' },
       { expectation: 'Routing is even.', outcome: 'not tested', because: 'Experts were not counted.' },
     ],
-    figures: [{ name: 'stages', svg: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"/>' }],
+    figures: FIGURES,
+    tables: [
+      {
+        title: 'Speed',
+        columns: [
+          { name: 'configuration', unit: 'text' },
+          { name: 'prefill', unit: 'ms' },
+          { name: 'share', unit: 'share' },
+          { name: 'work by S1', unit: 'flop' },
+        ],
+        rows: [
+          ['low', 12.345, 0.5, 1.234e12],
+          ['high', null, 0.25, 2e9],
+        ],
+        note: 'Medians.',
+      },
+    ],
     files: ['run.json', 'traces/high short.json'],
     ...changes,
   };
 }
+
+export function index_entry(changes: Partial<IndexEntry> = {}): IndexEntry {
+  const { findings, files } = page_input();
+  return {
+    experiment: EXPERIMENT,
+    folder: 'core/e1',
+    head: {
+      model: 'molmoe-mini',
+      adapter: 'llvmpipe (software)',
+      date: '2026-01-01',
+      weights: 'synthetic, seed 1',
+      cells: 27,
+      runs: 10,
+    },
+    findings,
+    figures: FIGURES.filter(({ name }) => name !== 'timeline'),
+    files,
+    page: 'core/e1/report.html',
+    ...changes,
+  };
+}
+
+const LENGTHS = ['short', 'medium', 'long'] as const;
+
+export const full_grid = (runs = 10): Configuration[] =>
+  (['low', 'medium', 'high'] as const).flatMap((regime) =>
+    LENGTHS.flatMap((prompt) => LENGTHS.map((decode) => fake_configuration(regime, prompt, decode, runs))),
+  );
 
 /** Everything that a run may lack. */
 export function bare(configuration: Configuration): Configuration {

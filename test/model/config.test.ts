@@ -27,6 +27,13 @@ function with_field(field: string, value: unknown): Json {
   return json;
 }
 
+it('says of a file of another model that it is one, not that the file is at fault', () => {
+  const llama = { architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_size: 4096 };
+  expect(() => parse_config(llama, 'here/config.json')).toThrow(
+    /^here\/config\.json: model_type: expected "molmo" \(MolmoE\), found "llama": another architecture, .* name the folder/,
+  );
+});
+
 describe('parse_config', () => {
   it('reads the published configuration', () => {
     expect(real_config).toMatchObject({
@@ -396,6 +403,16 @@ describe('presets', () => {
     expect(preset_config('molmoe-1b')).toEqual(real_config);
   });
 
+  it('molmoe-slice differs from molmoe-1b in depth alone: 2 blocks, 3 of the ViT that count', () => {
+    const { n_layers, vit_layers, vit, ...slice } = preset_config('molmoe-slice');
+    const { n_layers: _, vit_layers: __, vit: real_vit, ...real } = real_config;
+    expect(slice).toEqual(real);
+    expect(n_layers).toBe(2);
+    expect({ ...vit, layers: 0 }).toEqual({ ...real_vit, layers: 0 });
+    // As the real one: the later tap first, the last block dead.
+    expect({ vit_layers, layers: vit.layers }).toEqual({ vit_layers: [2, 1], layers: 4 });
+  });
+
   it('molmoe-mini keeps depth, experts, crops and vocabulary', () => {
     const { vit, ...mini } = preset_config('molmoe-mini');
     const same = [
@@ -426,7 +443,9 @@ describe('presets', () => {
 
   it('refuses an unknown name', () => {
     for (const name of ['molmo', 'toString', '__proto__']) expect(() => preset_config(name)).toThrow(UsageError);
-    expect(() => preset_config('7b')).toThrow(/expected one of molmoe-1b, molmoe-mini, molmoe-tiny, found "7b"/);
+    expect(() => preset_config('7b')).toThrow(
+      /expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/,
+    );
   });
 });
 
