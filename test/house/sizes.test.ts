@@ -5,7 +5,7 @@ import { repo_root } from '../support/golden.ts';
 
 /** Most lines of a file by where it lies; the first that fits decides. */
 const MOST: readonly (readonly [RegExp, number])[] = [
-  [/^kernels\/.*\.ts$/, 150],
+  [/^kernels\/\w+\/.*\.ts$/, 150],
   [/^kernels\/.*\.wgsl$/, 200], // attention and sampling are the only ones above 150
   [/^engine\/.*\.ts$/, 400],
   [/\.(ts|mjs|wgsl)$/, 500],
