@@ -82,7 +82,7 @@ export async function tune(
   };
   const measured = (choice: VariantChoice, request: GenerateRequest) => run(engine, choice, request, options.signal);
   try {
-    const usual: Measured[] = [];
+    const usual: TunedRun[] = [];
     const paces: Pace[] = [];
     for (const request of names.size === 0 ? [] : requests) {
       options.on_progress?.(0, 1); // how long it will take is not known yet
@@ -94,7 +94,7 @@ export async function tune(
     const estimate = estimate_of(paces, RUNS);
     for (const [r, request] of requests.entries()) {
       if (names.size === 0) break; // nothing left to compare with
-      const { ms: usual_ms, logits: usual_logits } = usual[r] as Measured;
+      const { ms: usual_ms, logits: usual_logits } = usual[r] as TunedRun;
       let firsts = names.size;
       for (const name of [...names]) {
         const { ms, logits, wall_ms } = await measured(name, request); // compiles
@@ -115,7 +115,7 @@ export async function tune(
           tell(estimate.left_ms(r, { firsts: 0, runs }, names.size));
         }
       }
-      for (const [key, ms] of best) add_class(sums, key, (usual[r] as Measured).variants.get(key) as string, ms);
+      for (const [key, ms] of best) add_class(sums, key, (usual[r] as TunedRun).variants.get(key) as string, ms);
     }
   } finally {
     executor.prefer(executor.variant, executor.tuning);
@@ -145,7 +145,7 @@ function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
   ];
 }
 
-interface Measured {
+interface TunedRun {
   readonly ms: number;
   /** Of the host, compiling included. */
   readonly wall_ms: number;
@@ -160,7 +160,7 @@ async function run(
   choice: VariantChoice,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<Measured> {
+): Promise<TunedRun> {
   const { executor } = engine;
   executor.prefer(choice, {});
   let logits = new Float32Array(0);
@@ -181,7 +181,7 @@ async function run(
   return { ms: (timeline?.sum_ns ?? 0) / 1e6, wall_ms, classes, variants, logits };
 }
 
-function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: Measured): void {
+function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: TunedRun): void {
   for (const [key, ms] of classes) {
     const by_variant = best.get(key) ?? new Map<string, number>();
     best.set(key, by_variant);

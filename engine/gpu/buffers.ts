@@ -45,6 +45,9 @@ export const USAGE = {
 } as const;
 const DEFAULT_USAGE = USAGE.storage | USAGE.copy_src | USAGE.copy_dst;
 
+/** What a buffer takes that was asked to hold so many. */
+export const buffer_bytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 0)} MiB`;
 
 const out_of_memory = (what: string, asked: number, held: number): OutOfMemoryError =>
@@ -68,7 +71,7 @@ export function make_buffers(device: Device): Buffers {
   const held = () => mebibytes(current.total ?? 0);
 
   const create: Buffers['create'] = (label, bytes, purpose, usage = DEFAULT_USAGE) => {
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const size = buffer_bytes(bytes);
     if (!Number.isSafeInteger(size) || size > device.max_buffer_bytes) {
       throw new InputError(
         `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller dtype`,

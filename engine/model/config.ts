@@ -3,7 +3,7 @@ import { shown } from '../weights/text.ts';
 import { PUBLISHED_MEAN, PUBLISHED_STD, read_geometry } from './geometry.ts';
 
 /** Ids of the prompt's image tokens. */
-export type SpecialIds = Readonly<{
+export type ImageTokenIds = Readonly<{
   im_start: number;
   im_end: number;
   im_patch: number;
@@ -30,7 +30,7 @@ export type ModelConfig = Readonly<{
   bos_id: number;
   eos_id: number;
   pad_id: number;
-  special: SpecialIds;
+  special: ImageTokenIds;
 
   norm_eps: number;
   rope_theta: number;

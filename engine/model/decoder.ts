@@ -153,7 +153,8 @@ export function insert_features(
   );
 }
 
-export interface Step {
+/** Rows on their way through all blocks. */
+export interface Forward {
   readonly stage: 'prefill' | 'decode';
   /** Rows of the row table that go through the blocks: row0 .. row0 + rows - 1. */
   readonly row0: number;
@@ -167,7 +168,7 @@ export interface Step {
 /** work.x through all blocks of the plan. A skipped block dispatches nothing: x passes, its cache does not exist. */
 export async function run_blocks(
   ctx: Context,
-  step: Step,
+  step: Forward,
   plan: BlockPlan,
   sequences: Sequences,
   work: DecoderWork,
@@ -183,7 +184,7 @@ export async function run_blocks(
   }
 }
 
-function attend(ctx: Context, step: Step, layer: number, sequences: Sequences, work: DecoderWork): void {
+function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences, work: DecoderWork): void {
   const { executor, config } = ctx;
   const { rows, stage } = step;
   const block = ctx.weights.blocks[layer] as Block;
@@ -228,8 +229,8 @@ type Cache = { readonly k: Buffer; readonly v: Buffer };
 
 function prefill_attention(
   ctx: Context,
-  step: Step,
-  sequence: NonNullable<Step['sequence']>,
+  step: Forward,
+  sequence: NonNullable<Forward['sequence']>,
   cache: Cache,
   sequences: Sequences,
   work: DecoderWork,
@@ -261,7 +262,7 @@ function prefill_attention(
 
 function decode_attention(
   ctx: Context,
-  step: Step,
+  step: Forward,
   cache: Cache,
   sequences: Sequences,
   work: DecoderWork,
@@ -310,7 +311,7 @@ function decode_attention(
 /** Final norm and head of rows row0 .. of work.x, into work.logits. */
 export async function head(
   ctx: Context,
-  stage: Step['stage'],
+  stage: Forward['stage'],
   row0: number,
   rows: number,
   work: DecoderWork,
@@ -328,7 +329,7 @@ export async function head(
 /** The next token of each logits row into `tokens`, greedy or sampled, without the host. */
 export function choose(
   ctx: Context,
-  stage: Step['stage'],
+  stage: Forward['stage'],
   rows: number,
   work: DecoderWork,
   tokens: Buffer,

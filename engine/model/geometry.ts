@@ -61,7 +61,7 @@ export const PUBLISHED_STD: Rgb = [0.26862954, 0.26130258, 0.27577711];
 const MOST_PATCHES = 128;
 
 const vision = 'vision_backbone.';
-export const GEOMETRY_FIELDS = {
+const GEOMETRY_FIELDS = {
   image: `${vision}image_default_input_size`,
   patch: `${vision}image_patch_size`,
   positions: `${vision}image_num_pos`,

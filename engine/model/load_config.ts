@@ -21,7 +21,7 @@ export async function load_config(folder: Folder): Promise<ModelConfig> {
 }
 
 /** The colours that the processor subtracts and divides by; all else that it says must be what the config says. */
-export function with_preprocessor(config: ModelConfig, json: unknown, where: string): ModelConfig {
+function with_preprocessor(config: ModelConfig, json: unknown, where: string): ModelConfig {
   const fail = (field: string, expected: string, found: unknown): never => {
     throw new InputError(`${where}: ${field}: expected ${expected}, found ${shown(found)}; correct the file`);
   };
