@@ -13,12 +13,13 @@ import { bench_matmul } from './matmul.bench.ts';
 import { bench_overhead } from './overhead.bench.ts';
 import { bench_request, type RequestResult } from './request.bench.ts';
 import { mini_targets, real_targets } from './request_targets.ts';
+import { bench_slice } from './slice.bench.ts';
 import { say_targets, type Target } from './target.ts';
 import { bench_targets } from './targets.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [matmul] [attention] [request] [e1] [load] [overhead] [ladder] [molmoe-1b] [gpu]
+ *   node dist/bench.js [kernels] [targets] [matmul] [attention] [request] [e1] [load] [overhead] [ladder] [molmoe-1b] [gpu] [slice]
  *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
@@ -48,9 +49,10 @@ const BENCHES = {
   ladder: bench_ladder,
   'molmoe-1b': (bench: Bench) => bench_request(bench, 'molmoe-1b'),
   gpu: bench_gpu,
+  slice: bench_slice,
 };
 type Name = keyof typeof BENCHES;
-/** molmoe-1b needs 16 GB of memory and minutes, gpu a GPU: only when asked for. */
+/** molmoe-1b and slice need 17 GB of memory and minutes, gpu a GPU: only when asked for. */
 const BY_DEFAULT: readonly Name[] = ['matmul', 'request', 'load', 'targets'];
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -73,7 +75,7 @@ function read_options() {
   const used_by: Record<'filter' | 'out' | 'dtype' | 'rated', readonly Name[]> = {
     filter: ['kernels', 'ladder'],
     out: ['kernels'],
-    dtype: ['molmoe-1b'],
+    dtype: ['molmoe-1b', 'slice'],
     rated: ['gpu'],
   };
   for (const [option, users] of Object.entries(used_by)) {
