@@ -189,6 +189,7 @@ function report(model: Molmoe, request: GenerateRequest, result: GenerateResult)
     mode: executor.device.mode,
     variant: executor.variant,
     tuning: model.tuning,
+    chosen: model.chosen,
     model: { ...facts, layers: config.n_layers, experts: config.n_experts, load: weights.report },
     request: {
       ...request,
