@@ -1,7 +1,7 @@
 import type { AdapterCeilings } from '../engine/meter/ceilings.ts';
 import { PALETTE, panel_title, SHAPES, SIZE } from '../experiments/lab/figure_theme.ts';
 import type { Figure, Panel } from '../experiments/lab/figures.ts';
-import type { BenchedKernel } from './benched.ts';
+import type { BenchedKernel } from './costs.ts';
 
 type Row = BenchedKernel & Required<Pick<BenchedKernel, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
 

@@ -42,6 +42,16 @@ export function target_table(targets: readonly Target[]): string[] {
   return aligned([HEAD, ...rows]);
 }
 
+/** Keeps targets, and says each as soon as it is there. */
+export const collector =
+  (say: (line: string) => void, targets: Target[]) =>
+  (...added: Target[]): void => {
+    for (const target of added) {
+      targets.push(target);
+      say(`${target.what}: ${target.reason ?? `${target.value?.toPrecision(4)} ${target.unit}`}`);
+    }
+  };
+
 /** Misses have their causes in docs/speed.md. */
 export function say_targets(say: (line: string) => void, targets: readonly Target[]): void {
   say('== targets');

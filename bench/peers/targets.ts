@@ -1,11 +1,14 @@
 import type { Target } from '../target.ts';
 
-interface Compared {
+/** A row of the comparison, as far as targets go. */
+export interface Compared {
   readonly op: string;
   readonly shape: string;
   readonly dtype: string;
   readonly peer: string;
+  /** Peer's median over ours: above 1 the engine is faster. */
   readonly ratio?: number;
+  /** Why there are no times. */
   readonly reason?: string;
 }
 
