@@ -31,10 +31,8 @@ export function record_of(facts: AdapterFacts, results: Readonly<Record<string, 
 export function read_history(facts: AdapterFacts): HistoryRecord[] {
   const file = file_of(facts);
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as HistoryRecord);
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as HistoryRecord);
 }
 
 export function append_history(facts: AdapterFacts, record: HistoryRecord): void {

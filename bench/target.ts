@@ -13,10 +13,8 @@ export interface Target {
   readonly fewer?: boolean;
 }
 
-export type Verdict = 'goal met' | 'least met' | 'MISSED' | 'not measured' | '';
-
 /** With a goal and no least, anything short of the goal is a miss. */
-export function verdict_of({ value, least, goal, fewer }: Target): Verdict {
+export function verdict_of({ value, least, goal, fewer }: Target) {
   if (value === undefined) return 'not measured';
   const reached = (limit: number) => (fewer ? value <= limit : value >= limit);
   if (goal !== undefined && reached(goal)) return 'goal met';

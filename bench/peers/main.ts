@@ -179,16 +179,12 @@ const SOFTWARE =
 if (ours.software) say(SOFTWARE);
 print_row([...HEAD, 'ours', 'peer']);
 const rows: PeerRow[] = [];
-for (const c of selected) {
-  for (const dtype of dtypes_of(c)) {
-    for (const row of await compare(c, dtype)) {
-      rows.push(row);
-      print_row(columns(row));
-    }
-  }
+for (const [o, dtype] of selected.flatMap((o) => dtypes_of(o).map((dtype) => [o, dtype] as const))) {
+  const found = await compare(o, dtype);
+  rows.push(...found);
+  for (const row of found) print_row(columns(row));
 }
-const with_request = REQUEST.includes(options.filter);
-const torch = with_request ? await compare_torch(say, options.quick) : undefined;
+const torch = REQUEST.includes(options.filter) ? await compare_torch(say, options.quick) : undefined;
 say_targets(say, peer_targets(rows));
 const versions = Object.fromEntries([ours, ...peers].map(({ name, version }) => [name, version]));
 say(

@@ -26,12 +26,9 @@ function limits_of({ op, shape, dtype, peer }: Compared): Limits {
 
 /** What did not run, or computes something else, is no target. */
 export function peer_targets(rows: readonly Compared[]): Target[] {
-  return rows
-    .filter((row) => row.ratio !== undefined)
-    .map((row) => ({
-      what: `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`,
-      unit: 'times our time',
-      value: row.ratio,
-      ...limits_of(row),
-    }));
+  const timed = rows.filter((row) => row.ratio !== undefined);
+  return timed.map((row) => {
+    const what = `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`;
+    return { what, unit: 'times our time', value: row.ratio, ...limits_of(row) };
+  });
 }
