@@ -51,12 +51,9 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** A number of an option, if it was given. */
 function positive(name: string, text: string | undefined, example: string, whole = false): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!(value > 0) || (whole && !Number.isInteger(value))) {
-    throw new UsageError(`--${name} ${text}: expected ${example}`);
-  }
-  return value;
+  const value = text === undefined ? undefined : Number(text);
+  if (value === undefined || (value > 0 && (!whole || Number.isInteger(value)))) return value;
+  throw new UsageError(`--${name} ${text}: expected ${example}`);
 }
 
 function read_options() {
