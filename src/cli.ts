@@ -15,14 +15,14 @@ import {
   with_model,
   with_variants,
 } from './options.ts';
-import { out } from './print.ts';
+import { note, out } from './print.ts';
 import { run_command } from './run.ts';
 
 const program = new Command('molmoe')
   .description('MolmoE-1B on WebGPU, and where its time goes.')
   .version(version)
   .option('--debug', 'show stack traces and what drivers print')
-  .configureOutput({ outputError: (text, write) => write(`${one_line(text)} (--help lists the options)\n`) });
+  .configureOutput({ outputError: (text) => note(`${one_line(text)} (--help lists the options)`) });
 
 const debug = (): boolean => program.opts().debug === true;
 const run = (action: () => Promise<number | undefined>) => run_command(action, debug());

@@ -59,7 +59,7 @@ describe('what goes in', () => {
     expect(code).toBe(0);
     expect(errors.filter((line) => line.startsWith('warning: '))).toEqual([
       expect.stringMatching(/--max-crops: without effect, the request has no picture/),
-      expect.stringMatching(/--seed, .*temperature 1/),
+      expect.stringMatching(/--seed: tokens are sampled, at temperature 1/),
     ]);
   });
 
@@ -168,7 +168,13 @@ describe('what comes out', () => {
     },
   );
 
-  it('Dawn says nothing on a pipe, nor in a log that is appended to', () => {
+  it('Dawn says nothing on a pipe, nor in a log that is appended to, nor to a user of the library', async () => {
+    expect((await cli(['synth', '--preset', 'molmoe-tiny', '--out', path('files')])).code).toBe(0);
+    const library = `import { Molmoe } from '${join(repo_root, 'dist/index.js')}'; (await Molmoe.load({ model: '${path('files')}' })).close();`;
+    const loaded = spawnSync('sh', ['-c', `"${process.execPath}" --input-type=module -e "${library}" 2>&1 | cat`], {
+      encoding: 'utf8',
+    });
+    expect(loaded.stdout).toBe('');
     const command = `"${process.execPath}" "${join(repo_root, 'dist/cli.js')}" doctor --json`;
     const piped = spawnSync('sh', ['-c', `${command} 2>&1 >/dev/null | cat`], { encoding: 'utf8' });
     expect(piped.stdout).toBe('');
