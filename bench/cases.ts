@@ -244,7 +244,7 @@ function attention_makers(config: ModelConfig, prompts: readonly number[]): Make
     decode(4, 512),
     decode(1, 2048, true),
     ...[1, 512].map((rows) => () => rope(rows, config)),
-    () => labelled('projector', `${CELLS} cells ${vit.heads}x${vit.head_dim}`, pool()),
+    () => labelled('projector', `${VIEWS * geometry_of(config).cells} cells ${vit.heads}x${vit.head_dim}`, pool()),
   ];
 }
 
@@ -281,7 +281,14 @@ function row_makers(config: ModelConfig, prompts: readonly number[]): Maker[] {
   const cells = VIEWS * view_cells;
   const index = Int32Array.from({ length: cells }, (_, c) => (c % 50 === 49 ? -100 : c + 10));
   const masks = Float32Array.from({ length: VIEWS * patches }, (_, i) => [1, 0, 0.5][i % 3] as number);
-  const tapped = { crops: VIEWS, emb: vit.emb, taps, grid_side: patches_per_side, keep: new Float32Array(VIEWS).fill(1), masks };
+  const tapped = {
+    crops: VIEWS,
+    emb: vit.emb,
+    taps,
+    grid_side: patches_per_side,
+    keep: new Float32Array(VIEWS).fill(1),
+    masks,
+  };
   const embedded = { crops: VIEWS, patches_per_crop: patches, emb: vit.emb };
   const mean = { cells, cols: taps * vit.emb };
   const views = `${VIEWS} views of ${patches}x${vit.emb}`;

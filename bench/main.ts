@@ -12,8 +12,8 @@ import { bench_load } from './load.bench.ts';
 import { bench_overhead } from './overhead.bench.ts';
 import { bench_request, type RequestResult } from './request.bench.ts';
 import { mini_targets, real_targets } from './request_targets.ts';
-import { say_targets, type Target } from './target.ts';
 import { bench_slice } from './slice.bench.ts';
+import { say_targets, type Target } from './target.ts';
 import { bench_targets } from './targets.bench.ts';
 
 /**

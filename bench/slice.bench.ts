@@ -83,7 +83,9 @@ async function in_turns(models: readonly [Molmoe, Molmoe], request: GenerateRequ
   for (let round = 0; round < rounds; round++) {
     for (const [i, { engine }] of models.entries()) {
       const protocol = { ...PROTOCOL, warmup: round === 0 ? 1 : 0 };
-      all[i]?.push(await latency.observe(engine, [{ id: 'only', request, image: null }], protocol, { on_run: () => {} }));
+      all[i]?.push(
+        await latency.observe(engine, [{ id: 'only', request, image: null }], protocol, { on_run: () => {} }),
+      );
     }
   }
   return all.map((rounds_of): Observed => {

@@ -26,7 +26,7 @@ export const TOGGLES = {
 export type RunMode = keyof typeof TOGGLES;
 
 /** Features that change speed or what can be measured; each is asked for where it is there and never assumed. */
-const WANTED_FEATURES = [
+export const WANTED_FEATURES = [
   'timestamp-query',
   'subgroups',
   'shader-f16',

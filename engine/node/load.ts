@@ -1,6 +1,6 @@
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
 import { InputError } from '../errors.ts';
-import { type DeviceOptions, open_device, type RunMode, TOGGLES } from '../gpu/device.ts';
+import { type DeviceOptions, open_device, type RunMode, TOGGLES, WANTED_FEATURES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
 import { paced } from '../gpu/pace.ts';
@@ -12,6 +12,7 @@ import { preset_config } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
 import { check_tokenizer, Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import {
+  type Check,
   type Checks,
   check_options,
   is_flag,
@@ -44,7 +45,7 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly flops_per_s?: number;
   /**
    * Keeps what drivers write to stderr while they open off the terminal; on unless false. It works on a terminal, a pipe
-   * and a file that is appended to; a socket and a file with a position of its own are left alone.
+   * and a file that is appended to; a socket, and a file with a position of its own, are left alone.
    */
   readonly hush?: boolean;
 }
@@ -208,6 +209,12 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
   }
 }
 
+const OPTIONAL_FEATURES = [...WANTED_FEATURES, 'immediates'];
+const is_variant: Check = (value) =>
+  typeof value === 'string' && /^(auto|(simple|tiled|lanes|matrix)(_\w+)?)$/.test(value)
+    ? undefined
+    : 'auto, simple, tiled, lanes or matrix, or one of their variants';
+
 const LOAD: Checks<LoadOptions> = {
   model: is_text,
   dtype: one_of(Object.keys(FORMATS)),
@@ -217,11 +224,11 @@ const LOAD: Checks<LoadOptions> = {
   backend: one_of(['vulkan', 'metal', 'd3d12', 'd3d11', 'opengl', 'opengles']),
   power: one_of(['high-performance', 'low-power']),
   mode: one_of(Object.keys(TOGGLES)),
-  variant: is_text,
+  variant: is_variant,
   tuning: one_of(['auto', 'off']),
   hush: is_flag,
   limits: one_of(['adapter', 'default']),
-  without: list_of('features', is_text),
+  without: list_of(`some of ${OPTIONAL_FEATURES.join(', ')}`, one_of(OPTIONAL_FEATURES)),
   max_binding_bytes: whole(1),
   flops_per_s: is_number,
   on_progress: is_function,

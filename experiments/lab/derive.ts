@@ -8,6 +8,7 @@ import {
   STAGES,
   type StageName,
   type Summary,
+  sample_schema,
   stage_schema,
   summary_schema,
 } from './schema.ts';
@@ -29,7 +30,12 @@ export function statistics_of({ clean }: Configuration): Statistics {
 
 /** Times of the whole model that follow from a slice of it; null where the model itself ran. */
 export const scaled_statistics_schema = z
-  .strictObject({ model: z.string(), method: z.string(), statistics: statistics_schema })
+  .strictObject({
+    model: z.string(),
+    method: z.string(),
+    statistics: statistics_schema,
+    samples: z.array(sample_schema),
+  })
   .nullable()
   .default(null);
 
@@ -38,7 +44,7 @@ export function scaled_statistics_of(configuration: Configuration): z.infer<type
   if (scaled === null) return null;
   const of = (name: TimeName) => summarise(times_of(configuration, name));
   const statistics = Object.fromEntries(TIMES.map((name) => [name, of(name)]));
-  return { model: scaled.model, method: scaled.method, statistics };
+  return { model: scaled.model, method: scaled.method, statistics, samples: [...scaled.samples] };
 }
 
 /** The statistics that figures, shares and findings rest on. */
@@ -75,6 +81,8 @@ export const part_row_schema = z.strictObject({
   stage: stage_schema,
   part: part_schema,
   statistics: summary_schema,
+  /** Of the whole model, where a slice of it ran: then shares rest on these. */
+  scaled_ms: finite.nullable().default(null),
   share_of_stage: finite,
   ...counts_schema.shape,
   floor_ms: finite.nullable(),
@@ -95,6 +103,7 @@ export function part_rows(configuration: Configuration, stage: StageName): PartR
       stage,
       part,
       statistics: summarise(times.map((row) => row.gpu_ms)) as Summary,
+      scaled_ms: scaled_of(configuration) === null ? null : ms,
       share_of_stage: of_stage > 0 ? ms / of_stage : 0,
       dispatches: total('dispatches'),
       flops: total('flops'),

@@ -146,24 +146,33 @@ function request_of(
 const is_sampled = ({ temperature, topP, sampleTopK, seed }: GenerateFlags): boolean =>
   [temperature, topP, sampleTopK, seed].some((flag) => flag !== undefined);
 
-const sampling_note = (flags: GenerateFlags): string[] =>
-  is_sampled(flags) && flags.temperature === undefined
-    ? [
-        '--seed, --top-p and --sample-top-k sample, here at temperature 1: give --temperature, or leave them out for the likeliest token',
-      ]
-    : [];
+/** A seed alone turns the likeliest token into a drawn one. */
+function sampling_note(flags: GenerateFlags): string[] {
+  if (!is_sampled(flags) || flags.temperature !== undefined) return [];
+  const given = used([
+    ['--seed', flags.seed],
+    ['--top-p', flags.topP],
+    ['--sample-top-k', flags.sampleTopK],
+  ]);
+  return [`${given}: tokens are sampled, at temperature 1 (--temperature); without it the likeliest is taken`];
+}
+
+const used = (flags: readonly (readonly [flag: string, value: unknown])[]): string =>
+  flags
+    .filter(([, value]) => value !== undefined)
+    .map(([flag]) => flag)
+    .join(', ');
 
 /** Flags of a picture that is not there: most likely it was forgotten. */
 function unused_flags(flags: GenerateFlags, image: Picture | undefined): string[] {
   if (image !== undefined) return [];
-  const of_picture: readonly [string, unknown][] = [
+  const given = used([
     ['--max-crops', flags.maxCrops],
     ['--crops', flags.crops],
     ['--tier', flags.tier],
     ['--resize', flags.resize],
     ['--orient', flags.orient],
     ['--keep-dead-block', flags.keepDeadBlock],
-  ];
-  const unused = of_picture.filter(([, value]) => value !== undefined).map(([flag]) => flag);
-  return unused.length > 0 ? [`${unused.join(', ')}: without effect, the request has no picture (--image FILE)`] : [];
+  ]);
+  return given === '' ? [] : [`${given}: without effect, the request has no picture (--image FILE)`];
 }

@@ -37,6 +37,12 @@ describe('Molmoe.load', () => {
     ['another spelling', { tokeniser: 'x' }, /^tokeniser: no option of a load; did you mean tokenizer\?/],
     ['an option of a request', { maxNewTokens: 3 }, /^maxNewTokens: no option of a load; there are model, dtype/],
     ['a format that is none', { dtype: 'int3' }, /^dtype: expected one of f32, .*found "int3"/],
+    ['a variant that is none', { variant: 'fast' }, /^variant: expected auto, simple, .*found "fast"/],
+    [
+      'a feature that is none',
+      { without: ['luck'] },
+      /^without: expected a list of some of timestamp-query, .*\["luck"\]/,
+    ],
     ['a seed that is none', { seed: -1 }, /^seed: expected a whole number/],
     ['a number for an adapter', { adapter: 0 }, /^adapter: expected a text, found 0/],
     [
