@@ -9,6 +9,7 @@ const INTERVAL = '95 % interval of the median';
 
 /** "median of 10 runs, error bars: 95 % interval of the median; host wall time between fences", by the runs of each point. */
 export function runs_note(counts: readonly number[], clocks: readonly string[]): string {
+  if (counts.length === 0) return 'no runs';
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const runs = least === most ? `${least} run${least === 1 ? '' : 's'}` : `${least} to ${most} runs`;
   const range = most < LEAST_FOR_INTERVAL ? 'range' : `range, from ${LEAST_FOR_INTERVAL} runs the ${INTERVAL}`;
@@ -30,7 +31,7 @@ export function fit_or_note(stage: string, fit: FitRecord | null): { fits?: Fit[
   const [rise, start] = [slope, Math.abs(intercept)].map((value) => Number(value.toPrecision(4)));
   const line = `${stage} ms = ${rise} × tokens ${intercept < 0 ? '−' : '+'} ${start}`;
   const quality = n < 3 || r_squared === null ? 'too few points for R²' : `R² ${r_squared.toFixed(4)}`;
-  return { fits: [{ slope, intercept, label: `${line}; ${quality}, n = ${n}` }] };
+  return { fits: [{ slope, intercept, label: `${line}; ${quality}, ${unbroken(`n = ${n}`)}` }] };
 }
 
 /** "Spearman 0.97, R² 0.93, n = 24". */

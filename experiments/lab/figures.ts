@@ -191,5 +191,6 @@ function height_of(chart: Chart, width_in: number): number {
   if (chart.kind === 'stack' && chart.lying) return 3.4 + 0.32 * chart.bars.length;
   if (chart.kind === 'heat') return Math.min(4 + 0.22 * chart.rows.length, 12);
   if (chart.kind === 'strip') return 3 + 0.5 * chart.tracks.length;
+  if (chart.kind === 'stack' && chart.bars.length > 18) return 8;
   return width_in > 8 ? 7 : 6;
 }

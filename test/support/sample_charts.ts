@@ -35,7 +35,7 @@ const TOKENS = { label: 'Prompt (tokens)' };
 const MS = { label: 'Latency (ms)' };
 
 export const bars_of = (count: number): Extract<Chart, { kind: 'stack' }>['bars'] => {
-  const words = ['short', 'medium', 'long'];
+  const words = ['short', 'medium', 'long'] as const;
   return Array.from({ length: count }, (_, i) => {
     const lines = [['low', 'medium', 'high'][Math.floor(i / 9) % 3], words[Math.floor(i / 3) % 3], words[i % 3]];
     const segments = [
@@ -91,10 +91,14 @@ const groups_of = (count: number) =>
 
 const spans = Array.from({ length: 16 }, (_, layer) => ({
   name: `block ${layer}`,
-  spans: (['norm', 'attention', 'moe_routing', 'moe_experts'] as const).map((look, i) => {
-    const from = layer * 20 + [0, 1, 8, 9][i]!;
-    return { from, to: from + [1, 7, 1, 11][i]!, look, name: words_of(look) };
-  }),
+  spans: (
+    [
+      ['norm', 0, 1],
+      ['attention', 1, 8],
+      ['moe_routing', 8, 9],
+      ['moe_experts', 9, 20],
+    ] as const
+  ).map(([look, from, to]) => ({ from: 20 * layer + from, to: 20 * layer + to, look, name: words_of(look) })),
 }));
 
 const CANDIDATES = [
@@ -218,7 +222,7 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
         slices: PARTS.map((part, i) => ({
           look: part,
           name: words_of(part),
-          value: [400, 30, 60, 620, 50, 3, 9, 62][i]!,
+          value: [400, 30, 60, 620, 50, 3, 9, 62][i] as number,
         })),
       },
     ]),
@@ -236,7 +240,7 @@ export const SAMPLES: Readonly<Record<string, Figure>> = Object.fromEntries(
           },
           { name: 'fewer crops', look: 1, points: CANDIDATES.slice(6).map(([label, x, y]) => ({ label, x, y })) },
         ],
-        front: [1000, 1105, 1210, 1320, 1690, 2724].map((x) => ({ x, y: CANDIDATES.find((one) => one[1] === x)![2] })),
+        front: CANDIDATES.slice(0, 6).map(([, x, y]) => ({ x, y })),
       },
     ]),
     figure_of('heat', [

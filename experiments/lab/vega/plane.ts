@@ -1,4 +1,5 @@
 import type { Fit, Lines, Pareto, Point, Scatter, Series } from '../charts.ts';
+import { text_width } from '../font.ts';
 import { MARKERS, style_of } from '../style.ts';
 import { axis_of } from './axes.ts';
 import {
@@ -46,7 +47,7 @@ export function plane_layers(chart: Lines | Scatter, room: Room): Layer[] {
     ...(joined ? line_layer(chart.series, axes) : []),
     ...(chart.fits ?? []).flatMap((fit) => fit_layer(fit, points, axes)),
     ...(band ? [] : whiskers(chart.series, axes)),
-    ...point_layer(chart.series, axes),
+    ...point_layer(chart.series, axes, joined),
     ...roofs.flatMap((roof) => roof_label(roof, axes, room)),
     ...placed_labels(labels_of(points, axes, room), marks, room),
   ];
@@ -150,19 +151,21 @@ const ink = (color: string): string =>
     )
     .join('')}`;
 
-function point_layer(series: readonly Series[], axes: Axes): Layer[] {
+/** `nested`: large marks behind, small ones in front, so that all of series that coincide stay visible. */
+function point_layer(series: readonly Series[], axes: Axes, nested = false): Layer[] {
   const many = series.length > 4 || series.some(({ points }) => points.length > 60);
-  const values = series.flatMap(({ points, look, hollow }) => {
+  const values = series.flatMap(({ points, look, hollow }, i) => {
+    const size = nested ? Math.max(170 * 0.7 ** i, 60) : many ? 70 : 90;
     const { color, marker } = style_of(look);
     const paint = hollow ? { fill: 'white', stroke: color } : { fill: color, stroke: 'black' };
-    return points.map(({ x, y }) => ({ x, y, shape: MARKERS[marker], ...paint }));
+    return points.map(({ x, y }) => ({ x, y, size, shape: MARKERS[marker], ...paint }));
   });
   return [
     {
       data: { values },
       mark: {
         type: 'point',
-        size: many ? 70 : 90,
+        size: own('size'),
         opacity: 1,
         strokeWidth: 1,
         shape: own('shape'),
@@ -250,8 +253,12 @@ function roof_label({ label, points }: Roof, axes: Axes, room: Room): Layer[] {
   const { a, b, length } = longest;
   const turn = Math.atan2(b.y - a.y, b.x - a.x);
   const above = { x: (a.x + b.x) / 2 + 8 * Math.sin(turn), y: (a.y + b.y) / 2 - 8 * Math.cos(turn) };
-  const text = shortened(label, SIZE.note, length);
-  return text_layer([{ ...above, text }], { color: AID.text, degrees: (180 * turn) / Math.PI });
+  // What lies flat may be longer than its stretch.
+  const flat = Math.abs(turn) < 0.01;
+  const text = shortened(label, SIZE.note, flat ? room.width - 8 : length);
+  const half = text_width(text, SIZE.note) / 2 + 4;
+  const x = flat ? Math.min(Math.max(above.x, half), room.width - half) : above.x;
+  return text_layer([{ ...above, x, text }], { color: AID.text, degrees: (180 * turn) / Math.PI });
 }
 
 export const fit_notes = ({ fits = [] }: Lines | Scatter): string[] => fits.map(({ label }) => `dashed: ${label}`);

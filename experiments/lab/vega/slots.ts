@@ -53,11 +53,12 @@ export function labels_under(labels: readonly (readonly string[])[], names: read
   const depth = Math.max(...labels.map((label) => label.length));
   const slot = room.width / labels.length;
   const layers: Layer[] = [];
-  let y = room.height + 5;
+  // Names of lines keep off the first label of the other axis.
+  let y = room.height + (names.length > 0 ? 9 : 5);
   for (let line = depth - 1; line >= 0; line--) {
     const runs = runs_of(labels, line, depth);
     const middle = ({ from, to }: Run): number => ((from + to) / 2) * slot;
-    if (line < depth - 1) {
+    if (line < depth - 1 && labels.length > 1) {
       layers.push(bracket_layer(runs, slot, y + 1));
       y += 4;
     }

@@ -118,7 +118,13 @@ function lying_layers(chart: Stack, room: Room, labelled: boolean): Layer[] {
   );
   const lines = chart.lines === undefined ? [] : [`(${chart.lines.join(', ')})`];
   // Below the labels: beside them it would be taller than a few bars.
-  const below = { titleAngle: 0, titleAlign: 'right', titleBaseline: 'line-top', titleFontSize: SIZE.tick, titleX: -8 };
+  const below = {
+    titleAngle: 0,
+    titleAlign: 'right',
+    titleBaseline: 'line-top',
+    titleFontSize: SIZE.tick,
+    titleX: -14,
+  };
   const y = (field: string) =>
     slots_channel(
       field,

@@ -6,11 +6,14 @@ const UNPRINTABLE =
   /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Surrogate}/gu;
 
 /** ESC -> \x1b: every character of a name is shown, and none can break the picture. */
-export const printable = (text: string): string =>
-  text.replace(UNPRINTABLE, (char) => {
+export function printable(text: string): string {
+  const shown = text.replace(UNPRINTABLE, (char) => {
     const code = char.charCodeAt(0);
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
   });
+  // vega takes "toString" and its like for something of its own: a space of no width makes it a text.
+  return shown in {} ? `${shown}\u200b` : shown;
+}
 
 /** The text, or as much of its beginning as is no wider than `width`, with an ellipsis. */
 export function shortened(text: string, size: number, width: number): string {
