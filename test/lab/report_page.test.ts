@@ -400,7 +400,10 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
       .first()
       .evaluate((node) => getComputedStyle(node).fill);
     expect(ink).toBe('rgb(28, 33, 40)');
+    expect(await page.locator('.plot [fill^="url"]').count()).toBe(0); // patterns are printed as pictures
     await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+    expect(await page.locator('#parts .chart [fill^="url"]').count()).toBeGreaterThan(0);
+    expect((await page.pdf()).length).toBeLessThan(2e6);
   });
 
   it('says what is missing where a run lacks it', async () => {
