@@ -42,8 +42,15 @@ async function show(html: string, { width = 1280, colorScheme = 'light' }: Scree
   await page.locator('main').waitFor();
 }
 
+/** Few enough to be summed up quickly, for each page that is opened. */
+const FEW = [
+  fake_configuration('low', 'short', 'short'),
+  fake_configuration('high', 'medium', 'short'),
+  fake_configuration('high', 'long', 'short'),
+];
+
 const open = (changes: Partial<PageInput> = {}, screen: Screen = {}): Promise<void> =>
-  show(build_page(page_input({ figures: [], ...changes })), screen);
+  show(build_page(page_input({ configurations: FEW, figures: [], ...changes })), screen);
 const open_index = (entries: readonly IndexEntry[], screen: Screen = {}): Promise<void> =>
   show(build_index(entries), screen);
 
@@ -61,6 +68,17 @@ async function fits(): Promise<void> {
   const [scrolled, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   expect(scrolled).toBeLessThanOrEqual(inner as number);
 }
+
+/** Charts are drawn when they come near the window: all of them, from top to bottom. */
+const see_all = (): Promise<void> =>
+  page.evaluate(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let y = 0; y < document.documentElement.scrollHeight; y += 600) {
+      scrollTo(0, y);
+      await frame();
+      await frame();
+    }
+  });
 
 /** Moves over a grid of points until the tooltip shows. */
 async function sweep(target: Locator, step: number): Promise<string> {
@@ -124,6 +142,8 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     await open({ figures: FIGURES });
     for (const { name, panels, title } of FIGURES) {
       const article = figure(name);
+      await article.scrollIntoViewIfNeeded();
+      await article.locator('.chart svg text, .chart canvas').first().waitFor();
       expect(await article.locator('h3').textContent()).toBe(title);
       expect(await article.locator('a').evaluateAll((all) => all.map((one) => one.getAttribute('href')))).toEqual([
         `./figures/${name}.svg`,
@@ -156,7 +176,7 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
         expect(await sweep(chart, 22)).toMatch(/\d/);
         await page.mouse.move(0, 0);
         await plot.locator('summary').click();
-        expect(await plot.locator('tbody tr').count()).toBeGreaterThan(0);
+        await plot.locator('tbody tr').first().waitFor();
       }
     }
     expect(await nameless()).toEqual([]);
@@ -168,6 +188,7 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
 
   it('hides a series and shows it again, but never the last; bars also as shares', async () => {
     await open({ figures: FIGURES });
+    await see_all();
     await figure('scaling').locator('[data-series="8"]').click(); // with the fit that is its own
     expect(await figure('scaling').locator('.fit').count()).toBe(0);
     const plot = figure('stages').locator('.plot').first();
@@ -349,6 +370,7 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     await page.locator('#roofline svg text').first().waitFor();
     await page.locator('#timeline [aria-label="show prefill alone"]').click();
     await page.locator('#timeline [aria-label="zoom in"]').click({ clickCount: 2 });
+    await see_all();
     await fits();
     const { charts, texts, found } = await page.evaluate(overlaps);
     expect(charts).toBe(FIGURES.flatMap(({ panels }) => panels).length + 5);
@@ -364,19 +386,24 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
 
   it('is printed in light colours and as wide as paper', async () => {
     await open({ figures: FIGURES }, { colorScheme: 'dark' });
+    await page.locator('#roofline svg text').first().waitFor();
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
     await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
     const widths = await page
       .locator('.chart svg')
       .evaluateAll((all) => all.map((one) => Number(one.getAttribute('width'))));
     expect(Math.max(...widths)).toBeLessThanOrEqual(660);
+    expect(Math.min(...widths)).toBeGreaterThan(300); // those that were never seen too
     expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe('rgb(255, 255, 255)');
     const ink = await page
       .locator('#roofline .ink, #parts .ink')
       .first()
       .evaluate((node) => getComputedStyle(node).fill);
     expect(ink).toBe('rgb(28, 33, 40)');
+    expect(await page.locator('.plot [fill^="url"]').count()).toBe(0); // patterns are printed as pictures
     await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+    expect(await page.locator('#parts .chart [fill^="url"]').count()).toBeGreaterThan(0);
+    expect((await page.pdf()).length).toBeLessThan(2e6);
   });
 
   it('says what is missing where a run lacks it', async () => {
@@ -403,6 +430,7 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     const nothing = FIGURES.map((one) => ({ ...one, panels: one.panels.map(emptied) }));
     const once = FIGURES.map((one) => ({ ...one, name: `${one.name}_once`, panels: one.panels.map(thinned) }));
     await open({ figures: [...nothing, ...once] });
+    await see_all();
     expect(await page.locator('.plot').count()).toBe(2 * FIGURES.flatMap(({ panels }) => panels).length + 5);
     expect(await page.locator('#figures').textContent()).not.toMatch(/NaN|undefined|Infinity/);
     for (const chart of await page.locator('#figures .chart').all()) await chart.press('ArrowRight');
@@ -531,6 +559,7 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
       width,
       colorScheme,
     });
+    await see_all();
     await fits();
     const { charts, found } = await page.evaluate(overlaps);
     expect(charts).toBe(2 * index_entry().figures.flatMap(({ panels }) => panels).length);
@@ -567,6 +596,9 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     const html = build_index(entries);
     expect(html.length).toBeLessThan(3e6);
     await show(html, { width: 1400 });
+    const nodes = await page.locator('.chart svg *').count();
+    expect(nodes).toBeLessThan(3000); // most is left for when it is looked at
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
     const panels = index_entry().figures.flatMap((one) => one.panels).length;
     expect(await page.locator('.chart svg:has(text)').count()).toBe(10 * panels);
     const opened_ms = await page.evaluate(() => performance.getEntriesByType('navigation')[0]?.duration);

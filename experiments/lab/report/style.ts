@@ -1,5 +1,5 @@
 import type { Look } from '../charts.ts';
-import { HATCH_INK, HATCH_OPACITY, HATCHES, hatch_width, MARKERS, style_of } from '../style.ts';
+import { HATCH_INK, HATCH_OPACITY, HATCHES, type Hatch, hatch_width, MARKERS, type Style, style_of } from '../style.ts';
 import { svg } from './dom.ts';
 
 /** How looks of the style table are put on a page: hatched fills, marks, the small pictures of a legend. */
@@ -40,10 +40,16 @@ export function fitted(text: string, room: number, size = 12): string {
 type Draw = (width: number) => void;
 const drawn = new Map<HTMLElement, { width: number; draw: Draw }>();
 const PRINT_WIDTH = 660;
+/** Of what is drawn now: paper is narrower than a window. */
+let limit = Number.POSITIVE_INFINITY;
 
-/** Calls `draw` with the width of the box: when it is laid out, changes size, changes colours or is printed. */
+/**
+ * Calls `draw` with the width of the box: when it first comes near the window, changes size, changes colours or is printed.
+ * A page of a hundred charts opens as fast as one of ten, since the style sheet leaves out of the layout what is out of sight.
+ */
 export function responsive(box: HTMLElement, draw: Draw): void {
   const entry = { width: 0, draw };
+  drawn.set(box, entry);
   const observer = new ResizeObserver(([size]) => {
     const width = Math.floor(size?.contentRect.width ?? 0);
     if (!box.isConnected) {
@@ -51,47 +57,79 @@ export function responsive(box: HTMLElement, draw: Draw): void {
       observer.disconnect();
     } else if (width > 0 && width !== entry.width) {
       entry.width = width;
-      drawn.set(box, entry);
-      draw(width);
+      draw(Math.min(width, limit));
     }
   });
   observer.observe(box);
 }
 
-function redraw(limit = Number.POSITIVE_INFINITY): void {
-  for (const { width, draw } of drawn.values()) draw(Math.min(width, limit));
+function redraw(): void {
+  for (const { width, draw } of drawn.values()) if (width > 0) draw(width);
 }
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => redraw());
-addEventListener('beforeprint', () => redraw(PRINT_WIDTH));
-addEventListener('afterprint', () => redraw());
+addEventListener('beforeprint', () => {
+  limit = PRINT_WIDTH;
+  // What has not come near the window yet too.
+  for (const { width, draw } of drawn.values()) draw(Math.min(width || limit, limit));
+  hatch_for_paper();
+});
+addEventListener('afterprint', () => {
+  limit = Number.POSITIVE_INFINITY;
+  redraw();
+});
 
 let patterns: SVGDefsElement | undefined;
-const made = new Map<string, string>();
+/** Looks by the number of their pattern. */
+const made: Style[] = [];
 
-/** A fill of the look's colour under its hatching: a pattern that the page holds once. */
-export function hatched(look: Look): string {
-  const { color, hatch } = style_of(look);
-  if (HATCHES[hatch] === '') return color;
-  const name = `${color} ${hatch}`;
-  const id = made.get(name) ?? `fill-${made.size}`;
-  if (made.has(name)) return `url(#${id})`;
-  made.set(name, id);
-  const strokes = svg('path', {
-    d: HATCHES[hatch],
+/** The strokes of a hatching. */
+const strokes_of = (hatch: Hatch, d: string): SVGPathElement =>
+  svg('path', {
+    d,
     fill: 'none',
     stroke: HATCH_INK,
     'stroke-opacity': HATCH_OPACITY,
     'stroke-width': hatch_width(hatch),
     'stroke-linecap': 'round',
   });
+
+/** A fill of the look's colour under its hatching: a pattern that the page holds once. */
+export function hatched(look: Look): string {
+  const style = style_of(look);
+  const { color, hatch } = style;
+  if (HATCHES[hatch] === '') return color;
+  const known = made.findIndex((one) => one.color === color && one.hatch === hatch);
+  if (known >= 0) return `url(#fill-${known})`;
   if (patterns === undefined) {
     patterns = svg('defs');
     document.body.append(svg('svg', { width: 0, height: 0, class: 'patterns', 'aria-hidden': 'true' }, patterns));
   }
+  const id = `fill-${made.push(style) - 1}`;
   const tile = { id, width: 8, height: 8, patternUnits: 'userSpaceOnUse' };
-  patterns.append(svg('pattern', tile, svg('rect', { width: 8, height: 8, fill: color }), strokes));
+  const ground = svg('rect', { width: 8, height: 8, fill: color });
+  patterns.append(svg('pattern', tile, ground, strokes_of(hatch, HATCHES[hatch])));
   return `url(#${id})`;
+}
+
+/** Strokes instead of patterns: printed, every pattern becomes a picture of its own, and a page a file of 30 MB. */
+function hatch_for_paper(): void {
+  for (const [i, node] of document.querySelectorAll<SVGGraphicsElement>('.plot [fill^="url(#fill-"]').entries()) {
+    const { color, hatch } = made[Number(node.getAttribute('fill')?.replace(/\D/g, ''))] as Style;
+    const { x, y, width, height } = node.getBBox();
+    const starts = (from: number, size: number) =>
+      Array.from({ length: Math.ceil(size / 8) + 1 }, (_, k) => 8 * (Math.floor(from / 8) + k));
+    const tiles = starts(x, width).flatMap((left) =>
+      starts(y, height).map((top) =>
+        HATCHES[hatch].replace(/M(-?\d+),(-?\d+)/g, (_, dx, dy) => `M${left + Number(dx)},${top + Number(dy)}`),
+      ),
+    );
+    node.setAttribute('fill', color);
+    const clip = svg('clipPath', { id: `paper-${i}` }, node.cloneNode());
+    const strokes = strokes_of(hatch, tiles.join(' '));
+    strokes.setAttribute('clip-path', `url(#paper-${i})`);
+    node.after(clip, strokes);
+  }
 }
 
 /** The same fill for a canvas. */

@@ -1,5 +1,6 @@
 import type { Axis } from '../../charts.ts';
 import { name_and_unit, round_ticks, tick } from '../format.ts';
+import { nearly_equal } from './spread.ts';
 
 export interface Scale {
   readonly low: number;
@@ -43,7 +44,8 @@ function linear_range(values: readonly number[], from_zero: boolean): [number, n
   let low = all.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   let high = all.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   if (!(low <= high)) [low, high] = [0, 1];
-  if (low === high) [low, high] = low === 0 ? [0, 1] : [low - Math.abs(low) / 10, high + Math.abs(high) / 10];
+  if (nearly_equal(low, high))
+    [low, high] = low === 0 ? [0, 1] : [low - Math.abs(low) / 10, high + Math.abs(high) / 10];
   const room = PADDING * (high - low);
   return [from_zero && low === 0 ? 0 : low - room, from_zero && high === 0 ? 0 : high + room];
 }

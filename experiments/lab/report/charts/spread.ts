@@ -10,6 +10,10 @@ export function quantile(sorted: readonly number[], share: number): number {
   return low + (at - Math.floor(at)) * (high - low);
 }
 
+/** Too close for an axis between them. */
+export const nearly_equal = (low: number, high: number): boolean =>
+  high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+
 export interface Bin {
   readonly from: number;
   readonly to: number;
@@ -20,16 +24,17 @@ export interface Bin {
 export function bins_of({ groups, bins, value }: Distribution): Bin[] {
   const log = value.scale === 'log';
   const on = (x: number) => (log ? Math.log(x) : x);
+  const back = (x: number) => (log ? Math.exp(x) : x);
   const lists = groups.map((one) => one.values.filter((x) => !log || x > 0).map(on));
   const all = lists.flat();
   if (all.length === 0) return [];
   const least = all.reduce((a, b) => Math.min(a, b));
   const most = all.reduce((a, b) => Math.max(a, b));
   const largest = Math.max(...lists.map((list) => list.length));
-  const n = least === most ? 1 : (bins ?? Math.ceil(Math.log2(largest)) + 1);
-  const step = (most - least) / n || Math.abs(least) / 10 || 1;
-  const start = least === most ? least - step / 2 : least;
-  const back = (x: number) => (log ? Math.exp(x) : x);
+  const same = nearly_equal(back(least), back(most));
+  const n = same ? 1 : (bins ?? Math.ceil(Math.log2(largest)) + 1);
+  const step = (same ? Math.abs(least) / 10 : (most - least) / n) || 1;
+  const start = same ? least - step / 2 : least;
   return Array.from({ length: n }, (_, i) => ({
     from: back(start + i * step),
     to: back(start + (i + 1) * step),
