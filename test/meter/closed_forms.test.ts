@@ -110,7 +110,11 @@ describe('the ledger of a run equals the closed forms, component by component', 
       ] as const) {
         const prompt = prompt_of(rows, cols);
         await check(context, { views: rows * cols + 1, prompt, options: { maxNewTokens: 5 } });
-        const options = { maxNewTokens: 2, keepDeadBlocks: true, knobs: { topK: 4, blocks: [0, context.config.n_layers - 1] } };
+        const options = {
+          maxNewTokens: 2,
+          keepDeadBlocks: true,
+          knobs: { topK: 4, blocks: [0, context.config.n_layers - 1] },
+        };
         await check(context, { views: rows * cols + 1, prompt, options });
       }
     });
