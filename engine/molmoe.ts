@@ -6,7 +6,6 @@ import { type Reading, read_work, Turns } from './generation.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
 import { type HostSpan, start_timeline, type TimelineReport } from './gpu/timeline.ts';
-import { type ImageGeometry, molmo_geometry } from './input/geometry.ts';
 import { prepare_image } from './input/image.ts';
 import type { VisionCounts } from './input/layout.ts';
 import { build_prompt } from './input/prompt.ts';
@@ -15,6 +14,7 @@ import type { Tokenizer } from './input/tokenizer.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context, Probe } from './model/context.ts';
+import { geometry_of } from './model/geometry.ts';
 import { count_routing, type Routing } from './model/routing.ts';
 import { check_length } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
@@ -63,6 +63,7 @@ export interface GenerateResult {
   readonly timeline: TimelineReport | undefined;
   /** Where the request asked for it. */
   readonly routing: Routing | undefined;
+  /** Peaks are this request's own, with what was held when it began. */
   readonly memory: Readonly<Record<Purpose | 'total', MemoryCount>>;
   readonly warnings: readonly string[];
 }
@@ -120,9 +121,11 @@ export class Engine {
   static async create(parts: ModelParts): Promise<Engine> {
     check_tokenizer(parts.tokenizer, parts.config);
     const { executor, config, source, dtype } = parts;
-    const compiling = compile_ahead(executor, config, dtype);
-    compiling.catch(() => undefined); // what does not compile is told by the request that needs it
-    return new Engine(parts, await load_weights(executor, config, source, dtype, parts.on_progress, parts.signal));
+    // What does not compile is told by the request that needs it.
+    const compiling = compile_ahead(executor, config, dtype).catch(() => undefined);
+    const weights = await load_weights(executor, config, source, dtype, parts.on_progress, parts.signal);
+    await compiling;
+    return new Engine(parts, weights);
   }
 
   get context(): Context {
@@ -214,13 +217,12 @@ function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Token
   check_request(request, config);
   const { prompt, image, knobs, resize } = request;
   const started = performance.now();
-  const geometry: ImageGeometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
+  const geometry = geometry_of(config);
   const prepared =
     image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
   const prepared_ms = performance.now();
   const built = build_prompt(tokenizer, prompt, {
-    tiling: prepared?.tiling,
-    geometry,
+    picture: prepared && { tiling: prepared.tiling, geometry },
     message_format: config.message_formatting,
     always_start_with_space: config.always_start_with_space,
   });

@@ -7,6 +7,7 @@ import type { Tokenizer } from './input/tokenizer.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Probe } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
+import { geometry_of } from './model/geometry.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
 import { check_length } from './model/sequences.ts';
 import {
@@ -110,7 +111,7 @@ export function check_request(request: GenerateRequest, config: ModelConfig, tok
     throw new UsageError('sampling.temperature: expected a number from 0 to 100, found none');
   }
   plan_blocks(config, request.knobs ?? {});
-  choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config)); // refuses a wrong crop knob, picture or not
+  choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config), geometry_of(config)); // refuses a wrong crop knob, picture or not
   if (tokenizer === undefined) return;
   check_length(config, tokenizer.encode(request.prompt).length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
 }

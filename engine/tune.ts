@@ -8,6 +8,7 @@ import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu
 import { formula_picture } from './input/pictures.ts';
 import { exact_length_text } from './input/prompt.ts';
 import type { Probe } from './model/context.ts';
+import { geometry_of } from './model/geometry.ts';
 import type { Engine, GenerateRequest } from './molmoe.ts';
 import { estimate_of, type Pace } from './tune_pace.ts';
 
@@ -16,9 +17,10 @@ export const TUNED_KERNELS = [matmul, matvec, expert_matmul, attention] as unkno
 
 /** Prompt lengths whose shape classes differ; requests with a picture add the vision encoder's. */
 const PROMPTS = [20, 128, 512];
-const PICTURES = [
-  [336, 336],
-  [1008, 784],
+/** Tilings of the pictures. */
+const TILINGS = [
+  [1, 1],
+  [3, 4],
 ] as const;
 const RUNS = 3;
 /** A choice this many times slower than what runs by default, over a whole request, is not tried further. */
@@ -80,7 +82,7 @@ export async function tune(
   };
   const measured = (choice: VariantChoice, request: GenerateRequest) => run(engine, choice, request, options.signal);
   try {
-    const usual: Measured[] = [];
+    const usual: TunedRun[] = [];
     const paces: Pace[] = [];
     for (const request of names.size === 0 ? [] : requests) {
       options.on_progress?.(0, 1); // how long it will take is not known yet
@@ -92,7 +94,7 @@ export async function tune(
     const estimate = estimate_of(paces, RUNS);
     for (const [r, request] of requests.entries()) {
       if (names.size === 0) break; // nothing left to compare with
-      const { ms: usual_ms, logits: usual_logits } = usual[r] as Measured;
+      const { ms: usual_ms, logits: usual_logits } = usual[r] as TunedRun;
       let firsts = names.size;
       for (const name of [...names]) {
         const { ms, logits, wall_ms } = await measured(name, request); // compiles
@@ -113,7 +115,7 @@ export async function tune(
           tell(estimate.left_ms(r, { firsts: 0, runs }, names.size));
         }
       }
-      for (const [key, ms] of best) add_class(sums, key, (usual[r] as Measured).variants.get(key) as string, ms);
+      for (const [key, ms] of best) add_class(sums, key, (usual[r] as TunedRun).variants.get(key) as string, ms);
     }
   } finally {
     executor.prefer(executor.variant, executor.tuning);
@@ -132,14 +134,18 @@ function variant_names({ executor }: Engine): Variant['name'][] {
 }
 
 function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
+  const { tile_px, margin_px } = geometry_of(facts.config);
   const longest = facts.config.max_position_embeddings - 8;
   return [
     ...PROMPTS.filter((n) => n <= longest).map((n) => ({ prompt: exact_length_text(tokenizer, n) })),
-    ...PICTURES.map(([width, height]) => ({ prompt: ' ', image: formula_picture('rings', width, height) })),
+    ...TILINGS.map(([rows, cols]) => {
+      const [width, height] = [cols, rows].map((tiles) => tiles * tile_px + margin_px) as [number, number];
+      return { prompt: ' ', image: formula_picture('rings', width, height) };
+    }),
   ];
 }
 
-interface Measured {
+interface TunedRun {
   readonly ms: number;
   /** Of the host, compiling included. */
   readonly wall_ms: number;
@@ -154,7 +160,7 @@ async function run(
   choice: VariantChoice,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<Measured> {
+): Promise<TunedRun> {
   const { executor } = engine;
   executor.prefer(choice, {});
   let logits = new Float32Array(0);
@@ -175,7 +181,7 @@ async function run(
   return { ms: (timeline?.sum_ns ?? 0) / 1e6, wall_ms, classes, variants, logits };
 }
 
-function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: Measured): void {
+function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: TunedRun): void {
   for (const [key, ms] of classes) {
     const by_variant = best.get(key) ?? new Map<string, number>();
     best.set(key, by_variant);

@@ -50,6 +50,8 @@ export interface DeviceOptions {
   readonly without?: readonly (Feature | 'immediates')[];
   /** Largest binding to use, in bytes, below the device's own: how slicing is tested on small models. */
   readonly max_binding_bytes?: number;
+  /** All buffers together, in bytes: how a full GPU is tested without one. */
+  readonly memory_limit_bytes?: number;
 }
 
 /** What an adapter is, in words and numbers that go into a result. */
@@ -76,6 +78,10 @@ export interface Device {
   readonly max_binding_bytes: number;
   readonly max_buffer_bytes: number;
   readonly max_workgroups: number;
+  /** FLOPs that one dispatch may have, so that no watchdog ends it; undefined where there is none (pace.ts). */
+  readonly most_dispatch_flops?: number;
+  /** Where fewer bytes than the adapter has are to be used. */
+  readonly memory_limit_bytes?: number;
   /** Throws if the device was lost or reported an error since the last call. */
   readonly check: () => void;
   readonly destroy: () => void;
@@ -158,6 +164,7 @@ export async function open_device({ adapter, instance }: AdapterHandle, options:
     max_binding_bytes: max_binding_bytes > 0 ? max_binding_bytes : floor_to(device_binding, 256),
     max_buffer_bytes: gpu.limits.maxBufferSize,
     max_workgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
+    memory_limit_bytes: options.memory_limit_bytes,
     check: fault.check,
     destroy: fault.destroy,
   };

@@ -1,14 +1,14 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
-import { InputError, UsageError } from '../errors.ts';
+import { InputError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode, TOGGLES, WANTED_FEATURES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
+import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
-import { load_config, type ModelConfig } from '../model/config.ts';
-import { preset_config, preset_names } from '../model/presets.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { load_config } from '../model/load_config.ts';
+import { preset_config } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
 import { check_tokenizer, Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import {
@@ -17,6 +17,7 @@ import {
   check_options,
   is_flag,
   is_function,
+  is_number,
   is_signal,
   is_text,
   list_of,
@@ -26,9 +27,9 @@ import {
 import { open_checkpoint } from '../weights/checkpoint.ts';
 import { synthetic_source } from '../weights/formula.ts';
 import type { Folder, WeightSource } from '../weights/source.ts';
-import { shown } from '../weights/text.ts';
 import type { LoadProgress } from '../weights/upload.ts';
 import { hushed } from './adapter_env.ts';
+import { type Chosen, choose_model, type Found, resolve_model } from './choose_model.ts';
 import { node_folder } from './files.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
 import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
@@ -40,6 +41,8 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly variant?: VariantChoice;
   /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
   readonly tuning?: 'auto' | 'off';
+  /** Multiply-adds that the adapter does, in FLOP/s, where they are not to be measured: a slow one gets smaller dispatches. */
+  readonly flops_per_s?: number;
   /**
    * Keeps what drivers write to stderr while they open off the terminal; on unless false. It works on a terminal, a pipe
    * and a file that is appended to; a socket, and a file with a position of its own, are left alone.
@@ -50,16 +53,18 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
 export interface LoadOptions extends DeviceChoice {
   /**
    * A checkpoint folder, a preset's name for synthetic weights, or `auto`: the folder `checkpoints/` if there is one,
-   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-mini` on software adapters.
+   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-slice`, the same with fewer blocks, on software adapters.
    */
   readonly model?: string;
-  /** Storage format of the weights; arithmetic is f32. */
+  /** Storage format of the weights; arithmetic is f32. By default f16; with `auto`, the largest of f16, q8 and q4 that fits. */
   readonly dtype?: WeightFormat;
   /** Seed of synthetic weights. */
   readonly seed?: number;
   /** Folder with tokenizer.json and tokenizer_config.json, where the model's own folder has none. */
   readonly tokenizer?: string;
   readonly on_progress?: LoadProgress;
+  /** Sees what was chosen, and why, before it is loaded. */
+  readonly on_choice?: (model: string, dtype: WeightFormat, chosen: Chosen) => void;
   readonly signal?: AbortSignal;
   /**
    * Sees the model as soon as it is known, in general before a device is opened and always before weights are read:
@@ -91,26 +96,15 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
     const variant = choice.variant ?? 'auto';
     const tuned = variant === 'auto' && choice.tuning !== 'off';
     const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;
-    return { executor: make_executor(device, variant, tuning.choices), adapter, tuning };
+    return {
+      executor: make_executor(await paced(device, choice.flops_per_s), variant, tuning.choices),
+      adapter,
+      tuning,
+    };
   } catch (error) {
     device.destroy();
     throw error;
   }
-}
-
-const AUTO_FOLDER = 'checkpoints';
-
-/** What `model` means here and now. */
-export function resolve_model(model: string, software: boolean): { kind: 'folder' | 'preset'; name: string } {
-  if (model === 'auto') {
-    if (existsSync(join(AUTO_FOLDER, 'config.json'))) return { kind: 'folder', name: resolve(AUTO_FOLDER) };
-    return { kind: 'preset', name: software ? 'molmoe-mini' : 'molmoe-1b' };
-  }
-  if (preset_names.some((name) => name === model)) return { kind: 'preset', name: model };
-  if (existsSync(model)) return { kind: 'folder', name: resolve(model) };
-  throw new UsageError(
-    `model: expected a checkpoint folder or one of ${preset_names.join(', ')}, auto; found no such folder as ${shown(model)}`,
-  );
 }
 
 /** The published tokenizer if the folder has it. */
@@ -134,7 +128,7 @@ interface Origin extends KnownModel {
   readonly source: WeightSource;
 }
 
-async function open_origin(found: ReturnType<typeof resolve_model>, options: LoadOptions): Promise<Origin> {
+async function open_origin(found: Found, options: LoadOptions): Promise<Origin> {
   const given = options.tokenizer === undefined ? undefined : await given_tokenizer(options.tokenizer);
   if (found.kind === 'preset') {
     const config = preset_config(found.name);
@@ -161,6 +155,7 @@ export interface OpenModel extends OpenedDevice {
   readonly facts: ModelFacts;
   readonly tokenizer: Tokenizer;
   readonly source: WeightSource;
+  readonly chosen: Chosen;
   /** Brings the weights to the GPU, once; from then on the returned model owns the device. */
   readonly load: (on_progress?: LoadProgress, signal?: AbortSignal) => Promise<Molmoe>;
   readonly close: () => Promise<void>;
@@ -169,9 +164,8 @@ export interface OpenModel extends OpenedDevice {
 /** Device, config, tokenizer and the checkpoint's headers: all that can be said of a model before it is loaded. */
 export async function open_model(options: LoadOptions = {}): Promise<OpenModel> {
   check_options('a load', options, LOAD);
-  const { model = 'auto', dtype = 'f16' } = options;
-  const open = async (software: boolean): Promise<Origin> => {
-    const opened = await open_origin(resolve_model(model, software), options);
+  const open = async (found: Found): Promise<Origin> => {
+    const opened = await open_origin(found, options);
     try {
       check_tokenizer(opened.tokenizer, opened.config);
       options.on_model?.(opened);
@@ -182,12 +176,15 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
     }
   };
   // A driver takes seconds to open: what is wrong with the files or the request is said before.
-  let origin = model === 'auto' ? undefined : await open(false);
+  const known = resolve_model(options.model ?? 'auto');
+  let origin = known && (await open(known));
   let device: OpenedDevice | undefined;
   try {
     device = await open_executor(options);
     const { executor, adapter, tuning } = device;
-    origin ??= await open(executor.device.traits.software);
+    const { found, dtype, chosen } = await choose_model(options, executor, adapter.adapter.info);
+    options.on_choice?.(found.name, dtype, chosen);
+    origin ??= await open(found);
     const { source, tokenizer } = origin;
     const parts = { ...origin, executor, dtype };
     return {
@@ -196,6 +193,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
       tuning,
       tokenizer,
       source,
+      chosen,
       facts: model_facts(parts),
       load: async (on_progress, signal) =>
         new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning),
@@ -232,7 +230,10 @@ const LOAD: Checks<LoadOptions> = {
   limits: one_of(['adapter', 'default']),
   without: list_of(`some of ${OPTIONAL_FEATURES.join(', ')}`, one_of(OPTIONAL_FEATURES)),
   max_binding_bytes: whole(1),
+  flops_per_s: is_number,
   on_progress: is_function,
+  on_choice: is_function,
+  memory_limit_bytes: whole(1),
   on_model: is_function,
   signal: is_signal,
 };

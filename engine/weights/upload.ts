@@ -9,11 +9,11 @@ import { decode, encode } from './half.ts';
 import { dtype_bytes, type StoredDtype, type TensorInfo, type WeightSource } from './source.ts';
 
 /** Rows of one checkpoint tensor and the block of a packed buffer they become. */
-export interface PackJob {
+export interface PackJob<B = Buffer> {
   readonly tensor: string;
   readonly row0: number;
   readonly rows: number;
-  readonly output: Buffer;
+  readonly output: B;
   readonly output_group0: number;
   readonly output_groups: number;
   readonly layout: 'matrix' | 'rows';

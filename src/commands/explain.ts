@@ -1,11 +1,11 @@
 import { UsageError } from '../../engine/errors.ts';
-import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
 import { check_request } from '../../engine/request.ts';
-import { REGIMES, type Regime } from '../../experiments/core/e1.ts';
+import { REGIMES, type Regime, rings_of_tiling } from '../../experiments/lab/inputs.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
 import type { Ceilings } from '../../experiments/lab/schema.ts';
 import { commit, dirty, version } from '../build.ts';
@@ -33,32 +33,36 @@ export async function explain(flags: ExplainFlags, debug: boolean): Promise<unde
   const prompt = await read_prompt(flags);
   const signal = interruptible();
   const { image, notes } = await picture_of(flags);
-  const request: GenerateRequest = {
-    prompt: prompt ?? BUILT_IN_PROMPT,
-    image,
-    maxNewTokens: flags.decode,
-    ignoreEos: true,
-    knobs: knobs_of(flags),
-    signal,
-  };
+  let request: GenerateRequest | undefined;
   const model = await open_model({
     ...load_options(flags, debug),
-    on_model: ({ config, tokenizer }) => check_request(request, config, tokenizer),
+    on_model: ({ config, tokenizer }) => {
+      request = {
+        prompt: prompt ?? BUILT_IN_PROMPT,
+        image: image === 'built-in' ? rings_of_tiling(config, REGIMES[flags.regime ?? 'medium']).picture : image,
+        maxNewTokens: flags.decode,
+        ignoreEos: true,
+        knobs: knobs_of(flags),
+        signal,
+      };
+      check_request(request, config, tokenizer);
+    },
   });
   try {
     const ceilings = await ceilings_of(model, flags.recalibrate);
-    const measured = await run(model, request, ceilings, signal);
+    const measured = await run(model, request as GenerateRequest, ceilings, signal);
     const explained = { ...measured, warnings: [...notes, ...measured.warnings] };
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
-    else print(explained, model, image, request);
+    else print(explained, model, request?.image, request as GenerateRequest);
   } finally {
     await model.close();
   }
 }
 
+/** The built-in one is made once the model's geometry is known. */
 async function picture_of(
   flags: ExplainFlags,
-): Promise<{ readonly image: Picture | undefined; readonly notes: readonly string[] }> {
+): Promise<{ readonly image: Picture | 'built-in' | undefined; readonly notes: readonly string[] }> {
   const { image: file, regime, orient = false } = flags;
   if (file !== undefined) {
     const image = await read_picture(file, orient);
@@ -69,8 +73,7 @@ async function picture_of(
       flags.maxCrops === undefined ? [] : ['--max-crops: without effect, the request has no picture (--image FILE)'];
     return { image: undefined, notes: unused };
   }
-  const { width, height } = REGIMES[regime ?? 'medium'];
-  return { image: formula_picture('rings', width, height), notes: [] };
+  return { image: 'built-in', notes: [] };
 }
 
 interface Explained {

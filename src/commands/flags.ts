@@ -2,6 +2,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
 import type { DeviceChoice, LoadOptions } from '../../engine/node/load.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
+import { dim, note } from '../print.ts';
 
 /** What src/options.ts parses, as commands read it. */
 export interface AdapterFlags {
@@ -46,6 +47,9 @@ export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): 
   dtype: flags.dtype,
   seed: flags.weightsSeed,
   tokenizer: flags.tokenizer,
+  on_choice: (model, dtype, { by, why }) => {
+    if (by !== 'given') note(dim(`auto     ${model} stored as ${dtype}: ${why}`));
+  },
 });
 
 /** Which of the picture's knobs fit together, the engine checks. */
