@@ -45,7 +45,9 @@ export async function bench_builds(
   now = fileURLToPath(new URL('.', import.meta.url)),
 ) {
   if (before === undefined || !existsSync(join(before, 'cli.js'))) {
-    throw new UsageError(`bench builds: expected --before FOLDER, the dist folder of another build, found ${before}`);
+    throw new UsageError(
+      `bench builds: expected --before FOLDER, the dist folder of another build, found ${before ?? 'no such option'}`,
+    );
   }
   const turns: { readonly before: Totals; readonly now: Totals }[] = [];
   for (let turn = 1; turn <= (quick ? 1 : runs); turn++) {

@@ -123,17 +123,6 @@ const router = (rows: number, { d: k, experts, top_k }: ExpertSizes): BenchCase 
   return labelled('decode', `${rows}x${k}x${experts} top ${top_k}`, made);
 };
 
-const sort = (rows: number, size: ExpertSizes): BenchCase => {
-  const { experts, top_k } = size;
-  return labelled('prefill', `${rows}x${top_k} into ${experts}`, moe.sort_case(even_routing(rows, size)));
-};
-
-const tiles = (rows: number, size: ExpertSizes, { variant }: Setting): BenchCase => {
-  const tile_rows = expert_tile_rows(variant);
-  const shape = `${rows}x${size.top_k} in ${size.experts} lists, tiles of ${tile_rows}`;
-  return labelled('prefill', shape, moe.tiles_case(even_routing(rows, size), tile_rows));
-};
-
 export const combine = (rows: number, { d: cols, top_k: k }: Pick<ExpertSizes, 'd' | 'top_k'>): BenchCase =>
   labelled('prefill', `${rows}x${cols}, ${k} a row`, moe.combine_case(pattern(), { rows, k, cols }));
 
@@ -153,11 +142,8 @@ function decoding(rows: number, keys: number, { n_heads, head_dim }: ModelConfig
     ...{ heads: n_heads, head_dim, slots: rows, capacity: keys, split_keys, combine: combines },
     places: range(rows).map((row) => [row, keys - 1] as const),
   });
-  return labelled(
-    'decode',
-    `${rows} of ${keys} ${n_heads}x${head_dim}, ${splits} split${splits === 1 ? '' : 's'}`,
-    made,
-  );
+  const shape = `${rows} of ${keys} ${n_heads}x${head_dim}, ${splits} split${splits === 1 ? '' : 's'}`;
+  return labelled('decode', shape, made);
 }
 
 function rope(rows: number, { n_heads: heads, head_dim, rope_theta: theta, norm_eps: eps }: ModelConfig): BenchCase {
@@ -166,12 +152,10 @@ function rope(rows: number, { n_heads: heads, head_dim, rope_theta: theta, norm_
   return labelled(phase(rows), `${rows} ${heads}x${head_dim}`, made);
 }
 
-export const norm = (rows: number, cols: number, centred: boolean): BenchCase =>
-  labelled(
-    centred ? 'vision_encoder' : phase(rows),
-    `${rows}x${cols}`,
-    rows_of.norm_case(pattern(), centred, { rows, cols }),
-  );
+export function norm(rows: number, cols: number, centred: boolean): BenchCase {
+  const made = rows_of.norm_case(pattern(), centred, { rows, cols });
+  return labelled(centred ? 'vision_encoder' : phase(rows), `${rows}x${cols}`, made);
+}
 
 const swiglu = (stage: Stage, rows: number, hidden: number): BenchCase =>
   labelled(stage, `${rows}x${hidden}`, rows_of.swiglu_case(pattern(), { rows, hidden }));
@@ -231,10 +215,8 @@ function product_makers(config: ModelConfig, prompts: readonly number[]): Maker[
     ...prompts.map((n) => prefill('qkv', n, d, 3 * d)),
     ...[prompts.find((n) => n > FEW_ROWS) ?? 18, 512].map((n) => prefill('out', n, d, d, accumulate)),
     prefill('router', 512, d, config.n_experts),
-    ...(['f32', 'bf16'] as const).flatMap((format) => [
-      decode('', 1, d, d, 0, format),
-      prefill('', 512, d, d, 0, format),
-    ]),
+    ...(['f32', 'bf16'] as const).map((format) => decode('', 1, d, d, 0, format)),
+    ...(['f32', 'bf16'] as const).map((format) => prefill('', 512, d, d, 0, format)),
     prefill('odd', 333, 516, 1001, bias),
     decode('qkv', 1, d, 3 * d),
     ...[1, 4].map((n) => decode('out', n, d, d, accumulate)),
@@ -249,49 +231,44 @@ function product_makers(config: ModelConfig, prompts: readonly number[]): Maker[
 
 function attention_makers(config: ModelConfig, prompts: readonly number[]): Maker[] {
   const { n_heads: heads, head_dim, vit } = config;
-  const decode =
-    (rows: number, keys: number, combines = false): Maker =>
-    ({ traits }) =>
-      decoding(rows, keys, config, traits, combines);
-  const pool = { cells: VIEWS * geometry_of(config).cells, heads: vit.heads, head_dim: vit.head_dim };
+  const decode = (rows: number, keys: number, combines = false) => {
+    return ({ traits }: Setting) => decoding(rows, keys, config, traits, combines);
+  };
+  const vision = { heads: vit.heads, head_dim: vit.head_dim };
+  const pool = () => attentions.pool_case(pattern(), { ...vision, cells: VIEWS * geometry_of(config).cells });
   return [
-    ...[1, 2].map(
-      (groups) => () => attention({ groups, rows: vit.positions, heads: vit.heads, head_dim: vit.head_dim }),
-    ),
+    ...[1, 2].map((groups) => () => attention({ ...vision, groups, rows: vit.positions })),
     ...prompts.map((rows) => () => attention({ rows, heads, head_dim, first_position: 0 })),
     () => attention({ rows: 333, heads, head_dim, first_position: 100 }),
     ...[128, 512, 2048].map((keys) => decode(1, keys)),
     decode(4, 512),
     decode(1, 2048, true),
     ...[1, 512].map((rows) => () => rope(rows, config)),
-    () =>
-      labelled('projector', `${pool.cells} cells ${vit.heads}x${vit.head_dim}`, attentions.pool_case(pattern(), pool)),
+    () => labelled('projector', `${CELLS} cells ${vit.heads}x${vit.head_dim}`, pool()),
   ];
 }
 
 function expert_makers(size: ExpertSizes, prompts: readonly number[]): Maker[] {
   const many = prompts.filter((n) => n >= 16);
   return [
-    ...many.map(
-      (rows): Maker =>
-        (setting) =>
-          grouped(rows, size, setting, 'gate up'),
-    ),
+    ...many.map((rows) => (setting: Setting) => grouped(rows, size, setting, 'gate up')),
     (setting) => grouped(512, size, setting, 'down'),
     (setting) => grouped(333, { d: 264, hidden: 136, experts: 13, top_k: 5 }, setting, 'gate up'),
-    ...[1, 4].flatMap((rows) =>
-      (['gate up', 'down'] as const).map(
-        (part): Maker =>
-          (setting) =>
-            by_slot(rows, size, setting, part),
-      ),
-    ),
+    ...[1, 4].map((rows) => (setting: Setting) => by_slot(rows, size, setting, 'gate up')),
+    ...[1, 4].map((rows) => (setting: Setting) => by_slot(rows, size, setting, 'down')),
     ...prompts.map((rows) => () => route(rows, size)),
     () => route(333, { ...size, experts: 61, top_k: 5 }),
     ...[1, 4].map((rows) => () => router(rows, size)),
     () => router(3, { d: 260, hidden: 8, experts: 40, top_k: 5 }),
-    ...many.map((rows) => () => sort(rows, size)),
-    (setting) => tiles(512, size, setting),
+    ...many.map((rows) => () => {
+      const shape = `${rows}x${size.top_k} into ${size.experts}`;
+      return labelled('prefill', shape, moe.sort_case(even_routing(rows, size)));
+    }),
+    ({ variant }) => {
+      const tile_rows = expert_tile_rows(variant);
+      const shape = `512x${size.top_k} in ${size.experts} lists, tiles of ${tile_rows}`;
+      return labelled('prefill', shape, moe.tiles_case(even_routing(512, size), tile_rows));
+    },
     ...many.map((rows) => () => combine(rows, size)),
   ];
 }

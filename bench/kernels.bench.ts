@@ -2,15 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../engine/errors.ts';
 import { type AdapterCeilings, measure_ceilings } from '../engine/meter/ceilings.ts';
-import type { Counts } from '../engine/meter/ledger.ts';
-import { floor_of } from '../engine/meter/roofline.ts';
 import { preset_config } from '../engine/model/presets.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { render } from '../experiments/lab/figures.ts';
 import type { Bench } from './bench.ts';
-import type { BenchedKernel } from './benched.ts';
 import { type BenchCase, kernel_cases } from './cases.ts';
-import { costs_of } from './costs.ts';
+import { type BenchedKernel, costs_of, rates_of } from './costs.ts';
 import { roofline_figure } from './roofline.ts';
 import { aligned, ceilings_line } from './table.ts';
 import { open_contestant, takes_part, time_case, variant_names } from './timed.ts';
@@ -40,16 +37,12 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
       for (const contestant of contestants) {
         const made = make(contestant.setting);
         if (!takes_part(contestant, made)) continue;
-        const head = {
-          kernel: made.kernel.name,
-          variant: contestant.name,
-          stage: made.stage,
-          shape: made.shape,
-        };
+        const { kernel, stage, shape } = made;
+        const head = { kernel: kernel.name, variant: contestant.name, stage, shape };
         const found = await time_case(contestant, made);
-        const row = typeof found === 'string' ? { ...head, fault: found } : { ...head, ...rates(found, ceilings) };
+        const row = typeof found === 'string' ? { ...head, fault: found } : { ...head, ...rates_of(found, ceilings) };
         rows.push(row);
-        say(aligned([cells(row)], WIDTHS)[0] as string);
+        say(aligned([columns(row)], WIDTHS)[0] as string);
       }
     }
     const figure = await render(roofline_figure(rows, ceilings), { adapter: facts });
@@ -75,39 +68,20 @@ function is_wanted(made: BenchCase, filter: string, quick: boolean): boolean {
   return !quick || (flops <= QUICK.flops && weight_bytes + other_bytes <= QUICK.bytes);
 }
 
-const moved = (counts: Counts): number =>
-  counts.weight_bytes + counts.read_bytes + counts.written_bytes + counts.kv_bytes;
-
-function rates({ ms, counts }: { ms: number; counts: Counts }, ceilings: AdapterCeilings) {
-  const [gflops, gbytes] = [counts.flops / ms / 1e6, moved(counts) / ms / 1e6];
-  return {
-    ...{ ms, flops: counts.flops, bytes: moved(counts), gflops, gbytes },
-    of_fma: (1e9 * gflops) / ceilings.fma_f32_flops,
-    of_stream: (1e9 * gbytes) / ceilings.stream_read_bytes,
-    of_floor: floor_of(counts, ceilings).floor_ms / ms,
-  };
-}
-
 const HEAD = ['kernel', 'variant', 'stage', 'shape', 'ms', 'GFLOP/s', 'GB/s', '% fma', '% stream', '% floor'];
 const WIDTHS = [24, 10, 14, 44, 9, 8, 7, 5, 8, 7];
 
-function cells(row: BenchedKernel): string[] {
+function columns(row: BenchedKernel): string[] {
   const head = [row.kernel, row.variant, row.stage, row.shape];
   if (row.ms === undefined) return [...head, `wrong: ${row.fault}`];
   const percent = (x = 0) => (100 * x).toFixed(0);
-  const arithmetic = (row.flops ?? 0) > 0;
-  return [
-    ...head,
-    row.ms.toPrecision(3),
-    arithmetic ? (row.gflops ?? 0).toFixed(1) : '-',
-    (row.gbytes ?? 0).toFixed(1),
-    arithmetic ? percent(row.of_fma) : '-',
-    percent(row.of_stream),
-    percent(row.of_floor),
-  ];
+  const rate = (x = 0) => x.toFixed(1);
+  const [gflops, of_fma] = row.flops ? [rate(row.gflops), percent(row.of_fma)] : ['-', '-'];
+  const shares = [of_fma, percent(row.of_stream), percent(row.of_floor)];
+  return [...head, row.ms.toPrecision(3), gflops, rate(row.gbytes), ...shares];
 }
 
 function table_of(rows: readonly BenchedKernel[], ceilings: AdapterCeilings): string[] {
   const sorted = rows.toSorted((a, b) => a.kernel.localeCompare(b.kernel));
-  return [ceilings_line(ceilings), ...aligned([HEAD, ...sorted.map(cells)], WIDTHS)];
+  return [ceilings_line(ceilings), ...aligned([HEAD, ...sorted.map(columns)], WIDTHS)];
 }

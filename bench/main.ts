@@ -13,11 +13,12 @@ import { bench_overhead } from './overhead.bench.ts';
 import { bench_request, type RequestResult } from './request.bench.ts';
 import { mini_targets, real_targets } from './request_targets.ts';
 import { say_targets, type Target } from './target.ts';
+import { bench_slice } from './slice.bench.ts';
 import { bench_targets } from './targets.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds]
+ *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice]
  *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
@@ -31,15 +32,16 @@ const BENCHES = {
   'molmoe-1b': (bench: Bench) => bench_request(bench, 'molmoe-1b'),
   gpu: bench_gpu,
   builds: bench_builds,
+  slice: bench_slice,
 };
 type Name = keyof typeof BENCHES;
-/** molmoe-1b needs 16 GB of memory and minutes, gpu a GPU, builds another build: only when asked for. */
+/** molmoe-1b and slice need 17 GB of memory and minutes, gpu a GPU, builds another build: only when asked for. */
 const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets'];
 /** Options that only some benches know. */
 const USED_BY = {
   filter: ['kernels', 'ladder'],
   out: ['kernels'],
-  dtype: ['molmoe-1b'],
+  dtype: ['molmoe-1b', 'slice'],
   rated: ['gpu'],
   before: ['builds'],
   runs: ['builds'],
@@ -49,12 +51,9 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** A number of an option, if it was given. */
 function positive(name: string, text: string | undefined, example: string, whole = false): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!(value > 0) || (whole && !Number.isInteger(value))) {
-    throw new UsageError(`--${name} ${text}: expected ${example}`);
-  }
-  return value;
+  const value = text === undefined ? undefined : Number(text);
+  if (value === undefined || (value > 0 && (!whole || Number.isInteger(value)))) return value;
+  throw new UsageError(`--${name} ${text}: expected ${example}`);
 }
 
 function read_options() {

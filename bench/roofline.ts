@@ -1,6 +1,6 @@
 import type { AdapterCeilings } from '../engine/meter/ceilings.ts';
 import type { Chart, Figure, Series } from '../experiments/lab/charts.ts';
-import type { BenchedKernel } from './benched.ts';
+import type { BenchedKernel } from './costs.ts';
 
 type Row = BenchedKernel & Required<Pick<BenchedKernel, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
 

@@ -5,8 +5,8 @@ import type { Bench } from './bench.ts';
 import { attention, type BenchCase, combine, expert_sizes, grouped, linear, norm, route } from './cases.ts';
 import { decode_costs, waiting_share } from './host.ts';
 import { ceilings_line } from './table.ts';
-import type { Target } from './target.ts';
-import { type Contestant, open_contestant, record_case, type Timed, time_case } from './timed.ts';
+import { collector, type Target } from './target.ts';
+import { type Contestant, judged, open_contestant, record_case, type Timed, time_case } from './timed.ts';
 
 /** The numbers that the engine was held to, kernel by kernel, with the variants that it would choose itself. */
 export async function bench_targets({ say, quick }: Bench) {
@@ -16,14 +16,9 @@ export async function bench_targets({ say, quick }: Bench) {
     say(ceilings_line(ceilings));
     const auto = await open_contestant(executor, 'auto');
     const targets: Target[] = [];
-    const add = (target: Target) => {
-      targets.push(target);
-      say(`${target.what}: ${target.reason ?? `${target.value?.toPrecision(3)} ${target.unit}`}`);
-    };
-    const kernel = async (made: BenchCase, target: Target, value: (timed: Timed) => number) => {
-      const timed = await time_case(auto, made);
-      add(typeof timed === 'string' ? { ...target, reason: `wrong: ${timed}` } : { ...target, value: value(timed) });
-    };
+    const add = collector(say, targets);
+    const kernel = async (made: BenchCase, target: Target, value: (timed: Timed) => number) =>
+      add(await judged(auto, made, target, value));
     const of_fma = ({ ms, counts }: Timed) => (1e5 * counts.flops) / ms / ceilings.fma_f32_flops;
     const of_stream = ({ ms, counts }: Timed) =>
       (1e5 * (counts.weight_bytes + counts.read_bytes + counts.written_bytes)) / ms / ceilings.stream_read_bytes;

@@ -7,6 +7,7 @@ import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
 import { FORMATS, type Kernel, type Variant } from '../kernels/spec.ts';
 import type { Data, KernelCase, Want } from '../test/reference/cases/case.ts';
 import type { BenchCase, Setting } from './cases.ts';
+import type { Target } from './target.ts';
 
 /** Sums of a few thousand f32 products end about a millionth off; a wrong index, mask or place is off by about one. */
 const TOLERANCE = 1e-4;
@@ -14,13 +15,8 @@ const LEAST_MS = 150;
 const MOST_RUNS = 7;
 const MOST_BATCH = 32;
 
-export interface Timed {
-  /** GPU time of one operation, the best run's; of host time around fences where the adapter has no stamps. */
-  readonly ms: number;
-  readonly samples_ms: readonly number[];
-  /** What the mathematics needs, each operand once. */
-  readonly counts: Counts;
-}
+/** GPU time of one operation, or host time around fences where the adapter has no stamps; and what its mathematics needs. */
+export type Timed = Awaited<ReturnType<typeof best_of>>;
 
 /** One variant of every kernel that has it, on a device that others share; `auto`: what the engine would run. */
 export interface Contestant {
@@ -93,6 +89,12 @@ export async function time_case(contestant: Contestant, made: BenchCase, whole =
   }
 }
 
+/** The target with what was measured, or with what is wrong. */
+export async function judged(on: Contestant, made: BenchCase, target: Target, value: (timed: Timed) => number) {
+  const timed = await time_case(on, made);
+  return typeof timed === 'string' ? { ...target, reason: `wrong: ${timed}` } : { ...target, value: value(timed) };
+}
+
 export function upload(executor: Executor, data: Readonly<Record<string, Data>>): Record<string, Buffer> {
   return Object.fromEntries(
     Object.entries(data).map(([name, values]) => {
@@ -133,7 +135,7 @@ async function difference(executor: Executor, from: Buffer, data: Data, want: Wa
 }
 
 /** Operations that take little are run many together: a collection costs more than they do. */
-async function best_of(timeline: Timeline, kernel: Kernel | undefined, record: () => void): Promise<Timed> {
+async function best_of(timeline: Timeline, kernel: Kernel | undefined, record: () => void) {
   const samples_ms: number[] = [];
   let counts: Counts | undefined;
   let batch = 1;

@@ -63,9 +63,8 @@ export async function bench_ladder({ say, quick, filter }: Bench) {
       say(`-- ${ladder.name}`);
       for await (const row of climb(executor, ladder)) {
         rows.push(row);
-        say(
-          `${row.step.padEnd(58)} ${row.ms.toFixed(2).padStart(9)} ms ${row.gflops.toFixed(1).padStart(8)} GFLOP/s${row.lacks ? '  lacks a part' : ''}`,
-        );
+        const [ms, rate] = [row.ms.toFixed(2).padStart(9), row.gflops.toFixed(1).padStart(8)];
+        say(`${row.step.padEnd(58)} ${ms} ms ${rate} GFLOP/s${row.lacks ? '  lacks a part' : ''}`);
       }
     }
   } finally {

@@ -1,8 +1,16 @@
 import { InferenceSession, type OnnxOptions } from 'onnxruntime-node';
 import { decode, encode } from '../../engine/weights/half.ts';
 import { type Constant, DTYPE_BYTES, type Dtype, encode_model, type Graph, type Node } from './onnx.ts';
-import { causal_mask, EPS, type Inputs, type Operation, output_values, type Peer, type Runner } from './operations.ts';
-import { version_of } from './version.ts';
+import {
+  causal_mask,
+  EPS,
+  type Inputs,
+  type Operation,
+  output_values,
+  type Peer,
+  type Runner,
+  version_of,
+} from './operations.ts';
 
 const OPTIONS: OnnxOptions = {
   executionProviders: ['webgpu'],
@@ -74,18 +82,13 @@ function dims(c: Operation, name: string, length: number): number[] {
   return [c.rows, length / c.rows];
 }
 
-const int64 = (name: string, ...values: number[]): Constant => ({
-  name,
-  element: 'i64',
-  dims: [values.length],
-  bytes: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
-});
-const int32 = (name: string, value: number): Constant => ({
-  name,
-  element: 'i32',
-  dims: [1],
-  bytes: new Uint8Array(Int32Array.of(value).buffer),
-});
+const int64 = (name: string, ...values: number[]): Constant => {
+  const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return { name, element: 'i64', dims: [values.length], bytes };
+};
+const int32 = (name: string, value: number): Constant => {
+  return { name, element: 'i32', dims: [1], bytes: new Uint8Array(Int32Array.of(value).buffer) };
+};
 
 /** Constants beside the inputs: sizes, and the corner that a timed run reads back. */
 function integers(c: Operation): Constant[] {
@@ -171,10 +174,11 @@ type Read = 'whole' | 'corner';
 
 function graph(c: Operation, constants: Constant[], nodes: Node[], last: string, dtype: Dtype, read: Read): Graph {
   const batch = c.kind === 'attention' ? [1] : [];
-  const end: Node =
-    read === 'whole'
-      ? { op: 'Identity', inputs: [last], outputs: ['y'] }
-      : { op: 'Slice', inputs: [last, 'from', 'to'], outputs: ['y'] };
+  const [op, inputs] = read === 'whole' ? ['Identity', [last]] : ['Slice', [last, 'from', 'to']];
   const dims = read === 'whole' ? [...batch, c.rows, output_values(c) / c.rows] : [...batch, 1, 4];
-  return { constants, nodes: [...nodes, end], outputs: [{ name: 'y', element: dtype, dims }] };
+  return {
+    constants,
+    nodes: [...nodes, { op, inputs, outputs: ['y'] }],
+    outputs: [{ name: 'y', element: dtype, dims }],
+  };
 }

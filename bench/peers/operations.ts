@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { decode } from '../../engine/weights/half.ts';
 import { round_up, row_stride } from '../../kernels/spec.ts';
 import { type Data, range } from '../../test/reference/cases/case.ts';
@@ -145,4 +147,17 @@ export interface Peer extends Contender {
   /** Whether there is anything to compare; `open` throws with the reason where it does not run after all. */
   readonly offers: (o: Operation, dtype: Dtype) => boolean;
   readonly open: (o: Operation, inputs: Inputs, dtype: Dtype) => Promise<Runner>;
+}
+
+/** The version of an installed package, of this bench's own or of the engine's. */
+export function version_of(name: string): string {
+  const require = createRequire(import.meta.url);
+  for (const folder of require.resolve.paths(name) ?? []) {
+    try {
+      return (JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')) as { version: string }).version;
+    } catch {
+      // Not in this folder: the next one up.
+    }
+  }
+  throw new Error(`${name}: expected an installed package, found none; run npm run bench:peers`);
 }

@@ -2,8 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { polite } from '../../engine/gpu/wait.ts';
 import { open_adapter } from '../../engine/node/gpu.ts';
-import { causal_mask, EPS, type Inputs, type Operation, type Peer, type Runner } from './operations.ts';
-import { version_of } from './version.ts';
+import { causal_mask, EPS, type Inputs, type Operation, type Peer, type Runner, version_of } from './operations.ts';
 
 /** A vocabulary in f32 is more than a software adapter binds. */
 const LARGEST_BYTES = 2 ** 27;

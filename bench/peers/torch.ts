@@ -30,23 +30,11 @@ interface Answer {
   readonly runs: readonly Times[];
 }
 
-export interface TorchRow {
-  readonly peer: string;
-  readonly reason?: string;
-  readonly ours?: Times;
-  readonly theirs?: Times;
-  /** Peer's time of all stages over ours. */
-  readonly ratio?: number;
-  readonly difference?: number;
-  readonly tokens_equal?: boolean;
-  readonly product_gflops?: number;
-}
-
 const total = (times: Times): number => STAGES.reduce((sum, stage) => sum + times[`${stage}_ms`], 0);
 const best = (runs: readonly Times[]): Times => runs.reduce((a, b) => (total(b) < total(a) ? b : a));
 
 /** A whole request beside the same in plain PyTorch on the CPU: another class of device, no WebGPU in it. */
-export async function compare_torch(say: (line: string) => void, quick: boolean): Promise<TorchRow> {
+export async function compare_torch(say: (line: string) => void, quick: boolean) {
   const peer = 'PyTorch (CPU library, not WebGPU)';
   const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
   if (python === undefined) {
@@ -66,13 +54,7 @@ export async function compare_torch(say: (line: string) => void, quick: boolean)
   }
 }
 
-async function run_both(
-  say: (line: string) => void,
-  peer: string,
-  python: string,
-  folder: string,
-  quick: boolean,
-): Promise<TorchRow> {
+async function run_both(say: (line: string) => void, peer: string, python: string, folder: string, quick: boolean) {
   const [new_tokens, runs] = [16, quick ? 1 : 2];
   const model = await Molmoe.load({ model: PRESET, dtype: 'f32', hush: true });
   try {
@@ -126,29 +108,18 @@ async function run_both(
       return { peer: name, reason, difference, tokens_equal };
     }
     const [own, other] = [best(ours), best(answer.runs)];
-    for (const stage of STAGES) {
-      const [a, b] = [own[`${stage}_ms`], other[`${stage}_ms`]];
-      say(
-        `  ${stage.padEnd(15)} ours ${a.toFixed(0).padStart(6)} ms, peer ${b.toFixed(0).padStart(6)} ms, peer/ours ${(b / a).toFixed(2)}x`,
-      );
+    const ratio = total(other) / total(own); // peer's time over ours
+    const times = STAGES.map((stage) => [stage, own[`${stage}_ms`], other[`${stage}_ms`]] as const);
+    for (const [what, a, b] of [...times, ['all', total(own), total(other)] as const]) {
+      const [in_a, in_b] = [a, b].map((ms) => ms.toFixed(0).padStart(6));
+      say(`  ${what.padEnd(15)} ours ${in_a} ms, peer ${in_b} ms, peer/ours ${(b / a).toFixed(2)}x`);
     }
-    const ratio = total(other) / total(own);
-    say(
-      `  ${'all'.padEnd(15)} ours ${total(own).toFixed(0).padStart(6)} ms, peer ${total(other).toFixed(0).padStart(6)} ms, peer/ours ${ratio.toFixed(2)}x`,
-    );
     say(`  ${name}; logits off by ${difference.toExponential(1)}, greedy tokens equal`);
     if (answer.product_gflops < SLOW_GFLOPS * answer.threads) {
       say('  that is a reference BLAS: the comparison says little (Debian: apt-get install libopenblas0-pthread)');
     }
-    return {
-      peer: name,
-      ours: own,
-      theirs: other,
-      ratio,
-      difference,
-      tokens_equal,
-      product_gflops: answer.product_gflops,
-    };
+    const { product_gflops } = answer;
+    return { peer: name, ours: own, theirs: other, ratio, difference, tokens_equal, product_gflops };
   } finally {
     model.close();
   }

@@ -64,6 +64,9 @@ export function resolve_model(model: string): Found | undefined {
   );
 }
 
+/** In a container, what it may use. */
+const host_memory = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+
 interface Limit {
   readonly by: Exclude<Chosen['by'], 'given'>;
   readonly bytes: number;
@@ -96,7 +99,7 @@ export async function choose_model(
   executor: Executor,
   /** The adapter's, which may tell its memory. */
   info: object,
-  host_bytes = totalmem(),
+  host_bytes = host_memory(),
 ): Promise<ModelChoice> {
   const { model = 'auto', dtype } = wanted;
   const found = resolve_model(model);

@@ -196,7 +196,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
       chosen,
       facts: model_facts(parts),
       load: async (on_progress, signal) =>
-        new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning),
+        new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning, chosen),
       async close() {
         executor.destroy();
         await source.close();
@@ -243,11 +243,14 @@ export class Molmoe {
   readonly engine: Engine;
   readonly adapter: OpenAdapter;
   readonly tuning: TuningChoice;
+  /** Why this model and storage. */
+  readonly chosen: Chosen;
 
-  constructor(engine: Engine, adapter: OpenAdapter, tuning: TuningChoice) {
+  constructor(engine: Engine, adapter: OpenAdapter, tuning: TuningChoice, chosen: Chosen) {
     this.engine = engine;
     this.adapter = adapter;
     this.tuning = tuning;
+    this.chosen = chosen;
   }
 
   static async load(options: LoadOptions = {}): Promise<Molmoe> {

@@ -21,6 +21,7 @@ function head(model: Molmoe) {
     mode: executor.device.mode,
     variant: executor.variant,
     tuning: model.tuning,
+    chosen: model.chosen,
     model: { ...facts, layers: config.n_layers, experts: config.n_experts, load: weights.report },
   };
 }

@@ -76,16 +76,22 @@ describe('heavy dispatches are cut, and nothing else changes', () => {
     const executor = dry_executor(device);
     const config = preset_config('molmoe-1b');
     const context = await synthetic_context(executor, config, 'f16');
-    let most = 0;
-    let count = 0;
+    let [most, count, queued, longest_queue] = [0, 0, 0, 0];
     const input = { ids: some_ids(4000), crops: { ...crops(1), ...blank(13) } };
     const dispatch: typeof executor.dispatch = (kernel, buffers, params, options, tag) => {
       most = Math.max(most, kernel.flops(params as never, options).useful);
       count += 1;
+      queued += kernel.flops(params as never, options).useful;
+      longest_queue = Math.max(longest_queue, queued);
       executor.dispatch(kernel, buffers, params, options, tag);
     };
-    await run_to_end({ ...context, executor: { ...executor, dispatch } }, input, { maxNewTokens: 2, allLogits: true });
-    return { most, count };
+    const flush = async () => {
+      queued = 0;
+      await executor.flush();
+    };
+    const watched = { ...executor, dispatch, flush };
+    await run_to_end({ ...context, executor: watched }, input, { maxNewTokens: 2 });
+    return { most, count, longest_queue };
   }
   const blank = (count: number) => ({
     count,
@@ -101,6 +107,8 @@ describe('heavy dispatches are cut, and nothing else changes', () => {
     expect(free.most).toBeGreaterThan(1e11); // seconds there
     expect(slow.most).toBeLessThanOrEqual(most_flops_at(0.3e12));
     expect(fast).toEqual(free);
+    // What waits in one queue is a layer and little more.
+    expect(slow.longest_queue).toBeLessThan(6 * most_flops_at(0.3e12));
     expect(slow.count).toBeLessThan(20 * free.count);
   });
 

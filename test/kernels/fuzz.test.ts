@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Kernel, round_up } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
 import { type KernelCase, launch } from '../reference/cases/case.ts';
-import { type FuzzOp, faults_of, SHAPES } from '../support/fuzz.ts';
+import { type FuzzOp, faults_of, make_draw, SHAPES } from '../support/fuzz.ts';
 import { FUZZ_OPS } from '../support/fuzz_ops.ts';
 import { repo_root } from '../support/golden.ts';
 import { test_executor } from '../support/gpu.ts';
@@ -22,6 +22,19 @@ it('every kernel of the model is fuzzed', async () => {
   const fuzzed = new Set(FUZZ_OPS.flatMap((op) => op.kernels.map((kernel) => kernel.name)));
   expect([...fuzzed].sort()).toEqual(kernels.map((kernel) => kernel.name).sort());
 });
+
+it.each(FUZZ_OPS.map((op) => [op.name, op] as const))(
+  '%s: a good part of a result is not what was there before',
+  (_, op) => {
+    const variant = op.kernels[0]?.variants[0]?.name ?? 'simple';
+    const shares = Array.from({ length: 20 }, (_, seed) => {
+      const { buffers, want } = op.make(make_draw(1000 + seed), variant).open();
+      const values = want().flatMap(({ buffer, values }) => Array.from(values, (x, i) => [x, buffers[buffer]?.[i]]));
+      return values.filter(([after, before]) => !Number.isNaN(after) && after !== before).length / values.length;
+    });
+    expect(Math.max(...shares)).toBeGreaterThan(0.3);
+  },
+);
 
 describe('the fuzz itself', async () => {
   const e = await test_executor();
