@@ -53,25 +53,20 @@ function sample_of(result: GenerateResult): Sample {
   const wall = (stage: StageName) => stage_of(result, stage)?.wall_ms;
   const encoder = stage_of(result, 'vision_encoder');
   const projector = stage_of(result, 'projector');
-  const prefill = stage_of(result, 'prefill');
   const decode_ms = wall('decode') ?? null;
   const vision_ms = encoder && projector ? projector.started_ms + projector.wall_ms - encoder.started_ms : undefined;
   const steps = result.decode_step_ms.length;
   const total_ms = result.total_ms;
-  const first = result.stages[0];
   return {
     T_data_processing: result.preprocess_ms,
     T_vision_encoder: encoder?.wall_ms ?? null,
     T_projector: projector?.wall_ms ?? null,
     T_vision_total: vision_ms ?? null,
-    T_LLM_prefill: prefill?.wall_ms ?? null,
+    T_LLM_prefill: wall('prefill') ?? null,
     T_LLM_decode: decode_ms,
     T_decode_per_step: [...result.decode_step_ms],
     T_decode_per_token: steps > 0 && decode_ms !== null ? decode_ms / steps : null,
-    T_first_token:
-      prefill && first && result.tokens.length > 0
-        ? result.preprocess_ms + prefill.started_ms + prefill.wall_ms - first.started_ms
-        : null,
+    T_first_token: result.first_token_ms ?? null,
     T_total: total_ms,
     T_system_total: total_ms + result.preprocess_ms,
     T_gaps: total_ms - result.stages.reduce((sum, stage) => sum + stage.wall_ms, 0),

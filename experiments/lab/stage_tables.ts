@@ -92,7 +92,7 @@ export function stage_table(row: StageRow, points: readonly WorkPoint[], timed: 
       [
         stage,
         times.median,
-        range && range.map(short_ms).join(' to '),
+        range?.map(short_ms).join(' to '),
         row.shares[stage] ?? null,
         point.flops,
         point.bytes,

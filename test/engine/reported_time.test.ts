@@ -4,8 +4,8 @@ import { formula_picture } from '../../engine/input/pictures.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
-import { Engine } from '../../engine/molmoe.ts';
 import { check_finite } from '../../engine/model_request.ts';
+import { Engine } from '../../engine/molmoe.ts';
 import { synthetic_source } from '../../engine/weights/formula.ts';
 import { dry_device } from '../support/dry.ts';
 

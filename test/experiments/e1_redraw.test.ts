@@ -20,6 +20,7 @@ const MENDED: Readonly<Record<string, (now: never, before: never) => void>> = {
   'new fields: scaled times, rates, memory': (now: Json) => {
     for (const row of now.configurations ?? []) {
       for (const added of ['scaled', 'rates', 'peak_memory']) delete row[added];
+      for (const part of row.parts ?? []) delete part.scaled_ms;
     }
   },
   'the time to the first token': (now: Json) => {
