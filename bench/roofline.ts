@@ -1,14 +1,14 @@
 import type { AdapterCeilings } from '../engine/meter/ceilings.ts';
 import type { Chart, Figure, Series } from '../experiments/lab/charts.ts';
-import type { KernelRow } from './kernels.bench.ts';
+import type { BenchedKernel } from './costs.ts';
 
-type Row = KernelRow & Required<Pick<KernelRow, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
+type Row = BenchedKernel & Required<Pick<BenchedKernel, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
 
 /**
  * Arithmetic under its roofs, and beside it the kernels that only move bytes. All arithmetic is f32, whatever weights are stored
  * as: no other roof of multiply-adds applies.
  */
-export function roofline_figure(rows: readonly KernelRow[], ceilings: AdapterCeilings): Figure {
+export function roofline_figure(rows: readonly BenchedKernel[], ceilings: AdapterCeilings): Figure {
   const timed = fastest(rows.filter((row): row is Row => row.ms !== undefined));
   const products = timed.filter((row) => row.flops > 0);
   const streams = timed.filter((row) => row.flops === 0);

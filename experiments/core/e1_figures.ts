@@ -1,36 +1,28 @@
 import { correlation_note, distinct, runs_note, unbroken } from '../lab/captions.ts';
 import type { Figure } from '../lab/charts.ts';
 import * as lab from '../lab/latency_charts.ts';
-import { type E1Flops, type E1Parts, type E1Stages, STAGES, type StageName } from '../lab/schema.ts';
+import { STAGES, type StageName } from '../lab/schema.ts';
 import { words_of } from '../lab/style.ts';
 import { STAGE_TIME } from '../lab/times.ts';
-import { DECODES, PROMPTS, REGIMES } from './e1.ts';
+import type { E1Flops, E1Parts, E1Stages } from './e1_files.ts';
 
 type Row = E1Stages['configurations'][number];
 type Parts = E1Parts['configurations'][number];
 
 /** All that figures tell of stages rests on these runs, and on these times in them; none where a stage did not run. */
-const runs_of = (row: Row) => row.samples;
-const times_of = (row: Row, stage: StageName): number[] =>
-  stage === 'decode' && row.decode_steps === 0 ? [] : runs_of(row).flatMap((run) => run[STAGE_TIME[stage]] ?? []);
+const runs_of = (row: Row) => row.scaled?.samples ?? row.samples;
+const times_of = (row: Row, stage: StageName): number[] => runs_of(row).flatMap((run) => run[STAGE_TIME[stage]] ?? []);
 
 /** The four figures; without instrumented runs there are no times of parts and only three. */
 export function e1_figures(stages: E1Stages, flops: E1Flops, parts: E1Parts): Figure[] {
-  const rows = in_order(stages.configurations);
+  const rows = stages.configurations;
   const figures = [stack(rows), scaling(rows, stages.scaling), work(rows, flops)];
-  return parts.configurations.length === 0 ? figures : [...figures, breakdown(in_order(parts.configurations))];
-}
-
-/** The grid's order, whatever was measured first. */
-function in_order<T extends Row | Parts>(cells: readonly T[]): T[] {
-  const words = [REGIMES, PROMPTS, DECODES].map((axis) => Object.keys(axis));
-  const place = ({ regime, prompt, decode }: T): number =>
-    [regime, prompt, decode].reduce((at, word, i) => 10 * at + 1 + (words[i]?.indexOf(word) ?? 0), 0);
-  return cells.toSorted((a, b) => place(a) - place(b));
+  return parts.configurations.length === 0 ? figures : [...figures, breakdown(parts.configurations)];
 }
 
 /** What else a cell was set to, such as portrait, stands with its image. */
-const image_of = ({ key, regime }: Row | Parts): string => [regime, ...key.split('_').slice(3)].join(' ');
+const image_of = ({ orientation, regime }: Row | Parts): string =>
+  orientation === undefined ? regime : `${regime} ${orientation}`;
 const label_of = (cell: Row | Parts): string[] => [image_of(cell), cell.prompt, cell.decode];
 const CELL = { categories: 'Configuration', lines: ['image', 'prompt', 'answer'] };
 
@@ -108,7 +100,11 @@ function work(rows: readonly Row[], file: E1Flops): Figure {
 
 function breakdown(cells: readonly Parts[]): Figure {
   const bars = cells.map((cell) => {
-    const parts = cell.parts.map(({ stage, part, statistics }) => ({ stage, part, ms: statistics.mean }));
+    const parts = cell.parts.map(({ stage, part, statistics, scaled_ms }) => ({
+      stage,
+      part,
+      ms: scaled_ms ?? statistics.mean,
+    }));
     return { label: label_of(cell), parts };
   });
   const counts = cells.map(({ runs }) => runs.length);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KernelRow } from '../../bench/kernels.bench.ts';
+import type { BenchedKernel } from '../../bench/costs.ts';
 import { roofline_figure } from '../../bench/roofline.ts';
 import type { Scatter } from '../../experiments/lab/charts.ts';
 import { draw } from '../../experiments/lab/figures.ts';
@@ -7,7 +7,7 @@ import { FAKE_RUN, PROVENANCE } from '../support/records.ts';
 import { boxes_of } from '../support/svg_text.ts';
 
 const CEILINGS = FAKE_RUN.ceilings as NonNullable<typeof FAKE_RUN.ceilings>;
-const row = (kernel: string, variant: string, shape: string, flops: number, bytes: number, ms: number): KernelRow => ({
+const row = (kernel: string, variant: string, shape: string, flops: number, bytes: number, ms: number): BenchedKernel => ({
   ...{ kernel, variant, stage: 'prefill', shape, flops, bytes, ms },
   gflops: flops / ms / 1e6,
   gbytes: bytes / ms / 1e6,
