@@ -9,6 +9,7 @@ import { distinct_entries, type Legend, legend_layer } from './vega/layers.ts';
 import { draw_page, type Layer, type Page, type Panel, type Room } from './vega/page.ts';
 import { pie_entries, pie_layers } from './vega/pie.ts';
 import { fit_notes, pareto_layers, plane_layers } from './vega/plane.ts';
+import { SPEED_LABEL_POINTS } from './vega/speeds.ts';
 import { stack_layers } from './vega/stack.ts';
 import { strip_entries, strip_layers } from './vega/strip.ts';
 import { printable } from './vega/text.ts';
@@ -164,14 +165,15 @@ function panel_titles(charts: readonly Chart[], { width }: Room): Panel['title']
   });
   if (charts.every(({ title }) => title === undefined) && heads.every(({ subtitle }) => subtitle.length === 0)) return;
   const highest = Math.max(...heads.map(({ height }) => height));
-  // Lines of equal speed are labelled above the plot.
-  const apart = charts.some((chart) => chart.kind === 'scatter' && chart.speeds) ? 26 : 10;
-  return heads.map(({ text, subtitle, height }) => ({
+  // Lines of equal speed are labelled above their plot, which counts as a part of it.
+  const labelled = charts.map((chart) => chart.kind === 'scatter' && chart.speeds === true);
+  const above = (i: number): number => (labelled.includes(true) && !labelled[i] ? SPEED_LABEL_POINTS : 0);
+  return heads.map(({ text, subtitle, height }, i) => ({
     text,
     ...(subtitle.length === 0 ? {} : { subtitle }),
     fontSize: SIZE.label,
     fontWeight: 'normal' as const,
-    offset: apart + highest - height,
+    offset: 10 + above(i) + highest - height,
     frame: 'group' as const,
   }));
 }

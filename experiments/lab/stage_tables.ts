@@ -92,7 +92,7 @@ export function stage_table(row: StageRow, points: readonly WorkPoint[], timed: 
       [
         stage,
         times.median,
-        range?.map(short_ms).join(' to '),
+        range?.map(short_ms).join(' to ') ?? null,
         row.shares[stage] ?? null,
         point.flops,
         point.bytes,

@@ -34,7 +34,8 @@ export function axis_of(axis: Axis, values: readonly number[], sized: Sized): Sc
     );
   }
   const largest = Math.max(...values);
-  const domain = log ? log_domain(least, largest) : linear_domain(axis, least, largest, sized.margin ?? [0.05, 0.06]);
+  const margin = sized.margin ?? [0.05, 0.06];
+  const domain = log ? log_domain(least, largest, margin) : linear_domain(axis, least, largest, margin);
   const ticks = (log ? log_ticks : linear_ticks)(domain, sized);
   return scale_of({ label: axis.label, domain, log, ticks, texts: (log ? log_texts : linear_texts)(ticks), sized });
 }
@@ -120,9 +121,10 @@ function fits(texts: readonly string[], apart: number, { standing }: Sized): boo
   return needed <= apart;
 }
 
-function log_domain(least: number, largest: number): Range {
-  const room = 10 ** Math.max(0.06 * Math.log10(largest / least), 0.08);
-  return [least / room, largest * room];
+function log_domain(least: number, largest: number, margin: Range): Range {
+  const decades = Math.log10(largest / least);
+  const room = (share: number): number => 10 ** Math.max(share * decades, 0.08);
+  return [least / room(margin[0]), largest * room(margin[1])];
 }
 
 /** Digits at which ticks may stand within a decade, coarsest first. */

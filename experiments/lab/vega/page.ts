@@ -28,8 +28,9 @@ export interface Page {
   readonly panels: (room: Room) => readonly Panel[];
 }
 
-/** Ticks and labels change with a panel's room, and the room for them with the ticks: that settles after three. */
+/** Ticks and labels change with a panel's room, and the room for them with the ticks: that settles after three at most. */
 const SIZINGS = 3;
+const SETTLED_POINTS = 1;
 const LEAST_POINTS = 40;
 
 /** The page as SVG. */
@@ -41,6 +42,7 @@ export async function draw_page(page: Page): Promise<string> {
   let room: Room = { width: width / count - 90, height: height - 200 };
   for (let i = 0; i < SIZINGS; i++) {
     const sized = await layout({ ...page, title: blank }, room);
+    if (Math.max(Math.abs(width - sized.width), Math.abs(height - sized.height)) < SETTLED_POINTS) break;
     room = {
       width: Math.max(room.width + (width - sized.width) / count, LEAST_POINTS),
       height: Math.max(room.height + height - sized.height, LEAST_POINTS),

@@ -7,6 +7,9 @@ import { AID, SIZE } from './theme.ts';
 /** Room in points that a label needs along the top and along the right edge. */
 const LABEL = { width: 68, height: 18 } as const;
 
+/** What labels along the top take above the plot. */
+export const SPEED_LABEL_POINTS = 15;
+
 /** Diagonals of equal speed over axes of FLOP and ms, powers of ten apart, cut to the plot; labelled where they leave it. */
 export function speed_layers(points: readonly Point[], axes: Axes, room: Room): Layer[] {
   const [x0, x1] = axes.x.domain;
