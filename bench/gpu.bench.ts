@@ -7,11 +7,12 @@ import { Molmoe, open_executor } from '../engine/node/load.ts';
 import { percentile } from '../experiments/lab/stats.ts';
 import { matmul } from '../kernels/matmul/matmul.ts';
 import { type Family, family_of, runs_on, type Variant } from '../kernels/spec.ts';
-import { linear, type Plain } from './cases/products.ts';
-import { ceilings_line } from './kernels.bench.ts';
-import type { Bench } from './main.ts';
-import type { Target } from './target.ts';
-import { open_contestant, takes_part, time_case } from './timed.ts';
+import type { PlainFormat } from '../test/reference/cases/case.ts';
+import type { Bench } from './bench.ts';
+import { linear } from './cases.ts';
+import { ceilings_line } from './table.ts';
+import { collector, type Target } from './target.ts';
+import { judged, open_contestant, takes_part } from './timed.ts';
 
 /** Room for JIT, clocks and caches to settle; then the median of these. */
 const RUNS = 5;
@@ -27,12 +28,7 @@ export async function bench_gpu({ say, quick, rated }: Bench): Promise<{ targets
     );
   }
   const targets: Target[] = [];
-  const add = (...added: Target[]) => {
-    for (const target of added) {
-      targets.push(target);
-      say(`${target.what}: ${target.reason ?? `${target.value?.toPrecision(4)} ${target.unit}`}`);
-    }
-  };
+  const add = collector(say, targets);
   let families: Family[];
   try {
     const ceilings = await measure_ceilings(executor);
@@ -49,23 +45,13 @@ export async function bench_gpu({ say, quick, rated }: Bench): Promise<{ targets
     for (const { name } of able) {
       const family = family_of({ name });
       if (family !== 'tiled' && family !== 'matrix') continue;
-      const format: Plain = family === 'matrix' ? 'f16' : 'f32';
+      const format: PlainFormat = family === 'matrix' ? 'f16' : 'f32';
       const contestant = await open_contestant(executor, name);
-      const made = linear({ stage: 'prefill', what: '', rows: size, k: size, cols: size, format });
-      const target = {
-        what: `matmul ${size}^3 ${format}, ${name}`,
-        unit: 'TFLOP/s',
-        goal: family === 'matrix' ? 150 : 27,
-      };
+      const made = linear({ stage: 'prefill', rows: size, k: size, cols: size, format });
+      const goal = family === 'matrix' ? 150 : 27;
+      const target = { what: `matmul ${size}^3 ${format}, ${name}`, unit: 'TFLOP/s', goal };
       if (!takes_part(contestant, made)) add({ ...target, reason: 'does not fit here' });
-      else {
-        const timed = await time_case(contestant, made);
-        add(
-          typeof timed === 'string'
-            ? { ...target, reason: `wrong: ${timed}` }
-            : { ...target, value: timed.counts.flops / timed.ms / 1e9 },
-        );
-      }
+      else add(await judged(contestant, made, target, ({ ms, counts }) => counts.flops / ms / 1e9));
     }
     if (!has(able, 'matrix')) {
       add({ what: `matmul ${size}^3 f16, matrix`, unit: 'TFLOP/s', goal: 150, reason: 'no such variant runs here' });

@@ -5,35 +5,18 @@ import type { AdapterFacts } from '../engine/gpu/device.ts';
 
 const FOLDER = join('bench', 'history');
 
-export interface HistoryRecord {
-  readonly schema: 'molmoe.bench/1';
-  readonly date: string;
-  readonly version: string;
-  readonly commit: string;
-  readonly dirty: boolean;
-  readonly adapter: string;
-  readonly host: {
-    readonly cpu: string | undefined;
-    readonly cores: number;
-    readonly memory_bytes: number;
-    readonly node: string;
-  };
-  readonly results: Readonly<Record<string, unknown>>;
-}
-
 const adapter_name = (facts: AdapterFacts): string => facts.description || facts.device;
 
 function file_of(facts: AdapterFacts): string {
-  const slug = adapter_name(facts)
-    .replace(/[^A-Za-z0-9]+/g, '_')
-    .replace(/_+$/, '')
-    .toLowerCase();
-  return join(FOLDER, `${slug}.jsonl`);
+  const words = adapter_name(facts).match(/[A-Za-z0-9]+/g) ?? [];
+  return join(FOLDER, `${words.join('_').toLowerCase()}.jsonl`);
 }
 
-export function record_of(facts: AdapterFacts, results: Readonly<Record<string, unknown>>): HistoryRecord {
+export type HistoryRecord = ReturnType<typeof record_of>;
+
+export function record_of(facts: AdapterFacts, results: Readonly<Record<string, unknown>>) {
   return {
-    schema: 'molmoe.bench/1',
+    schema: 'molmoe.bench/1' as const,
     date: new Date().toISOString(),
     version: typeof __VERSION__ === 'string' ? __VERSION__ : 'source',
     commit: typeof __COMMIT__ === 'string' ? __COMMIT__ : 'unknown',
@@ -48,10 +31,8 @@ export function record_of(facts: AdapterFacts, results: Readonly<Record<string, 
 export function read_history(facts: AdapterFacts): HistoryRecord[] {
   const file = file_of(facts);
   if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as HistoryRecord);
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as HistoryRecord);
 }
 
 export function append_history(facts: AdapterFacts, record: HistoryRecord): void {

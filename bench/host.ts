@@ -12,8 +12,7 @@ import { percentile } from '../experiments/lab/stats.ts';
 export async function decode_costs(new_tokens: number) {
   const { executor } = await open_executor({ hush: true });
   try {
-    let dispatch_ms = 0;
-    let dispatches = 0;
+    let [dispatch_ms, dispatches] = [0, 0];
     const steps: { dispatches: number; us: number }[] = [];
     const timed = <T>(count: number, record: () => T): T => {
       const started_ms = performance.now();
@@ -30,31 +29,19 @@ export async function decode_costs(new_tokens: number) {
     const config = preset_config('molmoe-mini');
     const source = synthetic_source(tensor_specs(config), 1, 'F32');
     const tokenizer = byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
-    const engine = await Engine.create({
-      name: 'molmoe-mini',
-      executor: watched,
-      config,
-      source,
-      tokenizer,
-      dtype: 'f16',
-    });
+    const made = { name: 'molmoe-mini', executor: watched, config, source, tokenizer } as const;
+    const engine = await Engine.create({ ...made, dtype: 'f16' });
     // One submit a token: what was recorded since the last one is that token's. The GPU rests meanwhile.
     executor.watch_host((work, started_ms, ended_ms) => {
       if (work !== 'encode') return;
       steps.push({ dispatches, us: (1000 * (dispatch_ms + ended_ms - started_ms)) / dispatches });
-      dispatch_ms = 0;
-      dispatches = 0;
+      [dispatch_ms, dispatches] = [0, 0];
     });
     const result = await engine.generate({ prompt: ' ', maxNewTokens: new_tokens, ignoreEos: true }).result;
     const last = steps.filter((step) => step.dispatches > 0).slice(-new_tokens / 2); // by then Node has compiled it
     const { dispatches: all } = result.ledger.sum((row) => row.stage === 'decode');
-    return {
-      dispatches_a_token: all / result.decode_step_ms.length,
-      encode_us: percentile(
-        last.map((step) => step.us),
-        50,
-      ),
-    };
+    const us = last.map((step) => step.us);
+    return { dispatches_a_token: all / result.decode_step_ms.length, encode_us: percentile(us, 50) };
   } finally {
     executor.destroy();
   }

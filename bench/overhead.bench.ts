@@ -2,7 +2,7 @@ import type { Timing } from '../engine/gpu/timeline.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { Molmoe } from '../engine/node/load.ts';
 import { percentile } from '../experiments/lab/stats.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
 
 const MODES: readonly (Timing | undefined)[] = [undefined, 'stage', 'kernel'];
 const ROUNDS = 7;
@@ -27,12 +27,12 @@ export async function bench_overhead({ say }: Bench) {
 async function overhead_of(model: Molmoe, request: (typeof REQUESTS)[number], say: Bench['say']) {
   const { width, height, new_tokens } = request;
   const image = formula_picture('rings', width, height);
+  const asked = { prompt: ' ', image, maxNewTokens: new_tokens, ignoreEos: true };
   const samples = new Map(MODES.map((mode) => [mode ?? 'off', [] as number[]]));
   const shares: number[] = [];
   for (let round = -1; round < ROUNDS; round++) {
     for (const timing of MODES) {
-      const result = await model.generate({ prompt: ' ', image, maxNewTokens: new_tokens, ignoreEos: true, timing })
-        .result;
+      const result = await model.generate({ ...asked, timing }).result;
       if (round < 0) continue; // compiles
       samples.get(timing ?? 'off')?.push(result.total_ms);
       if (timing === 'kernel' && result.timeline) shares.push(result.timeline.sum_ns / result.timeline.span_ns);

@@ -1,9 +1,8 @@
 import type { Stage } from '../engine/gpu/executor.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
-import type { TokenCounts } from '../engine/molmoe.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
 
 /**
  * One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. Run a few
@@ -14,25 +13,10 @@ const REQUESTS = {
   'molmoe-1b': { width: 336, height: 336, text_tokens: 18, new_tokens: 8, warm_runs: 2 },
 } as const;
 
-export interface RequestResult {
-  readonly preset: string;
-  readonly dtype: string;
-  readonly load_ms: number;
-  readonly runs: readonly ({
-    readonly name: string;
-    readonly wall_ms: number;
-    readonly tokens_per_s: number;
-    readonly preprocess_ms: number;
-    readonly counts: TokenCounts;
-  } & Readonly<Partial<Record<`${Stage}_ms`, number>>>)[];
-  readonly rss_bytes: number;
-  readonly gpu_bytes: number;
-}
+export type RequestResult = Awaited<ReturnType<typeof bench_request>>;
+type StageTimes = Readonly<Partial<Record<`${Stage}_ms`, number>>>;
 
-export async function bench_request(
-  { say, dtype, quick }: Bench,
-  preset: keyof typeof REQUESTS,
-): Promise<RequestResult> {
+export async function bench_request({ say, dtype, quick }: Bench, preset: keyof typeof REQUESTS) {
   const { width, height, text_tokens, new_tokens, warm_runs } = REQUESTS[preset];
   // The engine itself says which formats it has.
   const model = await Molmoe.load({ model: preset, dtype: dtype as LoadOptions['dtype'], hush: true });
@@ -46,15 +30,14 @@ export async function bench_request(
     maxNewTokens: new_tokens,
     ignoreEos: true,
   };
-  const runs: RequestResult['runs'][number][] = [];
-  for (let run = 1; run <= 1 + (quick ? 1 : warm_runs); run++) {
+  const one = async (run: number) => {
     const name = run === 1 ? 'run 1, with compilation' : `run ${run}`;
     const started = performance.now();
     const result = await model.generate(request).result;
     const wall_ms = performance.now() - started;
     const decode_ms = result.decode_step_ms.reduce((sum, ms) => sum + ms, 0);
     const tokens_per_s = (1000 * result.decode_step_ms.length) / decode_ms;
-    const stages = Object.fromEntries(result.stages.map((stage) => [`${stage.stage}_ms`, stage.wall_ms]));
+    const stages: StageTimes = Object.fromEntries(result.stages.map(({ stage, wall_ms }) => [`${stage}_ms`, wall_ms]));
     say(
       `${name}: ${(wall_ms / 1000).toFixed(2)} s, ${result.counts.views} views, ${result.counts.prompt_tokens} prompt tokens, decode ${tokens_per_s.toFixed(2)} tokens/s`,
     );
@@ -63,8 +46,10 @@ export async function bench_request(
         .map(([k, v]) => `${k} ${v.toFixed(0)}`)
         .join('  ')}`,
     );
-    runs.push({ name, wall_ms, tokens_per_s, preprocess_ms: result.preprocess_ms, ...stages, counts: result.counts });
-  }
+    return { name, wall_ms, tokens_per_s, preprocess_ms: result.preprocess_ms, ...stages, counts: result.counts };
+  };
+  const runs = [await one(1)];
+  while (runs.length < 1 + (quick ? 1 : warm_runs)) runs.push(await one(runs.length + 1));
   const rss_bytes = process.memoryUsage.rss();
   say(`process memory ${(rss_bytes / 1e9).toFixed(2)} GB`);
   const memory = model.engine.executor.buffers.memory();

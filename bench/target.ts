@@ -13,10 +13,8 @@ export interface Target {
   readonly fewer?: boolean;
 }
 
-export type Verdict = 'goal met' | 'least met' | 'MISSED' | 'not measured' | '';
-
 /** With a goal and no least, anything short of the goal is a miss. */
-export function verdict_of({ value, least, goal, fewer }: Target): Verdict {
+export function verdict_of({ value, least, goal, fewer }: Target) {
   if (value === undefined) return 'not measured';
   const reached = (limit: number) => (fewer ? value <= limit : value >= limit);
   if (goal !== undefined && reached(goal)) return 'goal met';
@@ -41,6 +39,16 @@ export function target_table(targets: readonly Target[]): string[] {
   ]);
   return aligned([HEAD, ...rows]);
 }
+
+/** Keeps targets, and says each as soon as it is there. */
+export const collector =
+  (say: (line: string) => void, targets: Target[]) =>
+  (...added: Target[]): void => {
+    for (const target of added) {
+      targets.push(target);
+      say(`${target.what}: ${target.reason ?? `${target.value?.toPrecision(4)} ${target.unit}`}`);
+    }
+  };
 
 /** Misses have their causes in docs/speed.md. */
 export function say_targets(say: (line: string) => void, targets: readonly Target[]): void {

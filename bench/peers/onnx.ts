@@ -4,15 +4,6 @@
 export type Dtype = 'f32' | 'f16';
 export const DTYPE_BYTES = { f32: 4, f16: 2 } as const;
 const ELEMENT = { f32: 1, f16: 10, i32: 6, i64: 7 } as const;
-export type Element = keyof typeof ELEMENT;
-
-/** A constant of the graph: stays on the device from one run to the next. */
-export interface Constant {
-  readonly name: string;
-  readonly element: Element;
-  readonly dims: readonly number[];
-  readonly bytes: Uint8Array;
-}
 
 export type Attribute = number | { readonly float: number } | { readonly ints: readonly number[] };
 
@@ -26,8 +17,13 @@ export interface Node {
 
 export interface Value {
   readonly name: string;
-  readonly element: Element;
+  readonly element: keyof typeof ELEMENT;
   readonly dims: readonly number[];
+}
+
+/** Stays on the device from one run to the next. */
+export interface Constant extends Value {
+  readonly bytes: Uint8Array;
 }
 
 export interface Graph {
@@ -52,10 +48,9 @@ const nested = (field: number, ...parts: Field[]): Field => {
   return [varint(field * 8 + 2), varint(size(inner)), ...inner];
 };
 const text = (field: number, value: string): Field => nested(field, [new TextEncoder().encode(value)]);
-const float = (field: number, value: number): Field => [
-  varint(field * 8 + 5),
-  new Uint8Array(Float32Array.of(value).buffer),
-];
+const float = (field: number, value: number): Field => {
+  return [varint(field * 8 + 5), new Uint8Array(Float32Array.of(value).buffer)];
+};
 
 /** TensorProto */
 const constant = ({ name, element, dims, bytes }: Constant): Field => [
@@ -104,11 +99,5 @@ export function encode_model(graph: Graph): Uint8Array {
     opset('', 21),
     opset('com.microsoft', 1),
   ].flat();
-  const model = new Uint8Array(size(parts));
-  let at = 0;
-  for (const part of parts) {
-    model.set(part, at);
-    at += part.length;
-  }
-  return model;
+  return new Uint8Array(Buffer.concat(parts));
 }

@@ -1,11 +1,14 @@
 import type { Target } from '../target.ts';
 
-interface Compared {
+/** A row of the comparison, as far as targets go. */
+export interface Compared {
   readonly op: string;
   readonly shape: string;
   readonly dtype: string;
   readonly peer: string;
+  /** Peer's median over ours: above 1 the engine is faster. */
   readonly ratio?: number;
+  /** Why there are no times. */
   readonly reason?: string;
 }
 
@@ -23,12 +26,9 @@ function limits_of({ op, shape, dtype, peer }: Compared): Limits {
 
 /** What did not run, or computes something else, is no target. */
 export function peer_targets(rows: readonly Compared[]): Target[] {
-  return rows
-    .filter((row) => row.ratio !== undefined)
-    .map((row) => ({
-      what: `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`,
-      unit: 'times our time',
-      value: row.ratio,
-      ...limits_of(row),
-    }));
+  const timed = rows.filter((row) => row.ratio !== undefined);
+  return timed.map((row) => {
+    const what = `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`;
+    return { what, unit: 'times our time', value: row.ratio, ...limits_of(row) };
+  });
 }

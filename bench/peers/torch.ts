@@ -3,13 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { molmo_geometry } from '../../engine/input/geometry.ts';
 import { prepare_image } from '../../engine/input/image.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { build_prompt, exact_length_text } from '../../engine/input/prompt.ts';
 import type { Probe } from '../../engine/model/context.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../../tools/synth_checkpoint.ts';
+import { difference as off_by } from './operations.ts';
 import script from './torch_request.py';
 
 const PRESET = 'molmoe-mini';
@@ -29,23 +30,11 @@ interface Answer {
   readonly runs: readonly Times[];
 }
 
-export interface TorchRow {
-  readonly peer: string;
-  readonly reason?: string;
-  readonly ours?: Times;
-  readonly theirs?: Times;
-  /** Peer's time of all stages over ours. */
-  readonly ratio?: number;
-  readonly difference?: number;
-  readonly tokens_equal?: boolean;
-  readonly product_gflops?: number;
-}
-
 const total = (times: Times): number => STAGES.reduce((sum, stage) => sum + times[`${stage}_ms`], 0);
 const best = (runs: readonly Times[]): Times => runs.reduce((a, b) => (total(b) < total(a) ? b : a));
 
 /** A whole request beside the same in plain PyTorch on the CPU: another class of device, no WebGPU in it. */
-export async function compare_torch(say: (line: string) => void, quick: boolean): Promise<TorchRow> {
+export async function compare_torch(say: (line: string) => void, quick: boolean) {
   const peer = 'PyTorch (CPU library, not WebGPU)';
   const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
   if (python === undefined) {
@@ -65,13 +54,7 @@ export async function compare_torch(say: (line: string) => void, quick: boolean)
   }
 }
 
-async function run_both(
-  say: (line: string) => void,
-  peer: string,
-  python: string,
-  folder: string,
-  quick: boolean,
-): Promise<TorchRow> {
+async function run_both(say: (line: string) => void, peer: string, python: string, folder: string, quick: boolean) {
   const [new_tokens, runs] = [16, quick ? 1 : 2];
   const model = await Molmoe.load({ model: PRESET, dtype: 'f32', hush: true });
   try {
@@ -81,10 +64,10 @@ async function run_both(
     await write_synthetic_checkpoint({ config, seed: 1, dtype: 'F32', out: checkpoint, shard_bytes: 8e9 });
     const image = quick ? formula_picture('rings', 336, 336) : formula_picture('rings', 1008, 784);
     const prompt = exact_length_text(tokenizer, 18);
-    const geometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
-    const prepared = prepare_image(image, { crops: { max_crops: config.max_crops }, geometry });
+    const geometry = geometry_of(config);
+    const prepared = prepare_image(image, { mode: 'pad', crops: { max_crops: config.max_crops }, geometry });
     const built = build_prompt(tokenizer, prompt, {
-      ...{ tiling: prepared.tiling, geometry, message_format: config.message_formatting },
+      ...{ picture: { tiling: prepared.tiling, geometry }, message_format: config.message_formatting },
       always_start_with_space: config.always_start_with_space,
     });
     writeFileSync(join(folder, 'ids.u32'), Uint32Array.from(built.ids));
@@ -113,7 +96,7 @@ async function run_both(
     const answer = JSON.parse(stdout) as Answer;
     const bytes = readFileSync(join(folder, 'logits.f32'));
     const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    const difference = off(theirs, logits as Float32Array);
+    const difference = off_by(theirs, logits as Float32Array);
     const tokens_equal = answer.tokens.join() === tokens.join();
     const name = `${peer.replace('PyTorch', `PyTorch ${answer.torch}`)}, ${answer.threads} threads, f32, a product of 1024 at ${answer.product_gflops.toFixed(0)} GFLOP/s`;
     say(
@@ -125,40 +108,19 @@ async function run_both(
       return { peer: name, reason, difference, tokens_equal };
     }
     const [own, other] = [best(ours), best(answer.runs)];
-    for (const stage of STAGES) {
-      const [a, b] = [own[`${stage}_ms`], other[`${stage}_ms`]];
-      say(
-        `  ${stage.padEnd(15)} ours ${a.toFixed(0).padStart(6)} ms, peer ${b.toFixed(0).padStart(6)} ms, peer/ours ${(b / a).toFixed(2)}x`,
-      );
+    const ratio = total(other) / total(own); // peer's time over ours
+    const times = STAGES.map((stage) => [stage, own[`${stage}_ms`], other[`${stage}_ms`]] as const);
+    for (const [what, a, b] of [...times, ['all', total(own), total(other)] as const]) {
+      const [in_a, in_b] = [a, b].map((ms) => ms.toFixed(0).padStart(6));
+      say(`  ${what.padEnd(15)} ours ${in_a} ms, peer ${in_b} ms, peer/ours ${(b / a).toFixed(2)}x`);
     }
-    const ratio = total(other) / total(own);
-    say(
-      `  ${'all'.padEnd(15)} ours ${total(own).toFixed(0).padStart(6)} ms, peer ${total(other).toFixed(0).padStart(6)} ms, peer/ours ${ratio.toFixed(2)}x`,
-    );
     say(`  ${name}; logits off by ${difference.toExponential(1)}, greedy tokens equal`);
     if (answer.product_gflops < SLOW_GFLOPS * answer.threads) {
       say('  that is a reference BLAS: the comparison says little (Debian: apt-get install libopenblas0-pthread)');
     }
-    return {
-      peer: name,
-      ours: own,
-      theirs: other,
-      ratio,
-      difference,
-      tokens_equal,
-      product_gflops: answer.product_gflops,
-    };
+    const { product_gflops } = answer;
+    return { peer: name, ours: own, theirs: other, ratio, difference, tokens_equal, product_gflops };
   } finally {
     model.close();
   }
-}
-
-function off(got: Float32Array, wanted: Float32Array): number {
-  if (got.length !== wanted.length) throw new Error(`${got.length} logits where the engine has ${wanted.length}`);
-  let [error, all] = [0, 0];
-  for (let i = 0; i < got.length; i++) {
-    error += ((got[i] as number) - (wanted[i] as number)) ** 2;
-    all += (wanted[i] as number) ** 2;
-  }
-  return Math.sqrt(error / all);
 }

@@ -20,6 +20,8 @@ export interface Point {
   /** Ends of the error bar. */
   readonly low?: number;
   readonly high?: number;
+  /** Values behind it. */
+  readonly n?: number;
   /** Written beside the point. */
   readonly label?: string;
 }

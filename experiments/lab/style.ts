@@ -83,14 +83,14 @@ export const NAMED: Readonly<Record<Named, Style>> = {
 const HATCH_ORDER = Object.keys(HATCHES) as Hatch[];
 const MARKER_ORDER = Object.keys(MARKERS) as Marker[];
 
-/** Numbered series: ten differ in colour and marker, and those that share both, in dash and hatch. */
+/** Numbered series: ten differ in colour and in marker; those that share a colour, in marker, dash and hatch. */
 export function style_of(look: Look): Style {
   if (typeof look !== 'number') return NAMED[look];
   const round = Math.floor(look / PALETTE.length);
   return {
     color: cyclic(PALETTE, look),
     hatch: cyclic(HATCH_ORDER, look + round),
-    marker: cyclic(MARKER_ORDER, look),
+    marker: cyclic(MARKER_ORDER, look + round),
     dash: cyclic(DASHES, look + round),
   };
 }

@@ -54,7 +54,11 @@ it('judges the real dimensions by their storage format, each stage at its fastes
   const counts = { views: 2, crops: 1, prompt_tokens: 300, text_tokens: 12, new_tokens: 8 };
   const first = request(1, { vision_encoder_ms: 12_000, prefill_ms: 15_000, counts });
   const second = request(1, { vision_encoder_ms: 14_000, prefill_ms: 10_000, tokens_per_s: 2, counts });
-  const measured = { ...first, runs: [...first.runs, ...second.runs].map((run) => ({ ...run, counts })), dtype: 'q8' };
+  const measured = {
+    ...first,
+    runs: [...first.runs, ...second.runs].map((run) => ({ ...run, counts })),
+    dtype: 'q8' as const,
+  };
   expect(real_targets(measured).map((target) => [target.value, target.least, target.goal])).toEqual([
     [3, 3, 6],
     [6, 9, 5.5],

@@ -107,3 +107,20 @@ describe('the links of the documents', () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** A fence that names a file is that file. */
+describe('the code of the documents', () => {
+  const named = files.flatMap((file) => {
+    const text = readFileSync(join(repo_root, file), 'utf8');
+    return [...text.matchAll(/^```ts (\S+)\n([\s\S]*?)^```$/gm)].map(
+      (m) => [file, m[1] as string, m[2] as string] as const,
+    );
+  });
+  it.each(named)('%s shows %s as it is', (_, path, code) => {
+    const source = readFileSync(join(repo_root, path), 'utf8');
+    expect(path.endsWith('index.ts') ? code.split('\n').every((line) => source.includes(line)) : source === code).toBe(
+      true,
+    );
+  });
+  it('is there', () => expect(named.length).toBeGreaterThan(0));
+});

@@ -32,6 +32,7 @@ describe.skipIf(!golden)('images.json', () => {
       const upright = await decode_image(path as string, { orient: true });
       expect([picture.width, picture.height]).toEqual([c.width, c.height]);
       expect([upright.height, upright.width, 3]).toEqual(c.loader_shape);
+      expect(picture.orientation).toBe(Number(/exif(\d)/.exec(c.file)?.[1] ?? 1));
       if (c.decoded_png && c.oriented_png) {
         // Decoders of JPEG may differ by a few grey levels.
         await expect_close(picture, c.decoded_png, 4);

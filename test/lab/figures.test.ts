@@ -3,49 +3,51 @@ import { Resvg } from '@resvg/resvg-js';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Figure, render } from '../../experiments/lab/figures.ts';
+import type { Figure } from '../../experiments/lab/charts.ts';
+import { render } from '../../experiments/lab/figures.ts';
 import { FONT, font_file, text_width, wrap } from '../../experiments/lab/font.ts';
+import { draw_page } from '../../experiments/lab/vega/page.ts';
+import { HEAD } from '../support/sample_charts.ts';
 import { boxes_of } from '../support/svg_text.ts';
 
-const figure = (text: string, values: readonly object[], width_in = 4): Figure => ({
-  name: 'test',
-  width_in,
-  height_in: 3,
-  spec: {
-    title: { text, subtitle: ['one line', 'another'] },
-    hconcat: [
-      {
-        width: 100,
-        height: 100,
-        data: { values: [...values] },
-        mark: { type: 'bar', fill: 'url(#fill_prefill)' },
-        encoding: {
-          x: { field: 'name', type: 'nominal', title: 'Name (word)' },
-          y: { field: 'ms', type: 'quantitative', title: 'Time (ms)' },
-        },
-      },
-    ],
-  },
-});
 const VALUES = [
   { name: 'a', ms: 1 },
   { name: 'b', ms: 2 },
+  { name: 'c', ms: 2 },
 ];
+const figure = (title: string, values: readonly { name: string; ms: number }[], width_in = 6): Figure => ({
+  name: 'test',
+  title,
+  notes: ['one line', 'another'],
+  width_in,
+  height_in: 5,
+  panels: [
+    {
+      kind: 'stack',
+      categories: 'Name (word)',
+      value: { label: 'Time (ms)' },
+      bars: values.map(({ name, ms }) => ({
+        label: [name],
+        segments: [{ look: 'prefill', name: 'prefill', value: ms }],
+      })),
+    },
+  ],
+});
 
 describe('render', () => {
   let drawn: Awaited<ReturnType<typeof render>>;
   beforeAll(async () => {
-    drawn = await render(figure('Title', VALUES));
+    drawn = await render(figure('Title', VALUES), HEAD);
   });
 
   it('fills the page at 300 pixels an inch', async () => {
     const { width, height, density } = await sharp(drawn.png).metadata();
-    expect([width, height]).toEqual([1200, 900]);
+    expect([width, height]).toEqual([1800, 1500]);
     expect(density).toBe(300);
     // Ink near all four edges: the panel was sized, not just placed.
     const { info } = await sharp(drawn.png).trim().toBuffer({ resolveWithObject: true });
-    expect(info.width).toBeGreaterThan(1050);
-    expect(info.height).toBeGreaterThan(750);
+    expect(info.width).toBeGreaterThan(1650);
+    expect(info.height).toBeGreaterThan(1300);
   });
 
   it('writes a resolution that PNG readers accept', () => {
@@ -62,14 +64,14 @@ describe('render', () => {
   });
 
   it('draws the same bytes again', async () => {
-    await render(figure('Another', [{ name: 'c', ms: 5 }], 6));
-    const again = await render(figure('Title', VALUES));
+    await render(figure('Another', [{ name: 'c', ms: 5 }], 8), HEAD);
+    const again = await render(figure('Title', VALUES), HEAD);
     expect(again.svg).toBe(drawn.svg);
     expect(Buffer.compare(again.png, drawn.png)).toBe(0);
   });
 
   it('gives text that stands alone', () => {
-    expect(drawn.svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="4in" height="3in" viewBox="/);
+    expect(drawn.svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="6in" height="5in" viewBox="/);
     expect(drawn.svg).not.toMatch(/href|<image|<script|@import/);
     expect([...drawn.svg.matchAll(/https?:/g)].length).toBe(1);
     const families = new Set([...drawn.svg.matchAll(/font-family="([^"]*)"/g)].map((match) => match[1]));
@@ -84,14 +86,14 @@ describe('render', () => {
     for (let i = 0; i < data.length; i += info.channels) {
       if (data[i] === 0x2c && data[i + 1] === 0xa0 && data[i + 2] === 0x2c) green += 1;
     }
-    expect(green / (1200 * 900)).toBeGreaterThan(0.1);
+    expect(green / (1800 * 1500)).toBeGreaterThan(0.1);
   });
 
   it('shrinks what does not fit instead of cutting it off', async () => {
-    const long = 'a title of very many words that no page of this size can hold on one line';
-    const { svg, png } = await render(figure(long, VALUES, 3));
+    const word = 'one_word_of_a_title_that_no_page_of_this_size_can_hold_on_one_line';
+    const { svg, png } = await render(figure(word, VALUES, 3), HEAD);
     const { page, texts } = boxes_of(svg);
-    expect(texts.map(({ text }) => text)).toContain(long);
+    expect(texts.map(({ text }) => text)).toContain(word);
     for (const { left, right } of texts) {
       expect(left).toBeGreaterThanOrEqual(page.left);
       expect(right).toBeLessThanOrEqual(page.right);
@@ -100,10 +102,9 @@ describe('render', () => {
   });
 
   it('refuses a description that vega-lite would draw otherwise', async () => {
-    const { spec, ...rest } = figure('Title', VALUES);
-    const [panel] = spec.hconcat;
-    const wrong = { ...panel, encoding: { size: { field: 'name', type: 'nominal' } } } as (typeof spec.hconcat)[number];
-    await expect(render({ ...rest, spec: { ...spec, hconcat: [wrong] } })).rejects.toThrow(/^figure: .*size/);
+    const layer = [{ data: { values: VALUES }, mark: 'bar', encoding: { size: { field: 'name', type: 'nominal' } } }];
+    const page = { width_in: 4, height_in: 3, title: { text: ['T'], subtitle: [] }, legends: 'own' as const };
+    await expect(draw_page({ ...page, panels: () => [{ layer: layer as never }] })).rejects.toThrow(/^figure: .*size/);
   });
 });
 

@@ -12,38 +12,60 @@ export interface TextBox extends Box {
   readonly text: string;
   /** `role-axis-title`, `role-legend-label` ...; `role-mark` on data. */
   readonly role: string;
+  /** Neither lying nor upright: its ink fills little of its box. */
+  readonly turned: boolean;
+}
+
+/** Something drawn from data: a bar, a cell, a span; or a marker, whose box is its middle alone. */
+export interface MarkBox extends Box {
+  readonly fill: string;
 }
 
 type Place = (x: number, y: number) => [number, number];
 
 const UNESCAPED: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
 
-/** Lines of text and frames of plots in a figure's SVG, as the nested groups place them. */
-export function boxes_of(svg: string): { page: Box; texts: TextBox[]; plots: Box[] } {
+/** Lines of text, frames of plots and marks in a figure's SVG, as the nested groups place them. */
+export function boxes_of(svg: string): {
+  page: Box;
+  texts: TextBox[];
+  plots: Box[];
+  fields: MarkBox[];
+  points: MarkBox[];
+} {
   const [left = 0, top = 0, width = 0, height = 0] = (/viewBox="([^"]*)"/.exec(svg)?.[1] ?? '').split(' ').map(Number);
   const texts: TextBox[] = [];
   const plots: Box[] = [];
+  const fields: MarkBox[] = [];
+  const points: MarkBox[] = [];
   const stack: { place: Place; role: string }[] = [{ place: (x, y) => [x, y], role: '' }];
-  for (const [, closing, attributes = '', bare, path, text_attributes, content = ''] of svg.matchAll(
-    /<(\/g)>|<g([^>]*?)(\/?)>|<path class="background"([^>]*)>|<text([^>]*?)(?:\/>|>(.*?)<\/text>)/gs,
+  for (const [, closing, attributes = '', bare, path, text_attributes, content = '', mark] of svg.matchAll(
+    /<(\/g)>|<g([^>]*?)(\/?)>|<path class="background"([^>]*)>|<text([^>]*?)(?:\/>|>(.*?)<\/text>)|<path ((?:transform|d)=[^>]*)>/gs,
   )) {
     const { place, role } = stack.at(-1) as (typeof stack)[number];
     if (closing !== undefined) stack.pop();
     else if (path !== undefined) {
       if (path.includes('stroke="black"')) plots.push(frame(path, place));
+    } else if (mark !== undefined) {
+      const fill = /fill="([^"]*)"/.exec(mark)?.[1] ?? '';
+      // Caps of error bars and medians are black.
+      if (role !== 'role-mark' || fill === 'black') continue;
+      if (/^d="M[-\d.,e]+h[-\d.e]+v/.test(mark)) fields.push({ fill, ...frame(mark, place) });
+      else if (mark.startsWith('transform')) points.push({ fill, ...around([nested(mark, place)(0, 0)]) });
     } else if (text_attributes !== undefined) {
       const rows = [...content.matchAll(/<tspan[^>]*>(.*?)<\/tspan>/gs)].map((row) => row[1] as string);
       const dy = Number(/dy="([\d.]+)"/.exec(content)?.[1] ?? 0);
       (rows.length > 0 ? rows : [content]).forEach((row, i) => {
         const text = row.replaceAll(/&\w+;/g, (escaped) => UNESCAPED[escaped] ?? escaped);
-        if (text.trim() !== '') texts.push({ text, role, ...line_box(text, text_attributes, i * dy, place) });
+        const turned = Number(/rotate\(([-\d.]+)\)/.exec(text_attributes)?.[1] ?? 0) % 90 !== 0;
+        if (text.trim() !== '') texts.push({ text, role, turned, ...line_box(text, text_attributes, i * dy, place) });
       });
     } else if (bare === '') {
       const own = /class="[^"]*(role-[\w-]+)/.exec(attributes)?.[1];
       stack.push({ place: nested(attributes, place), role: own ?? role });
     }
   }
-  return { page: { left, top, right: left + width, bottom: top + height }, texts, plots };
+  return { page: { left, top, right: left + width, bottom: top + height }, texts, plots, fields, points };
 }
 
 function nested(attributes: string, outer: Place): Place {
@@ -61,7 +83,9 @@ const around = (corners: readonly (readonly [number, number])[]): Box => ({
 });
 
 function frame(path: string, place: Place): Box {
-  const [, x = 0, y = 0, w = 0, h = 0] = (/d="M([-\d.]+),([-\d.]+)h([\d.]+)v([\d.]+)/.exec(path) ?? []).map(Number);
+  const [, x = 0, y = 0, w = 0, h = 0] = (/d="M([-\d.e]+),([-\d.e]+)h([-\d.e]+)v([-\d.e]+)/.exec(path) ?? []).map(
+    Number,
+  );
   return around([place(x, y), place(x + w, y + h)]);
 }
 

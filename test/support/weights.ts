@@ -2,6 +2,7 @@ import { f16round } from '@petamoriken/float16';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { FORMATS, is_quantised, QUANT_GROUP, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import type { PlainFormat } from '../reference/cases/case.ts';
 import { f16_bits, quantise } from '../reference/quantise.ts';
 import { upload } from './gpu.ts';
 
@@ -53,7 +54,6 @@ export function upload_packed(
 
 export const ALL_FORMATS = Object.keys(FORMATS) as WeightFormat[];
 
-export type PlainFormat = Exclude<WeightFormat, 'q8' | 'q4'>;
 /** Formats that keep every value by itself, in matrices and tables of any size. */
 export const PLAIN_FORMATS = ALL_FORMATS.filter((format): format is PlainFormat => format !== 'q8' && format !== 'q4');
 
