@@ -404,6 +404,9 @@ describe.skipIf(no_browser)(`in a browser${no_browser ? ` (skipped: ${no_browser
     await page.evaluate(() => dispatchEvent(new Event('afterprint')));
     expect(await page.locator('#parts .chart [fill^="url"]').count()).toBeGreaterThan(0);
     expect((await page.pdf()).length).toBeLessThan(2e6);
+    await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+    expect(await nameless()).toEqual([]); // printed again: still one of each id
+    await page.evaluate(() => dispatchEvent(new Event('afterprint')));
   });
 
   it('says what is missing where a run lacks it', async () => {

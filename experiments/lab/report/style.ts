@@ -112,9 +112,11 @@ export function hatched(look: Look): string {
   return `url(#${id})`;
 }
 
+let clips = 0;
 /** Strokes instead of patterns: printed, every pattern becomes a picture of its own, and a page a file of 30 MB. */
 function hatch_for_paper(): void {
-  for (const [i, node] of document.querySelectorAll<SVGGraphicsElement>('.plot [fill^="url(#fill-"]').entries()) {
+  for (const node of document.querySelectorAll<SVGGraphicsElement>('.plot [fill^="url(#fill-"]')) {
+    const id = `paper-${clips++}`;
     const { color, hatch } = made[Number(node.getAttribute('fill')?.replace(/\D/g, ''))] as Style;
     const { x, y, width, height } = node.getBBox();
     const starts = (from: number, size: number) =>
@@ -125,9 +127,9 @@ function hatch_for_paper(): void {
       ),
     );
     node.setAttribute('fill', color);
-    const clip = svg('clipPath', { id: `paper-${i}` }, node.cloneNode());
+    const clip = svg('clipPath', { id }, node.cloneNode());
     const strokes = strokes_of(hatch, tiles.join(' '));
-    strokes.setAttribute('clip-path', `url(#paper-${i})`);
+    strokes.setAttribute('clip-path', `url(#${id})`);
     node.after(clip, strokes);
   }
 }
