@@ -7,7 +7,14 @@ import { FAKE_RUN, PROVENANCE } from '../support/records.ts';
 import { boxes_of } from '../support/svg_text.ts';
 
 const CEILINGS = FAKE_RUN.ceilings as NonNullable<typeof FAKE_RUN.ceilings>;
-const row = (kernel: string, variant: string, shape: string, flops: number, bytes: number, ms: number): BenchedKernel => ({
+const row = (
+  kernel: string,
+  variant: string,
+  shape: string,
+  flops: number,
+  bytes: number,
+  ms: number,
+): BenchedKernel => ({
   ...{ kernel, variant, stage: 'prefill', shape, flops, bytes, ms },
   gflops: flops / ms / 1e6,
   gbytes: bytes / ms / 1e6,

@@ -47,6 +47,12 @@ export function speed_layers(points: readonly Point[], axes: Axes, room: Room): 
         encoding: position(axes),
       }),
     ),
+    // Keeps that room also where no line leaves through the top, so that headings of panels stay in line.
+    {
+      data: { values: [{}] },
+      mark: { type: 'point', x: 0, y: 1 - SPEED_LABEL_POINTS, size: 1, opacity: 0 },
+      encoding: {},
+    },
     ...text_layer(labels(true), { ...written, align: 'right', baseline: 'bottom' }),
     ...text_layer(labels(false), { ...written, align: 'left' }),
   ];
