@@ -51,7 +51,10 @@ describe('the schemas', () => {
     ['tokens.num_crops', (c: { tokens: object }) => Object.assign(c.tokens, { num_crops: 2.5 })],
     ['tokens.prompt_length', (c: { tokens: object }) => Object.assign(c.tokens, { prompt_length: -1 })],
     ['clean.samples.3.T_total', (c: Samples) => Object.assign(c.clean.samples[3] ?? {}, { T_total: Number.NaN })],
-    ['clean.samples.0.T_LLM_prefill', (c: Samples) => Object.assign(c.clean.samples[0] ?? {}, { T_LLM_prefill: 'slow' })],
+    [
+      'clean.samples.0.T_LLM_prefill',
+      (c: Samples) => Object.assign(c.clean.samples[0] ?? {}, { T_LLM_prefill: 'slow' }),
+    ],
     [
       'clean.samples.1.T_decode_per_step.2',
       (c: Samples) => c.clean.samples[1]?.T_decode_per_step.splice(2, 1, Infinity),
