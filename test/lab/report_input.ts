@@ -62,7 +62,7 @@ export function index_entry(changes: Partial<IndexEntry> = {}): IndexEntry {
     findings,
     figures: FIGURES.filter(({ name }) => name !== 'timeline'),
     files,
-    page: 'core/e1/report.html',
+    page: 'report.html',
     ...changes,
   };
 }

@@ -84,7 +84,13 @@ export function stages_section(one: PageConfiguration, { stages }: PageData): HT
       work ? (1000 * work.flops) / summary.median : null,
     ];
   });
-  const whole = total ? [['whole request', total.median, ends_of(total), null, null, null, null, null]] : [];
+  if (!total)
+    return section('stages', 'Stages', null, null, missing('Not timed: this configuration was only counted.'));
+  const first = statistics.T_first_token;
+  const whole = [
+    ...(first ? [['first token', first.median, ends_of(first), null, null, null, null, null]] : []),
+    ['whole request', total.median, ends_of(total), null, null, null, null, null],
+  ];
   const table: Table = {
     title: `Median of ${one.clean.samples.length === 1 ? 'one clean run' : `${one.clean.samples.length} clean runs`}`,
     columns: [
@@ -98,7 +104,7 @@ export function stages_section(one: PageConfiguration, { stages }: PageData): HT
       number('rate (FLOP/s)', 'flop'),
     ],
     rows: [...rows, ...whole],
-    note: 'The whole request has its own median: medians of stages need not add up to it, and the host works between them.',
+    note: `${first ? 'First token: from the request on, its preparation included. ' : ''}The whole request has its own median: medians of stages need not add up to it, and the host works between them.`,
   };
   return section(
     'stages',

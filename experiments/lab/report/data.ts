@@ -57,7 +57,7 @@ export interface IndexEntry {
   readonly findings: readonly Finding[];
   readonly figures: readonly Figure[];
   readonly files: readonly string[];
-  /** Link to the deep page. */
+  /** Its deep page, by its name in that folder. */
   readonly page?: string;
   /** Why the folder could not be read. */
   readonly fault?: string;

@@ -3,6 +3,7 @@ import type { IndexEntry } from './data.ts';
 import { el, missing, section } from './dom.ts';
 import { count } from './format.ts';
 import { contents, facts_line, findings_list } from './header.ts';
+import { draw_the_rest } from './style.ts';
 
 const entries = JSON.parse(document.getElementById('data')?.textContent ?? '') as readonly IndexEntry[];
 
@@ -47,7 +48,7 @@ function entry_section(
     basis_note(basis),
     page === undefined
       ? null
-      : el('p', {}, el('a', { class: 'deep', href: link_to('', page) }, `Everything about ${experiment.name}`)),
+      : el('p', {}, el('a', { class: 'deep', href: link_to(folder, page) }, `Everything about ${experiment.name}`)),
     findings.length > 0 ? findings_list(findings, basis) : missing('No expectation was written down for this run.'),
     ...figures.map((figure) => figure_view(figure, folder, basis)),
     links.length > 0
@@ -76,3 +77,4 @@ function start(): void {
 }
 
 start();
+draw_the_rest();

@@ -9,6 +9,7 @@ import { clocks_section, parts_section } from './parts.ts';
 import { files_section, provenance_section } from './provenance.ts';
 import { roofline_section } from './roofline.ts';
 import { routing_section } from './routing.ts';
+import { draw_the_rest } from './style.ts';
 import { table_view } from './table_view.ts';
 import { timeline_section } from './timeline.ts';
 import { hide_tip } from './tip.ts';
@@ -63,11 +64,12 @@ function picker(show: (one: PageConfiguration) => void): HTMLElement {
   );
 }
 
-function summary({ tokens, warnings }: PageConfiguration): string {
+function summary({ tokens, knobs, warnings }: PageConfiguration): string {
   const facts = [
     tokens.image_size === null ? 'no picture' : `picture ${tokens.image_size}, ${count(tokens.num_crops)} views`,
     `${count(tokens.prompt_length)} prompt positions`,
     `${count(tokens.num_output_tokens)} output tokens`,
+    ...Object.entries(knobs).map(([name, value]) => `${name} ${JSON.stringify(value)}`),
   ];
   if (warnings.length > 0)
     facts.push(`⚠ ${warnings.length === 1 ? 'a warning' : `${warnings.length} warnings`}, see below`);
@@ -117,3 +119,4 @@ function start(): void {
 }
 
 start();
+draw_the_rest();

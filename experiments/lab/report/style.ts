@@ -45,7 +45,8 @@ let limit = Number.POSITIVE_INFINITY;
 
 /**
  * Calls `draw` with the width of the box: when it first comes near the window, changes size, changes colours or is printed.
- * A page of a hundred charts opens as fast as one of ten, since the style sheet leaves out of the layout what is out of sight.
+ * A page of a hundred charts opens as fast as one of ten: the style sheet leaves out of the layout what is out of sight, until
+ * `draw_the_rest`.
  */
 export function responsive(box: HTMLElement, draw: Draw): void {
   const entry = { width: 0, draw };
@@ -65,6 +66,18 @@ export function responsive(box: HTMLElement, draw: Draw): void {
 
 function redraw(): void {
   for (const { width, draw } of drawn.values()) if (width > 0) draw(width);
+}
+
+/** What is out of sight is laid out and drawn once the page stands, a few figures at a time. */
+export function draw_the_rest(): void {
+  const left = [...document.querySelectorAll<HTMLElement>('.figure')];
+  const some = () => {
+    for (const figure of left.splice(0, 2)) figure.style.setProperty('content-visibility', 'visible');
+    if (left.length > 0) later();
+  };
+  // Not every browser tells when it is idle.
+  const later = () => ('requestIdleCallback' in window ? requestIdleCallback(some) : setTimeout(some, 50));
+  later();
 }
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => redraw());

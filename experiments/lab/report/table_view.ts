@@ -1,6 +1,6 @@
 import { type Table, written } from '../tables.ts';
 import { FORMULAS_EXPLAINED, names_formulas } from '../words.ts';
-import { el } from './dom.ts';
+import { el, spaced } from './dom.ts';
 import { NONE } from './format.ts';
 
 /** More columns than this become a card a row on a narrow screen. */
@@ -19,7 +19,7 @@ export function table_view({ title, columns, rows, note }: Table): HTMLElement {
       { role: 'row' },
       ...columns.map((column, i) => {
         const value = row[i] ?? null;
-        const text = value === null || value === '' ? NONE : written(value, column);
+        const text = value === null || value === '' ? NONE : spaced(written(value, column));
         if (i === 0) return el('th', { scope: 'row', role: 'rowheader' }, text);
         return el('td', { class: side(i), role: 'cell', 'data-label': column.name }, text);
       }),

@@ -132,7 +132,7 @@ export function point_tip(
   const lines = [named(axes.x, x), named(axes.y, y), ...spread, ...more];
   return label && label !== name
     ? { title: label, lines: [{ label: 'series', value: name }, ...lines] }
-    : { title: name, lines };
+    : { title: name || name_and_unit(axes.y.label)[0], lines };
 }
 
 /** Dashed over the range of the points that it fits; bent where an axis is logarithmic. */

@@ -105,7 +105,8 @@ function drawn(chart: Exclude<Chart, { kind: 'strip' }>, label: string, more?: M
     choices = { ...choices, ...some };
     draw();
   };
-  const items = legend_items(chart);
+  // A single series may have no name: the axis says what it is.
+  const items = legend_items(chart).filter(({ name }) => name !== '');
   const title = 'legend' in chart && chart.legend ? el('span', { class: 'legend-title' }, chart.legend) : null;
   const names =
     items.length > 1
