@@ -39,12 +39,12 @@ type Name = keyof typeof BENCHES;
 const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets'];
 /** Options that only some benches know. */
 const USED_BY = {
-  filter: ['kernels', 'ladder'],
+  filter: ['kernels', 'ladder', 'slice'],
   out: ['kernels'],
   dtype: ['molmoe-1b', 'slice'],
   rated: ['gpu'],
   before: ['builds'],
-  runs: ['builds'],
+  runs: ['builds', 'slice'],
 } as const satisfies Record<string, readonly Name[]>;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -17,7 +17,6 @@ const REQUESTS = [
   { key: 'two crops', width: 560, height: 336, text_tokens: 20, new_tokens: 8 },
   { key: 'text', width: 0, height: 0, text_tokens: 200, new_tokens: 16 },
 ] as const;
-const ROUNDS = 3;
 const PROTOCOL: Omit<Protocol, 'warmup'> = {
   ...{ batch: 1, runs: 2, instrumented: 1, order: 'fixed', order_seed: null, method: 'direct', tokens_per_readback: 1 },
 };
@@ -38,19 +37,19 @@ interface Row {
  * Does the whole model's time follow from the slice's? Both are loaded (f16: 17 GB, q8: 9 GB) and take turns, so that a
  * machine that changes its speed changes it for both.
  */
-export async function bench_slice({ say, dtype, quick }: Bench) {
+export async function bench_slice({ say, dtype, quick, filter = '', runs }: Bench) {
   const load = (model: string) => Molmoe.load({ model, dtype: dtype as LoadOptions['dtype'], hush: true });
   const [slice, whole] = [await load('molmoe-slice'), await load('molmoe-1b')];
   const times: Row[] = [];
   const shares: Row[] = [];
   try {
-    for (const { key, width, height, text_tokens, new_tokens } of quick ? REQUESTS.slice(-1) : REQUESTS) {
+    for (const { key, width, height, text_tokens, new_tokens } of quick ? REQUESTS.slice(-1) : REQUESTS.filter(({ key }) => key.includes(filter))) {
       const request: GenerateRequest = {
         prompt: exact_length_text(slice.engine.tokenizer, text_tokens),
         image: width > 0 ? formula_picture('rings', width, height) : undefined,
         ...{ maxNewTokens: new_tokens, ignoreEos: true },
       };
-      const [of_slice, of_whole] = await in_turns([slice, whole], request, quick ? 1 : ROUNDS);
+      const [of_slice, of_whole] = await in_turns([slice, whole], request, quick ? 1 : runs);
       const [from, to] = [slice, whole].map(({ facts }): NamedConfig => facts) as [NamedConfig, NamedConfig];
       const input = { slice: from, whole: to, knobs: {}, samples: of_slice.clean.samples };
       const { scaled, why } = scale({ ...input, instrumented: of_slice.instrumented, counters: of_whole.counters });
