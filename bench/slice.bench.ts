@@ -3,10 +3,9 @@ import { exact_length_text } from '../engine/input/prompt.ts';
 import type { GenerateRequest } from '../engine/molmoe.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
 import { latency, type Observed } from '../experiments/lab/instruments.ts';
-import { type NamedConfig, type Scaling, scale } from '../experiments/lab/scale.ts';
-import { type Protocol, STAGES, type StageName } from '../experiments/lab/schema.ts';
-import { percentile } from '../experiments/lab/stats.ts';
-import { STAGE_TIME } from '../experiments/lab/times.ts';
+import { type NamedConfig, scale } from '../experiments/lab/scale.ts';
+import { held_against, rounds_together, type ScaledRow } from '../experiments/lab/scale_check.ts';
+import type { Protocol } from '../experiments/lab/schema.ts';
 import type { Bench } from './bench.ts';
 import { aligned } from './table.ts';
 import type { Target } from './target.ts';
@@ -22,17 +21,6 @@ const PROTOCOL: Omit<Protocol, 'warmup'> = {
 };
 const CLAIMS = { stage_percent: 10, share_points: 3 };
 
-type Scaled = NonNullable<Scaling['scaled']>;
-
-interface Row {
-  readonly request: string;
-  readonly what: string;
-  readonly measured: number;
-  readonly scaled: number;
-  /** Percent of the measured time, or points of a share. */
-  readonly off: number;
-}
-
 /**
  * Does the whole model's time follow from the slice's? Both are loaded (f16: 17 GB, q8: 9 GB) and take turns, so that a
  * machine that changes its speed changes it for both.
@@ -40,10 +28,12 @@ interface Row {
 export async function bench_slice({ say, dtype, quick, filter = '', runs }: Bench) {
   const load = (model: string) => Molmoe.load({ model, dtype: dtype as LoadOptions['dtype'], hush: true });
   const [slice, whole] = [await load('molmoe-slice'), await load('molmoe-1b')];
-  const times: Row[] = [];
-  const shares: Row[] = [];
+  const times: ScaledRow[] = [];
+  const shares: ScaledRow[] = [];
   try {
-    for (const { key, width, height, text_tokens, new_tokens } of quick ? REQUESTS.slice(-1) : REQUESTS.filter(({ key }) => key.includes(filter))) {
+    for (const { key, width, height, text_tokens, new_tokens } of quick
+      ? REQUESTS.slice(-1)
+      : REQUESTS.filter(({ key }) => key.includes(filter))) {
       const request: GenerateRequest = {
         prompt: exact_length_text(slice.engine.tokenizer, text_tokens),
         image: width > 0 ? formula_picture('rings', width, height) : undefined,
@@ -54,7 +44,7 @@ export async function bench_slice({ say, dtype, quick, filter = '', runs }: Benc
       const input = { slice: from, whole: to, knobs: {}, samples: of_slice.clean.samples };
       const { scaled, why } = scale({ ...input, instrumented: of_slice.instrumented, counters: of_whole.counters });
       if (scaled === null) throw new Error(why);
-      const found = compare(key, of_whole, scaled);
+      const found = held_against(key, of_whole, scaled);
       times.push(...found.times);
       shares.push(...found.shares);
       const rows = [...found.times, ...found.shares].map((row) => [
@@ -68,7 +58,7 @@ export async function bench_slice({ say, dtype, quick, filter = '', runs }: Benc
     slice.close();
     whole.close();
   }
-  const worst = (rows: readonly Row[]) => Math.max(...rows.map(({ off }) => Math.abs(off)));
+  const worst = (rows: readonly ScaledRow[]) => Math.max(...rows.map(({ off }) => Math.abs(off)));
   const targets: Target[] = [
     { what: 'scaled stage times', unit: '% off', value: worst(times), goal: CLAIMS.stage_percent, fewer: true },
     { what: 'scaled shares', unit: 'points off', value: worst(shares), goal: CLAIMS.share_points, fewer: true },
@@ -87,46 +77,5 @@ async function in_turns(models: readonly [Molmoe, Molmoe], request: GenerateRequ
       );
     }
   }
-  return all.map((rounds_of): Observed => {
-    const last = rounds_of.at(-1) as Observed;
-    const samples = rounds_of.flatMap(({ clean }) => clean.samples);
-    const runs = rounds_of.flatMap(({ instrumented }) => instrumented?.runs ?? []);
-    const instrumented = last.instrumented && { ...last.instrumented, runs };
-    return { ...last, clean: { ...last.clean, samples }, instrumented };
-  }) as [Observed, Observed];
-}
-
-function compare(request: string, whole: Observed, scaled: Scaled): { times: Row[]; shares: Row[] } {
-  const stages = STAGES.filter((stage) => scaled.stages[stage] !== undefined);
-  const median = (samples: Scaled['samples'], stage: StageName) =>
-    percentile(
-      samples.map((sample) => Number(sample[STAGE_TIME[stage]])),
-      50,
-    );
-  const walls = stages.map((stage) => [median(whole.clean.samples, stage), median(scaled.samples, stage)] as const);
-  const times = stages.map((stage, i): Row => {
-    const [measured, is_scaled] = walls[i] as (typeof walls)[number];
-    return { request, what: `${stage}, ms`, measured, scaled: is_scaled, off: 100 * (is_scaled / measured - 1) };
-  });
-  const share_rows = (names: readonly string[], pairs: readonly (readonly [number, number])[]): Row[] => {
-    const [measured_sum, scaled_sum] = [0, 1].map((i) => pairs.reduce((sum, pair) => sum + (pair[i] as number), 0));
-    return names.map((what, i) => {
-      const [measured_ms, scaled_ms] = pairs[i] as readonly [number, number];
-      const [measured, is_scaled] = [100 * (measured_ms / (measured_sum ?? 1)), 100 * (scaled_ms / (scaled_sum ?? 1))];
-      return { request, what: `${what}, %`, measured, scaled: is_scaled, off: is_scaled - measured };
-    });
-  };
-  const runs = whole.instrumented?.runs ?? [];
-  const parts = stages.flatMap((stage) => {
-    const rows = scaled.parts.filter((row) => row.stage === stage);
-    const of_whole = (part: string) =>
-      runs
-        .flatMap((run) => run.parts)
-        .reduce((sum, p) => sum + (p.stage === stage && p.part === part ? p.gpu_ms : 0), 0);
-    return share_rows(
-      rows.map(({ part }) => `${stage} ${part}`),
-      rows.map(({ part, gpu_ms }) => [of_whole(part) / runs.length, gpu_ms]),
-    );
-  });
-  return { times, shares: [...share_rows(stages, walls), ...parts] };
+  return all.map(rounds_together) as [Observed, Observed];
 }

@@ -4,6 +4,7 @@ import { closed_form_flops } from '../../engine/meter/closed_forms.ts';
 import { config_to_json, merge_config, parse_config } from '../../engine/model/config.ts';
 import { preset_config, preset_names, whole_of } from '../../engine/model/presets.ts';
 import { depth_of, type ScaleInput, scale, whole_counter, whole_knobs } from '../../experiments/lab/scale.ts';
+import { held_against } from '../../experiments/lab/scale_check.ts';
 import {
   type CountsRecord,
   type Instrumented,
@@ -224,4 +225,29 @@ it('refuses a slice that is wider in one field only', () => {
   const json = merge_config(config_to_json(slice.config), { moe_top_k: 4 });
   const wider = { name: 'other', config: parse_config(json, 'test') };
   expect(refusal({ slice: wider })).toMatch(/other and molmoe-1b differ in more than depth/);
+});
+
+describe('held_against', () => {
+  const cell = fake_configuration('low', 'short', 'short');
+  const stages = Object.fromEntries(STAGES.map((stage) => [stage, { factor: 1 }]));
+  const as_scaled = (times: typeof cell.clean.samples) => ({
+    ...scaled_of(),
+    stages,
+    samples: times,
+    parts: cell.instrumented?.runs[0]?.parts ?? [],
+  });
+
+  it('finds nothing off where scaled times are the measured ones', () => {
+    const { times, shares } = held_against('same', cell, as_scaled(cell.clean.samples));
+    expect(times.map(({ what, off }) => [what, off])).toEqual(STAGES.map((stage) => [`${stage}, ms`, 0]));
+    expect(shares.length).toBeGreaterThan(STAGES.length);
+    expect(shares.every(({ off }) => Math.abs(off) < 1e-9)).toBe(true);
+  });
+
+  it('tells percent of times and points of shares where they are not', () => {
+    const slower = cell.clean.samples.map((one) => ({ ...one, T_LLM_decode: 1.5 * (one.T_LLM_decode ?? 0) }));
+    const { times, shares } = held_against('slower', cell, as_scaled(slower));
+    expect(times.at(-1)?.off).toBeCloseTo(50, 9);
+    expect(shares.find(({ what }) => what === 'decode, %')?.off).toBeGreaterThan(1);
+  });
 });
