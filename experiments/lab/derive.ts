@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  by_stage,
   type Configuration,
   count,
   counts_schema,
@@ -35,6 +36,8 @@ export const scaled_statistics_schema = z
     method: z.string(),
     statistics: statistics_schema,
     samples: z.array(sample_schema),
+    /** Exact counts of the whole model. */
+    counters: by_stage(counts_schema),
   })
   .nullable()
   .default(null);
@@ -44,7 +47,13 @@ export function scaled_statistics_of(configuration: Configuration): z.infer<type
   if (scaled === null) return null;
   const of = (name: TimeName) => summarise(times_of(configuration, name));
   const statistics = Object.fromEntries(TIMES.map((name) => [name, of(name)]));
-  return { model: scaled.model, method: scaled.method, statistics, samples: [...scaled.samples] };
+  return {
+    model: scaled.model,
+    method: scaled.method,
+    statistics,
+    samples: [...scaled.samples],
+    counters: scaled.counters,
+  };
 }
 
 /** The statistics that figures, shares and findings rest on. */

@@ -1,7 +1,6 @@
 import type { Observed } from './instruments.ts';
 import type { Scaling } from './scale.ts';
 import { STAGES, type StageName } from './schema.ts';
-import { percentile } from './stats.ts';
 import { STAGE_TIME } from './times.ts';
 
 /** Scaled times held against those of the whole model, measured. */
@@ -25,19 +24,16 @@ export function rounds_together(rounds: readonly Observed[]): Observed {
   return { ...last, clean: { ...last.clean, samples }, instrumented };
 }
 
-/** Of every stage its time, and of stages and their parts the shares. */
+/** Of every stage its time in the fastest run, since a shared host takes cores away for seconds; of stages and their parts the shares. */
 export function held_against(
   request: string,
   whole: Observed,
   scaled: Scaled,
 ): { times: ScaledRow[]; shares: ScaledRow[] } {
   const stages = STAGES.filter((stage) => scaled.stages[stage] !== undefined);
-  const median = (samples: Scaled['samples'], stage: StageName) =>
-    percentile(
-      samples.map((sample) => Number(sample[STAGE_TIME[stage]])),
-      50,
-    );
-  const walls = stages.map((stage) => [median(whole.clean.samples, stage), median(scaled.samples, stage)] as const);
+  const fastest = (samples: Scaled['samples'], stage: StageName) =>
+    Math.min(...samples.map((sample) => Number(sample[STAGE_TIME[stage]])));
+  const walls = stages.map((stage) => [fastest(whole.clean.samples, stage), fastest(scaled.samples, stage)] as const);
   const times = stages.map((stage, i): ScaledRow => {
     const [measured, is_scaled] = walls[i] as (typeof walls)[number];
     return { request, what: `${stage}, ms`, measured, scaled: is_scaled, off: 100 * (is_scaled / measured - 1) };

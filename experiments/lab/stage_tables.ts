@@ -131,7 +131,11 @@ function first_token(row: StageRow): string {
     ...(first ? [`first token after ${short_ms(first.median)}`] : []),
     ...(prefill ? [`prefill ${short_number(prefill)} tokens/s`] : []),
     ...(decode ? [`decode ${short_number(decode)} tokens/s`] : []),
-    ...(row.peak_memory ? [`${short_number(row.peak_memory.total)}B of GPU memory at most`] : []),
+    ...(row.peak_memory
+      ? [
+          `${short_number(row.peak_memory.total)}B of GPU memory at most${row.scaled === null ? '' : ' for the slice that ran'}`,
+        ]
+      : []),
   ];
   return facts.map((fact) => `; ${fact}`).join('');
 }
@@ -194,7 +198,7 @@ export function correlation_table(correlation: readonly z.infer<typeof correlati
         row.n < 3 ? null : row.r_squared,
         row.ms_per_gflop?.map((x) => Number(x.toPrecision(2))).join(' to ') ?? null,
       ]),
-    note: 'exact: as dispatched. S1 and S4: two published formulas, of the motivation study and of the document of E1; docs/03-flops-are-not-latency.md says what they leave out.',
+    note: 'exact: as launched. S1 and S4: two published formulas, of the motivation study and of the document of E1; docs/03-flops-are-not-latency.md says what they leave out.',
   };
 }
 

@@ -117,7 +117,7 @@ export function sweep_table<A extends string>({ axis, label }: SweepLook<A>, row
     ],
     rows: rows.map((row) => {
       const { T_LLM_prefill, T_decode_per_token } = basis_statistics(row);
-      const { prefill, decode } = row.counters;
+      const { prefill, decode } = (row.scaled ?? row).counters;
       const steps = row.decode && row.decode_step ? Math.round(row.decode.median / row.decode_step.median) : 0;
       return [
         row[axis],
@@ -127,6 +127,6 @@ export function sweep_table<A extends string>({ axis, label }: SweepLook<A>, row
         decode && steps > 0 ? decode.weight_bytes / steps : null,
       ];
     }),
-    note: `Medians of ${rows[0]?.prefill?.n ?? 0} runs; counts are exact, of the model that ran.`,
+    note: `Medians of ${rows[0]?.prefill?.n ?? 0} runs; counts are exact.`,
   };
 }

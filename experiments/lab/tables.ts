@@ -28,9 +28,12 @@ export function short_number(value: number): string {
   return step === 0 ? digits : `${digits} ${SCALES[step]}`;
 }
 
-/** 0.5 -> "0.50 ms", 12.3 -> "12.3 ms", 12345 -> "12345 ms". */
-export const short_ms = (ms: number): string =>
-  `${Math.abs(ms) >= 100 ? ms.toFixed(0) : Math.abs(ms) >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
+/** 0.5 -> "0.50 ms", 12.3 -> "12.3 ms", 1234 -> "1234 ms", 12345 -> "12.3 s", 123456 -> "123 s". */
+export function short_ms(ms: number): string {
+  const size = Math.abs(ms);
+  if (size >= 1e4) return `${(ms / 1000).toFixed(size >= 1e5 ? 0 : 1)} s`;
+  return `${ms.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)} ms`;
+}
 
 const WRITTEN: Readonly<Record<Column['unit'], (value: number) => string>> = {
   text: String,

@@ -7,7 +7,8 @@ import { type Published, publish } from '../../experiments/lab/publish.ts';
 import { find_published, results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
 import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
-import type { Provenance } from '../../experiments/lab/schema.ts';
+import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
+import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
 import { EXPERIMENTS } from '../registry.ts';
 import { findings_text, table_text } from './show.ts';
@@ -123,7 +124,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
     };
     out(`${JSON.stringify({ ...head, ...body })}\n`);
   } else {
-    const about = `${provenance.model.name}${provenance.model.weights_kind === 'synthetic' ? ' with synthetic weights' : ''}`;
+    const about = about_model(saved.configurations, provenance.model);
     const sections = [
       ...(basis === undefined ? [] : [basis]),
       ...tables.map(table_text),
@@ -136,6 +137,13 @@ export function tell(experiment: Experiment, results: Results, published: Publis
   note(`\n${bold('results')}  ${resolve(results.folder)}`);
   note(`figures  ${figures.join(', ')}`);
   note(`${bold('report')}   ${resolve(page)}`);
+}
+
+/** Findings about a small model are about that one; those of a slice about the whole that its times were scaled to. */
+function about_model(cells: readonly Configuration[], { name, weights_kind }: Provenance['model']): string {
+  const whole = cells.map(scaled_of).find((one) => one !== null)?.model;
+  const model = whole === undefined ? name : `${whole}, scaled from ${name}`;
+  return `${model}${weights_kind === 'synthetic' ? ', synthetic weights' : ''}`;
 }
 
 /** Figures from published files alone: no run.json, no cells. */
