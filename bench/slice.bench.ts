@@ -3,7 +3,7 @@ import { exact_length_text } from '../engine/input/prompt.ts';
 import type { GenerateRequest } from '../engine/molmoe.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
 import { latency, type Observed } from '../experiments/lab/instruments.ts';
-import { type NamedConfig, scale } from '../experiments/lab/scale.ts';
+import { scale } from '../experiments/lab/scale.ts';
 import { held_against, rounds_together, type ScaledRow } from '../experiments/lab/scale_check.ts';
 import type { Protocol } from '../experiments/lab/schema.ts';
 import type { Bench } from './bench.ts';
@@ -19,63 +19,49 @@ const REQUESTS = [
 const PROTOCOL: Omit<Protocol, 'warmup' | 'runs'> = {
   ...{ batch: 1, instrumented: 1, order: 'fixed', order_seed: null, method: 'direct', tokens_per_readback: 1 },
 };
-const CLAIMS = { stage_percent: 10, share_points: 3 };
 
-/**
- * Does the whole model's time follow from the slice's? Both are loaded (f16: 17 GB, q8: 9 GB) and take turns, so that a
- * machine that changes its speed changes it for both.
- */
+/** Does the whole model's time follow from the slice's? Turn about: a machine that changes its speed changes it for both. */
 export async function bench_slice({ say, dtype, quick, filter = '', runs }: Bench) {
   const load = (model: string) => Molmoe.load({ model, dtype: dtype as LoadOptions['dtype'], hush: true });
   const [slice, whole] = [await load('molmoe-slice'), await load('molmoe-1b')];
-  const times: ScaledRow[] = [];
-  const shares: ScaledRow[] = [];
-  try {
-    for (const { key, width, height, text_tokens, new_tokens } of quick
-      ? REQUESTS.slice(-1)
-      : REQUESTS.filter(({ key }) => key.includes(filter))) {
-      const request: GenerateRequest = {
-        prompt: exact_length_text(slice.engine.tokenizer, text_tokens),
-        image: width > 0 ? formula_picture('rings', width, height) : undefined,
-        ...{ maxNewTokens: new_tokens, ignoreEos: true },
-      };
-      const [of_slice, of_whole] = await in_turns([slice, whole], request, quick ? 1 : runs);
-      const [from, to] = [slice, whole].map(({ facts }): NamedConfig => facts) as [NamedConfig, NamedConfig];
-      const input = { slice: from, whole: to, knobs: {}, samples: of_slice.clean.samples };
-      const { scaled, why } = scale({ ...input, instrumented: of_slice.instrumented, counters: of_whole.counters });
-      if (scaled === null) throw new Error(why);
-      const found = held_against(key, of_whole, scaled);
-      times.push(...found.times);
-      shares.push(...found.shares);
-      const rows = [...found.times, ...found.shares].map((row) => [
-        row.what,
-        ...[row.measured, row.scaled, row.off].map((x) => x.toFixed(1)),
-      ]);
-      say(`${key}: ${of_whole.tokens.prompt_length} positions, n = ${of_whole.clean.samples.length}`);
-      for (const line of aligned([['', 'measured', 'scaled', 'off'], ...rows])) say(line);
-    }
-  } finally {
-    slice.close();
-    whole.close();
+  const [times, shares]: [ScaledRow[], ScaledRow[]] = [[], []];
+  const wanted = REQUESTS.filter(({ key }) => key.includes(quick ? 'text' : filter));
+  for (const { key, width, height, text_tokens, new_tokens } of wanted) {
+    const request: GenerateRequest = {
+      prompt: exact_length_text(slice.engine.tokenizer, text_tokens),
+      image: width > 0 ? formula_picture('rings', width, height) : undefined,
+      ...{ maxNewTokens: new_tokens, ignoreEos: true },
+    };
+    const [of_slice, of_whole] = await in_turns([slice, whole], request, quick ? 1 : runs);
+    const models = { slice: slice.facts, whole: whole.facts, knobs: {}, samples: of_slice.clean.samples };
+    const { scaled, why } = scale({ ...models, instrumented: of_slice.instrumented, counters: of_whole.counters });
+    if (scaled === null) throw new Error(why);
+    const found = held_against(key, of_whole, scaled);
+    times.push(...found.times);
+    shares.push(...found.shares);
+    const rows = [...found.times, ...found.shares].map(({ what, measured, scaled: is_scaled, off }) => [
+      ...[what, measured.toFixed(1), is_scaled.toFixed(1), off.toFixed(1)],
+    ]);
+    const title = `${key}: ${of_whole.tokens.prompt_length} positions, n = ${of_whole.clean.samples.length}`;
+    for (const line of [title, ...aligned([['', 'measured', 'scaled', 'off'], ...rows])]) say(line);
   }
+  for (const model of [slice, whole]) model.close();
   const worst = (rows: readonly ScaledRow[]) => Math.max(...rows.map(({ off }) => Math.abs(off)));
   const targets: Target[] = [
-    { what: 'scaled stage times', unit: '% off', value: worst(times), goal: CLAIMS.stage_percent, fewer: true },
-    { what: 'scaled shares', unit: 'points off', value: worst(shares), goal: CLAIMS.share_points, fewer: true },
+    { what: 'scaled stage times', unit: '% off', value: worst(times), goal: 10, fewer: true },
+    { what: 'scaled shares', unit: 'points off', value: worst(shares), goal: 3, fewer: true },
   ];
   return { preset: 'molmoe-slice', dtype: whole.facts.dtype, times, shares, targets };
 }
 
-/** The two models, round by round: each warms up in the first. */
+/** The two models, round by round: each warms up in the first. The slice's runs are short, so it has more of them. */
 async function in_turns(models: readonly [Molmoe, Molmoe], request: GenerateRequest, rounds: number) {
   const all: [Observed[], Observed[]] = [[], []];
   for (let round = 0; round < rounds; round++) {
     for (const [i, { engine }] of models.entries()) {
-      // The slice's runs are short: more of them, so that both turns see as much of the machine.
       const protocol = { ...PROTOCOL, runs: i === 0 ? 6 : 2, warmup: round === 0 ? 1 : 0 };
-      all[i]?.push(
-        await latency.observe(engine, [{ id: 'only', request, image: null }], protocol, { on_run: () => {} }),
-      );
+      const asked = [{ id: 'only', request, image: null }];
+      all[i]?.push(await latency.observe(engine, asked, protocol, { on_run: () => {} }));
     }
   }
   return all.map(rounds_together) as [Observed, Observed];

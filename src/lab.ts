@@ -122,7 +122,8 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     .option('--dry-run', 'say what would be run and what it costs; measure nothing')
     .option('--out <folder>', 'where results go; what is there is continued', `results/${experiment.group}/${name}`)
     .option('--fresh', 'start anew there')
-    .option('--json', 'print one JSON object');
+    .option('--json', 'print one JSON object')
+    .option('--quiet', 'say nothing but the results, warnings and errors');
 }
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

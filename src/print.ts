@@ -11,7 +11,7 @@ export const bold = (text: string): string => (coloured ? `\x1b[1m${text}\x1b[22
 
 // A reader that went away (molmoe ... | head) ends the run as its signal would; any other fault of stdout is one line.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') note(`error: cannot write the output: ${error.message}`);
+  if (error.code !== 'EPIPE') complain(`error: cannot write the output: ${error.message}`);
   process.exit(error.code === 'EPIPE' ? 141 : 1);
 });
 
@@ -32,8 +32,18 @@ export const visible = (text: string): string =>
 const shown_on = (stream: NodeJS.WriteStream, text: string): string => (stream.isTTY ? visible(text) : text);
 
 export const out = (text: string): void => void process.stdout.write(shown_on(process.stdout, text));
-export const note = (line: string): void => say(shown_on(process.stderr, `${line}\n`));
-export const warn = (line: string): void => note(`warning: ${line}`);
+let quiet = false;
+/** From now on only warnings and errors are told of a run. */
+export const be_quiet = (): void => {
+  quiet = true;
+};
+
+/** What nobody may miss: said however quiet the run is. */
+export const complain = (line: string): void => say(shown_on(process.stderr, `${line}\n`));
+export const note = (line: string): void => {
+  if (!quiet) complain(line);
+};
+export const warn = (line: string): void => complain(`warning: ${line}`);
 
 function say(text: string): void {
   try {
@@ -74,7 +84,7 @@ export function progress(what: string): Progress {
   return {
     update(done, total) {
       const now = performance.now();
-      if (now - shown < (is_tty ? 100 : 5000) || done >= total) return; // nothing left: nothing to say
+      if (quiet || now - shown < (is_tty ? 100 : 5000) || done >= total) return; // nothing left: nothing to say
       shown = now;
       const share = done / total;
       const left = share > 0 ? `, ${seconds(((now - started) * (1 - share)) / share)} left` : '';

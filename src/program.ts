@@ -15,7 +15,7 @@ import {
   with_model,
   with_variants,
 } from './options.ts';
-import { note, out } from './print.ts';
+import { complain, out } from './print.ts';
 import { run_command } from './run.ts';
 
 /** Names, options and help of everything that can be asked; no work is done here. */
@@ -24,7 +24,7 @@ export function make_program(): Command {
     .description('MolmoE-1B on WebGPU, and where its time goes.')
     .version(version)
     .option('--debug', 'show stack traces and what drivers print')
-    .configureOutput({ outputError: (text) => note(`${one_line(text)} (--help lists the options)`) });
+    .configureOutput({ outputError: (text) => complain(`${one_line(text)} (--help lists the options)`) });
 
   const debug = (): boolean => program.opts().debug === true;
   const run = (action: () => Promise<number | undefined>) => run_command(action, debug());

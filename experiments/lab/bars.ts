@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { compact } from './captions.ts';
 import type { Bar, Look } from './charts.ts';
 import {
   basis_statistics,
@@ -7,7 +8,6 @@ import {
   type statistics_schema,
 } from './derive.ts';
 import { PARTS, type StageName } from './schema.ts';
-import { short_ms } from './tables.ts';
 import { STAGE_TIME, type TimeName } from './times.ts';
 import { interval_of } from './words.ts';
 
@@ -43,7 +43,7 @@ export function median_bar(
   const value = segments.reduce((sum, segment) => sum + segment.value, 0);
   const alone = times.length === 1 ? statistics[times[0] as TimeName] : null;
   const [low, high] = (alone && interval_of(alone)) ?? [];
-  return { label, segments, total: { value, low, high, label: short_ms(value).replace(' ms', '') } };
+  return { label, segments, total: { value, low, high, label: compact(value) } };
 }
 
 /** Parts of a stage's GPU time, in the order of the style table. null: the stage was not stamped. */

@@ -1,10 +1,9 @@
 import type { Fit, Point } from './charts.ts';
 import type { FitRecord, Summary } from './schema.ts';
+import { interval_of, LEAST_FOR_INTERVAL } from './words.ts';
 
 /** What charts say of their numbers, in the words of all experiments. */
 
-/** Resampled medians of fewer values reach over all of them: no interval, but their range. */
-const LEAST_FOR_INTERVAL = 6;
 const INTERVAL = '95 % interval of the median';
 
 /** "median of 10 runs, error bars: 95 % interval of the median; host wall time between fences", by the runs of each point. */
@@ -19,9 +18,9 @@ export function runs_note(counts: readonly number[], clocks: readonly string[]):
 }
 
 /** The error bar of a median, as `runs_note` calls it. */
-export function error_bar({ n, min, max, median_ci95 }: Summary): Pick<Point, 'low' | 'high'> {
-  if (n < 2 || median_ci95 === null) return {};
-  return n < LEAST_FOR_INTERVAL ? { low: min, high: max } : { low: median_ci95[0], high: median_ci95[1] };
+export function error_bar(summary: Summary): Pick<Point, 'low' | 'high'> {
+  const range = interval_of(summary);
+  return range === null ? {} : { low: range[0], high: range[1] };
 }
 
 /** A fit and what it says, or why there is none: "prefill ms = 1.751 × tokens + 3.2; R² 0.9987, n = 15". */

@@ -1,4 +1,4 @@
-import type { Configuration, Finding, PartName, StageName } from './schema.ts';
+import type { Configuration, Finding, FitRecord, PartName, StageName } from './schema.ts';
 import { linear_fit, percentile, spearman } from './stats.ts';
 import { short_ms } from './tables.ts';
 import type { TimeName } from './times.ts';
@@ -139,5 +139,19 @@ export function not_faster_than(expectation: string, time: TimeName, steps: read
     expectation,
     outcome: outcome(taken < share * turned),
     because: `from ${first[0]} to ${last[0]}, ${turned.toFixed(1)} times as many, the median of ${time} is ${taken.toFixed(2)} times as long (far slower: under ${share} of that)`,
+  };
+}
+
+/** R squared from which a line is said to fit. */
+const LINEAR = 0.99;
+
+/** A fit that at least three values rest on is a line, by its R squared. */
+export function grows_linearly(expectation: string, fit: FitRecord | null, of: string): Finding {
+  if (fit === null || fit.n < 3) return not_tested(expectation, 'fewer than three lengths ran');
+  const r_squared = fit.r_squared ?? 0;
+  return {
+    expectation,
+    outcome: outcome(r_squared >= LINEAR),
+    because: `over ${fit.n} lengths ${short_ms(fit.slope)} a ${of}, R squared ${r_squared.toFixed(4)} (a line: ${LINEAR} or more)`,
   };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { median_bar, share_bar } from './bars.ts';
+import { error_bar, runs_note } from './captions.ts';
 import type { Bar, Figure } from './charts.ts';
 import {
   basis_statistics,
@@ -10,13 +11,28 @@ import {
   statistics_of,
   statistics_schema,
 } from './derive.ts';
-import { by_stage, type Configuration, counts_schema, sample_schema, summary_schema } from './schema.ts';
+import { growth_charts } from './latency_charts.ts';
+import {
+  by_stage,
+  type Configuration,
+  count,
+  counts_schema,
+  type FitRecord,
+  sample_schema,
+  summary_schema,
+} from './schema.ts';
 import type { Table } from './tables.ts';
+import { STAGE_TIME } from './times.ts';
 import { interval_name } from './words.ts';
 
 /** What experiments share that turn one thing and watch prefill and a decode step: rows, samples, two figures, a table. */
 
 const row_shape = {
+  /** Inserted in the prompt; of the text, template included; both with what frames them; made. */
+  num_vision_tokens: count,
+  num_input_text_tokens: count,
+  prompt_length: count,
+  num_output_tokens: count,
   /** T_LLM_prefill, T_LLM_decode, and T_LLM_decode a step. */
   prefill: summary_schema.nullable(),
   decode: summary_schema.nullable(),
@@ -47,8 +63,11 @@ export function sweep_rows<A extends string>(axis: A, configurations: readonly C
     summary: configurations.map((one) => {
       const statistics = statistics_of(one);
       const { T_LLM_prefill, T_LLM_decode, T_decode_per_token } = statistics;
+      const { inserted_vision_tokens, text_tokens, prompt_length, num_output_tokens } = one.tokens;
       return {
         ...at(one),
+        ...{ num_vision_tokens: inserted_vision_tokens, num_input_text_tokens: text_tokens },
+        ...{ prompt_length, num_output_tokens },
         ...{ prefill: T_LLM_prefill, decode: T_LLM_decode, decode_step: T_decode_per_token },
         ...{ statistics, scaled: scaled_statistics_of(one), counters: one.counters, parts: parts_by_stage(one).parts },
       };
@@ -103,6 +122,33 @@ export function sweep_figures<A extends string>(look: SweepLook<A>, rows: Rows<A
     },
   ];
   return figures.filter(({ panels }) => panels.length > 0);
+}
+
+/** A stage's median over the tokens it goes through, with its line. */
+export function growth_figure(
+  name: string,
+  stage: 'prefill' | 'decode',
+  look: { readonly label: string },
+  rows: readonly SweepRow[],
+  fit: FitRecord | null,
+): Figure {
+  const points = rows.flatMap((row) => {
+    const summary = basis_statistics(row)[STAGE_TIME[stage]];
+    const x = stage === 'prefill' ? row.prompt_length : row.num_output_tokens - 1;
+    return summary ? [{ x, y: summary.median, ...error_bar(summary), n: summary.n }] : [];
+  });
+  const over = { title: '', tokens: stage === 'prefill' ? 'Prompt, vision and text' : 'Decode steps' };
+  return {
+    name,
+    title: `${stage === 'prefill' ? 'Prefill' : 'Decode'} over ${look.label.toLowerCase()}`,
+    notes: [
+      runs_note(
+        points.map(({ n }) => n),
+        ['host wall time between fences'],
+      ),
+    ],
+    panels: growth_charts(stage, over, [{ name: '', look: stage, points }], fit),
+  };
 }
 
 export function sweep_table<A extends string>({ axis, label }: SweepLook<A>, rows: Rows<A>): Table {

@@ -16,7 +16,7 @@ import { open_results, type Results } from '../../experiments/lab/record.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { interruptible } from '../options.ts';
-import { dim, note, progress } from '../print.ts';
+import { be_quiet, dim, note, progress } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
@@ -46,6 +46,7 @@ export interface ExperimentFlags extends AdapterFlags, ModelFlags {
   readonly out: string;
   readonly fresh?: boolean;
   readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** Any experiment, from its flags to its files. */
@@ -54,6 +55,7 @@ export async function conduct_experiment(
   flags: ExperimentFlags & Readonly<Record<string, unknown>>,
   debug: boolean,
 ): Promise<undefined> {
+  if (flags.quiet) be_quiet();
   const signal = interruptible();
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);

@@ -38,9 +38,11 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   completion: ['bash'],
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
+  context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
+  'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1'];
+const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens'];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -77,6 +79,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--image-size': '336x336',
   '--prompt-tokens': '40',
   '--new-tokens': '2',
+  '--lengths': '30',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',
