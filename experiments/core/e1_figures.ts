@@ -81,7 +81,7 @@ function work(rows: readonly Row[], file: E1Flops): Figure {
   const exact = series('flops');
   const published = [...series('legacy_S1'), ...series('legacy_S4', true)];
   const panels = [
-    ...lab.work_charts('Counted at each dispatch', 'Exact work', [said('exact')], exact),
+    ...lab.work_charts('Counted at each launch', 'Exact work', [said('exact')], exact),
     ...lab.work_charts(
       'By published formulas',
       'Work by formula',

@@ -237,7 +237,9 @@ export async function results_folders(folder: string, depth = DEPTH): Promise<st
   } catch (error) {
     throw file_error(error, folder, 'a readable folder');
   }
-  if (inside.some((one) => one.name === RUN_FILE)) return [folder];
+  // A folder of schemas has a run.json too, but no list of files written there.
+  const holds = (name: string) => inside.some((one) => one.name === name);
+  if (holds(RUN_FILE) && (holds(LIST_FILE) || holds(CONFIGURATIONS))) return [folder];
   if (depth === 0) return [];
   const found: string[] = [];
   for (const one of inside.filter((each) => each.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
