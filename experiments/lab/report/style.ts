@@ -66,7 +66,7 @@ export function responsive(box: HTMLElement, draw: Draw, gone?: () => void): voi
 }
 
 function redraw(): void {
-  for (const { width, draw } of drawn.values()) if (width > 0) draw(width);
+  for (const { width, draw } of drawn.values()) if (width > 0) draw(Math.min(width, limit));
 }
 
 /** What is out of sight is laid out and drawn once the page stands, a few figures at a time. */
@@ -87,6 +87,11 @@ addEventListener('beforeprint', () => {
   // What has not come near the window yet too.
   for (const { width, draw } of drawn.values()) draw(Math.min(width || limit, limit));
   hatch_for_paper();
+});
+// Only now are the colours those of paper: canvases ask for them.
+matchMedia('print').addEventListener('change', ({ matches }) => {
+  redraw();
+  if (matches) hatch_for_paper();
 });
 addEventListener('afterprint', () => {
   limit = Number.POSITIVE_INFINITY;
