@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { build_index } from '../../experiments/lab/report.ts';
 import { FAKE_RUN, fake_configuration, fake_configurations } from '../support/records.ts';
-import { fits, in_browser, nameless, open, open_index, page, see_all, show } from './report_browser.ts';
+import { fits, in_browser, nameless, open, open_index, page, picture, see_all, show, tip } from './report_browser.ts';
 import { FIGURES } from './report_figures.ts';
 import { bare, emptied, index_entry, page_input, thinned } from './report_input.ts';
 import { overlaps } from './report_text.ts';
@@ -170,6 +170,71 @@ in_browser(() => {
       return (performance.now() - begin) / 20;
     });
     expect(frame_ms).toBeLessThan(200);
+  });
+
+  it('draws 2,000 decode steps and looks closer at some: by drag, by keys, by buttons', async () => {
+    const one = fake_configuration('low', 'short', 'short', 3);
+    const samples = one.clean.samples.map((sample, run) => ({
+      ...sample,
+      T_decode_per_step: Array.from({ length: 2000 }, (_, i) => 20 + i / 200 + run + (i % 7) / 5),
+    }));
+    await open({ configurations: [{ ...one, clean: { ...one.clean, samples } }] });
+    const chart = page.locator('#steps .chart');
+    const canvas = chart.locator('canvas');
+    const range = page.locator('#steps output');
+    const whole = 'Steps 1 to 2,000 of 2,000';
+    const shows = (text: string) => expect.poll(() => range.textContent()).toBe(text);
+    const pressed = async (key: string) => {
+      await page.keyboard.press(key);
+      return (await tip().isVisible()) ? tip().locator('strong').textContent() : null;
+    };
+    await chart.scrollIntoViewIfNeeded();
+    await shows(whole);
+    const drawn = await picture(canvas);
+
+    const { x, y, width } = (await chart.locator('.u-over').boundingBox()) as { x: number; y: number; width: number };
+    await page.mouse.move(x + width / 4, y + 40);
+    await page.mouse.down();
+    await page.mouse.move(x + width / 2, y + 60, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(() => range.textContent()).toMatch(/^Steps (49|50)\d to (99\d|1,00\d) of 2,000$/);
+    expect(await picture(canvas)).not.toBe(drawn);
+    const closer = (await range.textContent()) as string;
+    await page.setViewportSize({ width: 600, height: 900 });
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await shows(closer);
+    await chart.locator('.u-over').dblclick();
+    await shows(whole);
+    await expect.poll(() => picture(canvas)).toBe(drawn);
+
+    await page.mouse.move(0, 0);
+    await chart.focus();
+    expect(await pressed('ArrowRight')).toBe('Decode step 1');
+    expect(await pressed('ArrowRight')).toBe('Decode step 2');
+    expect(await pressed('End')).toBe('Decode step 2,000');
+    expect(await pressed('+')).toBe('Decode step 2,000');
+    await shows('Steps 1,001 to 2,000 of 2,000');
+    expect(await pressed('ArrowLeft')).toBe('Decode step 1,999');
+    expect(await pressed('Home')).toBe('Decode step 1');
+    await shows('Steps 1 to 1,000 of 2,000');
+    expect(await pressed('Escape')).toBeNull();
+    await page.locator('#steps [aria-label="zoom in"]').click();
+    await shows('Steps 251 to 750 of 2,000');
+    await page.locator('#steps [aria-label="show the whole"]').click();
+    await shows(whole);
+
+    await page.locator('#steps [data-series="slowest of 3 runs"]').click();
+    await expect.poll(() => picture(canvas)).not.toBe(drawn);
+    await chart.focus();
+    await pressed('ArrowRight');
+    expect(await tip().textContent()).toMatch(/mean.*fastest/);
+    expect(await tip().textContent()).not.toContain('slowest');
+    await page.locator('#steps [data-series="slowest of 3 runs"]').click();
+    await expect.poll(() => picture(canvas)).toBe(drawn);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await expect.poll(() => picture(canvas)).not.toBe(drawn);
+    await page.locator('#steps summary').click();
+    await expect.poll(() => page.locator('#steps tbody tr').count()).toBe(2000);
   });
 
   it.each(SCREENS)('the index fits %i pixels, %s: nothing overlaps, nothing is cut', async (width, colorScheme) => {

@@ -1,12 +1,13 @@
 import type { Summary } from '../schema.ts';
+import { style_of } from '../style.ts';
 import type { Column, Table } from '../tables.ts';
 import { STAGE_TIME } from '../times.ts';
 import { interval_name, interval_of } from '../words.ts';
-import { chart_view } from './charts/view.ts';
-import type { PageConfiguration, PageData } from './data.ts';
+import { mean, type PageConfiguration, type PageData } from './data.ts';
 import { el, missing, section, spaced, teach } from './dom.ts';
 import { count, interval } from './format.ts';
-import { table_view } from './table_view.ts';
+import { type StepLine, steps_chart } from './steps.ts';
+import { numbers_fold, table_view } from './table_view.ts';
 
 const text = (name: string): Column => ({ name, unit: 'text' });
 const number = (name: string, unit: Column['unit'] = 'number'): Column => ({ name, unit });
@@ -147,45 +148,41 @@ function formulas(
 }
 
 /** Latency of each decode step of one configuration. */
-export function steps_section({ clean, tokens }: PageConfiguration): HTMLElement {
+export function steps_section({ clean: { samples }, tokens }: PageConfiguration): HTMLElement {
   const title = 'Decode, step by step';
   const lead = 'Each step reads all active weights once and makes one token.';
-  const longest = Math.max(0, ...clean.samples.map((sample) => sample.T_decode_per_step.length));
-  const points = Array.from({ length: longest }, (_, i) => {
-    const values = clean.samples.flatMap((sample) => sample.T_decode_per_step[i] ?? []);
-    const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-    const ends = values.length > 1 ? { low: Math.min(...values), high: Math.max(...values) } : {};
-    return { x: i + 1, y: mean, ...ends };
-  });
-  if (points.length === 0) {
+  const longest = Math.max(0, ...samples.map((sample) => sample.T_decode_per_step.length));
+  const steps = Array.from({ length: longest }, (_, i) => samples.flatMap((one) => one.T_decode_per_step[i] ?? []));
+  if (longest === 0) {
     return section('steps', title, 'wall', lead, missing('This configuration has no decode steps.'));
   }
-  const runs = clean.samples.length;
-  const chart = chart_view(
-    {
-      kind: 'lines',
-      x: { label: 'Decode step (count)', from_zero: false },
-      y: { label: 'Wall time of a step (ms)' },
-      series: [
-        {
-          name: runs > 1 ? `mean of ${runs} runs; the band goes from the fastest to the slowest` : 'the one run',
-          look: 'decode',
-          points,
-        },
-      ],
-      band: true,
-    },
-    'latency of each decode step',
-  );
+  const runs = samples.length;
+  const line = (name: string, look: number, of: (values: readonly number[]) => number): StepLine => ({
+    name: `${name} of ${runs} runs`,
+    values_ms: steps.map(of),
+    dash: style_of(look).dash,
+  });
+  const main = line('mean', 0, mean);
+  const ends = [
+    line('fastest', 2, (values) => Math.min(...values)),
+    line('slowest', 1, (values) => Math.max(...values)),
+  ];
+  const lines = runs > 1 ? ([main, ...ends] as const) : ([{ ...main, name: 'the one run' }] as const);
+  const table = (): Table => ({
+    title: 'Latency of each decode step (ms)',
+    columns: [number('decode step', 'count'), ...lines.map(({ name }) => number(name))],
+    rows: steps.map((_, i) => [i + 1, ...lines.map(({ values_ms }) => values_ms[i] as number)]),
+  });
   return section(
     'steps',
     title,
     'wall',
     lead,
-    chart,
+    el('figure', { class: 'plot' }, steps_chart(lines, tokens.prompt_length), numbers_fold(table)),
     teach(
       'A flat line says that a token costs the same wherever it stands. A rising one shows the KV cache: every step reads the keys and values of all positions before it.',
-      `Single peaks are the machine, not the model. The first step stands at position ${count(tokens.prompt_length + 1)} of the sequence.`,
+      `Single peaks are the machine, not the model: look whether the fastest has them too. The first step stands at position ${count(tokens.prompt_length + 1)} of the sequence.`,
+      'Drag across a stretch to look closer; double-click shows the whole again. With the keyboard: arrows go from step to step, + and − zoom, 0 shows the whole.',
     ),
   );
 }

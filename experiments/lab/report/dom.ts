@@ -76,6 +76,13 @@ export const folded = (summary: string, ...children: readonly Child[]): HTMLElem
 export const scrolling = (label: string, table: HTMLElement): HTMLElement =>
   el('div', { class: 'scrolling', role: 'region', tabindex: '0', 'aria-label': label }, table);
 
+/** What it does is its name; what stands on it may be a sign. */
+export function button(words: string, name: string, action: () => void, ...before: readonly Node[]): HTMLElement {
+  const node = el('button', { type: 'button', 'aria-label': name, title: name }, ...before, words);
+  node.addEventListener('click', action);
+  return node;
+}
+
 /** Buttons of which one is on. */
 export function choice<T extends string>(
   label: string,

@@ -46,9 +46,9 @@ let limit = Number.POSITIVE_INFINITY;
 /**
  * Calls `draw` with the width of the box: when it first comes near the window, changes size, changes colours or is printed.
  * A page of a hundred charts opens as fast as one of ten: the style sheet leaves out of the layout what is out of sight, until
- * `draw_the_rest`.
+ * `draw_the_rest`. `gone` is called when the box has left the page.
  */
-export function responsive(box: HTMLElement, draw: Draw): void {
+export function responsive(box: HTMLElement, draw: Draw, gone?: () => void): void {
   const entry = { width: 0, draw };
   drawn.set(box, entry);
   const observer = new ResizeObserver(([size]) => {
@@ -56,6 +56,7 @@ export function responsive(box: HTMLElement, draw: Draw): void {
     if (!box.isConnected) {
       drawn.delete(box);
       observer.disconnect();
+      gone?.();
     } else if (width > 0 && width !== entry.width) {
       entry.width = width;
       draw(Math.min(width, limit));
@@ -65,7 +66,7 @@ export function responsive(box: HTMLElement, draw: Draw): void {
 }
 
 function redraw(): void {
-  for (const { width, draw } of drawn.values()) if (width > 0) draw(width);
+  for (const { width, draw } of drawn.values()) if (width > 0) draw(Math.min(width, limit));
 }
 
 /** What is out of sight is laid out and drawn once the page stands, a few figures at a time. */
@@ -86,6 +87,11 @@ addEventListener('beforeprint', () => {
   // What has not come near the window yet too.
   for (const { width, draw } of drawn.values()) draw(Math.min(width || limit, limit));
   hatch_for_paper();
+});
+// Only now are the colours those of paper: canvases ask for them.
+matchMedia('print').addEventListener('change', ({ matches }) => {
+  redraw();
+  if (matches) hatch_for_paper();
 });
 addEventListener('afterprint', () => {
   limit = Number.POSITIVE_INFINITY;
@@ -191,9 +197,14 @@ export const fill_swatch = (look: Look): SVGElement =>
 export const mark_swatch = (look: Look, hollow = false, line?: 'full' | 'dashed'): SVGElement =>
   swatch(...(line ? [line_of(look, 'M0 7H22', line === 'dashed')] : []), mark(look, 11, 7, 5, hollow));
 
+export const line_swatch = (color: string, dash: readonly number[]): SVGElement =>
+  swatch(stroke(color, dash, 'M0 7H22'));
+
 /** A path in the colour of a look, in its dashes where they tell it from others. */
 export function line_of(look: Look, d: string, dashed = true): SVGElement {
   const { color, dash } = style_of(look);
-  const dashes = dashed ? dash.join(' ') : undefined;
-  return svg('path', { d, fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-dasharray': dashes });
+  return stroke(color, dashed ? dash : [], d);
 }
+
+const stroke = (color: string, dash: readonly number[], d: string): SVGElement =>
+  svg('path', { d, fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-dasharray': dash.join(' ') || undefined });

@@ -46,3 +46,12 @@ export function table_view({ title, columns, rows, note }: Table): HTMLElement {
     explained ? el('p', { class: 'caption' }, FORMULAS_EXPLAINED) : null,
   );
 }
+
+/** The table that says the same as a chart, made when it is asked for. */
+export function numbers_fold(make: () => Table): HTMLElement {
+  const fold = el('details', { class: 'numbers' }, el('summary', {}, 'The numbers as a table'));
+  fold.addEventListener('toggle', () => {
+    if (fold.open && fold.children.length === 1) fold.append(table_view(make()));
+  });
+  return fold;
+}

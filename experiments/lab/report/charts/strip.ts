@@ -1,6 +1,6 @@
 import type { Look, Strip } from '../../charts.ts';
 import { style_of } from '../../style.ts';
-import { el, spaced } from '../dom.ts';
+import { button, el, spaced } from '../dom.ts';
 import { measure, round_ticks, tick } from '../format.ts';
 import { fill_swatch, fitted, font, hatched_on, responsive, text_width, theme } from '../style.ts';
 import { hide_tip, show_tip } from '../tip.ts';
@@ -141,11 +141,6 @@ export function strip_view(chart: Strip, label: string): HTMLElement {
     draw();
   });
 
-  const button = (words: string, name: string, action: () => void, ...before: Node[]) => {
-    const node = el('button', { type: 'button', 'aria-label': name, title: name }, ...before, words);
-    node.addEventListener('click', action);
-    return node;
-  };
   const spans = chart.tracks.flatMap((track) => track.spans).sort((a, b) => a.from - b.from);
   const looks = [...new Set(spans.map(({ look }) => look))];
   const jumps = looks.map((look) => {

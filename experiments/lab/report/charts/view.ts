@@ -2,7 +2,7 @@ import type { Chart, Figure, Look, Series } from '../../charts.ts';
 import { FORMULAS_EXPLAINED, names_formulas } from '../../words.ts';
 import { choice, el, key, type LegendItem, legend, svg } from '../dom.ts';
 import { fill_swatch, mark_swatch, responsive } from '../style.ts';
-import { table_view } from '../table_view.ts';
+import { numbers_fold } from '../table_view.ts';
 import { hide_tip, show_tip } from '../tip.ts';
 import { distribution } from './distribution.ts';
 import { heat } from './heat.ts';
@@ -47,10 +47,6 @@ export function chart_view(chart: Chart, title: string, more?: More): HTMLElemen
   const off = off_the_axis(chart);
   if (off > 0)
     notes.push(`${off} ${off === 1 ? 'point lies' : 'points lie'} at zero or below: no place on a logarithmic axis.`);
-  const table = el('details', { class: 'numbers' }, el('summary', {}, 'The numbers as a table'));
-  table.addEventListener('toggle', () => {
-    if (table.open && table.children.length === 1) table.append(table_view(rows_of(chart, name)));
-  });
   return el(
     'figure',
     { class: 'plot', 'data-kind': chart.kind },
@@ -59,7 +55,7 @@ export function chart_view(chart: Chart, title: string, more?: More): HTMLElemen
     chart.kind === 'strip'
       ? strip_view(chart, `Timeline: ${name}`)
       : drawn(chart, `${KIND_WORDS[chart.kind]}: ${name}`, more),
-    table,
+    numbers_fold(() => rows_of(chart, name)),
   );
 }
 
