@@ -7,6 +7,7 @@ import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
+import { has_words, word_tokenizer } from '../input/word_tokenizer.ts';
 import { load_config, type ModelConfig } from '../model/config.ts';
 import { preset_config, preset_names } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
@@ -84,7 +85,7 @@ export function resolve_model(model: string, software: boolean): { kind: 'folder
   );
 }
 
-/** The published tokenizer if the folder has it. */
+/** The folder's tokenizer if it has one: the published one, or one of whole words. */
 export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | undefined> {
   const names = await folder.list();
   if (!names.includes('tokenizer.json')) return undefined;
@@ -96,8 +97,10 @@ export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | unde
       throw new InputError(`${folder.label}/${name}: expected JSON, found a fault: ${(error as Error).message}`);
     }
   };
+  const json = await parse('tokenizer.json');
+  if (has_words(json)) return word_tokenizer(json);
   const config = names.includes('tokenizer_config.json') ? await parse('tokenizer_config.json') : {};
-  return bpe_tokenizer(await parse('tokenizer.json'), config);
+  return bpe_tokenizer(json, config);
 }
 
 interface Origin {
