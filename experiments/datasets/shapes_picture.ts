@@ -35,7 +35,7 @@ export function picture_of(scene: Scene): Picture {
   const random = random_numbers(scene.seed ^ 0x51ab_7e11);
   const picture = background(scene.width, scene.height, random);
   for (const shape of scene.shapes) draw_shape(picture, shape, random);
-  if (scene.mark) draw_mark(picture, scene.mark);
+  if (scene.mark) paint_mark(picture, scene.mark);
   return picture;
 }
 
@@ -83,7 +83,7 @@ function covers({ kind, reach }: Shape, dx: number, dy: number): boolean {
   }
 }
 
-function draw_mark({ width, rgb }: Picture, { digit, left, top, dot_px }: Mark): void {
+export function paint_mark({ width, rgb }: Picture, { digit, left, top, dot_px }: Mark): void {
   const dots = digit_dots[digit] as readonly string[];
   for (let y = 0; y < 7 * dot_px; y++) {
     for (let x = 0; x < 5 * dot_px; x++) {

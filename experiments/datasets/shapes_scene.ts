@@ -106,7 +106,7 @@ function draw_size({ sizes, shrink }: ShapesGeometry, random: () => number): { w
   return { width: shorter(drawn.width, random()), height: shorter(drawn.height, random()) };
 }
 
-function draw_mark({ width, height }: Scene, dot_px: number, random: () => number): Mark {
+export function draw_mark({ width, height }: Scene, dot_px: number, random: () => number): Mark {
   const digit = below(10, random);
   const left = 1 + below(width - 5 * dot_px - 1, random);
   const top = 1 + below(height - 7 * dot_px - 1, random);
@@ -139,14 +139,18 @@ function draw_shape(scene: Scene, random: () => number): Shape | undefined {
 
 const gap_px = 2;
 
-function is_free({ shapes, mark }: Scene, { x, y, reach }: Shape): boolean {
-  if (mark) {
-    const beside =
-      x + reach + gap_px < mark.left ||
-      x - reach - gap_px > mark.left + 5 * mark.dot_px ||
-      y + reach + gap_px < mark.top ||
-      y - reach - gap_px > mark.top + 7 * mark.dot_px;
-    if (!beside) return false;
-  }
+/** Whether the card touches nothing of the shape. */
+export function is_beside({ left, top, dot_px }: Mark, { x, y, reach }: Shape): boolean {
+  return (
+    x + reach + gap_px < left ||
+    x - reach - gap_px > left + 5 * dot_px ||
+    y + reach + gap_px < top ||
+    y - reach - gap_px > top + 7 * dot_px
+  );
+}
+
+function is_free({ shapes, mark }: Scene, shape: Shape): boolean {
+  if (mark && !is_beside(mark, shape)) return false;
+  const { x, y, reach } = shape;
   return shapes.every((other) => Math.max(Math.abs(other.x - x), Math.abs(other.y - y)) > other.reach + reach + gap_px);
 }

@@ -157,7 +157,12 @@ export interface Strip extends Head {
   readonly time: Axis;
   readonly tracks: readonly {
     readonly name: string;
-    readonly spans: readonly { readonly from: number; readonly to: number; readonly look: Look; readonly name: string }[];
+    readonly spans: readonly {
+      readonly from: number;
+      readonly to: number;
+      readonly look: Look;
+      readonly name: string;
+    }[];
   }[];
 }
 

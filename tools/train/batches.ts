@@ -4,16 +4,30 @@ import type { Picture } from '../../engine/input/pictures.ts';
 import { format_prompt } from '../../engine/input/prompt.ts';
 import type { Question } from '../../experiments/datasets/shapes_questions.ts';
 import { question_types } from '../../experiments/datasets/shapes_questions.ts';
-import type { Scene } from '../../experiments/datasets/shapes_scene.ts';
+import type { Mark, Scene } from '../../experiments/datasets/shapes_scene.ts';
 import { cell_labels, label_names } from './cell_labels.ts';
 import { nano_geometry } from './nano_geometry.ts';
 import { special_ids, word_ids } from './words.ts';
 
 /** A picture with its questions, cut by the engine's own code. */
-export type Entry = { n: number; scene: Scene; prepared: PreparedImage; questions: readonly Question[] };
+export type Entry = {
+  n: number;
+  scene: Scene;
+  marks: readonly Mark[];
+  prepared: PreparedImage;
+  questions: readonly Question[];
+};
 
-export function entry_of(n: number, scene: Scene, picture: Picture, questions: readonly Question[], max_crops: number) {
-  return { n, scene, prepared: prepare_image(picture, { crops: { max_crops }, geometry: nano_geometry }), questions };
+export function entry_of(
+  n: number,
+  scene: Scene,
+  picture: Picture,
+  questions: readonly Question[],
+  max_crops: number,
+  marks: readonly Mark[] = scene.mark ? [scene.mark] : [],
+): Entry {
+  const prepared = prepare_image(picture, { crops: { max_crops }, geometry: nano_geometry });
+  return { n, scene, marks, prepared, questions };
 }
 
 export const tiling_key = ({ prepared: { tiling } }: Entry): string => `${tiling.rows}x${tiling.cols}`;
@@ -48,7 +62,7 @@ export function batch_bytes(entries: readonly Entry[]): Uint8Array[] {
   }
   for (const segments of asked) whole.push(...segments.map(({ answer_at }) => answer_at));
   for (const { questions } of entries) whole.push(...questions.map(({ type }) => question_types.indexOf(type)));
-  const labels = entries.map(({ scene, prepared }) => cell_labels(scene, prepared, nano_geometry));
+  const labels = entries.map(({ scene, marks, prepared }) => cell_labels(scene, marks, prepared, nano_geometry));
   const parts: ArrayBufferView[] = [
     Int32Array.from(whole),
     ...labels,

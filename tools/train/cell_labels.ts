@@ -1,6 +1,6 @@
 import { cells_per_side, type ImageGeometry, tile_px } from '../../engine/input/geometry.ts';
 import type { PreparedImage } from '../../engine/input/image.ts';
-import { colors, kinds, type Scene, type Shape } from '../../experiments/datasets/shapes_scene.ts';
+import { colors, kinds, type Mark, type Scene, type Shape } from '../../experiments/datasets/shapes_scene.ts';
 
 /** What a pooled cell shows, for losses that help the vision learn; no part of the model. */
 export const label_names = ['color', 'kind', 'size', 'digit', 'centre_x', 'centre_y', 'owner'] as const;
@@ -14,14 +14,19 @@ const legible_scale = 0.9;
 type Box = { left: number; top: number; right: number; bottom: number };
 
 /** [views, cells, labels], in the order of the pooled cells. */
-export function cell_labels(scene: Scene, prepared: PreparedImage, g: ImageGeometry): Int32Array {
+export function cell_labels(
+  scene: Scene,
+  marks: readonly Mark[],
+  prepared: PreparedImage,
+  g: ImageGeometry,
+): Int32Array {
   const side = cells_per_side(g);
   const cell_px = g.crop_px / side;
   const labels = new Int32Array(prepared.views * side * side * label_names.length);
   for (let view = 0, k = 0; view < prepared.views; view++) {
     const { to_view, scale } = view_of(scene, prepared, view, g);
     const boxes = scene.shapes.map((shape) => to_view(box_of(shape)));
-    const card = scene.mark && to_view(card_of(scene.mark));
+    const cards = marks.map((mark) => ({ digit: mark.digit, box: to_view(card_of(mark)) }));
     for (let cell = 0; cell < side * side; cell++, k += label_names.length) {
       const left = (cell % side) * cell_px;
       const top = Math.floor(cell / side) * cell_px;
@@ -34,7 +39,7 @@ export function cell_labels(scene: Scene, prepared: PreparedImage, g: ImageGeome
       labels[k] = shown ? 1 + colors.indexOf(shape.color) : 0;
       labels[k + 1] = shown ? 1 + kinds.indexOf(shape.kind) : 0;
       labels[k + 2] = shown ? (shape.big ? 2 : 1) : 0;
-      labels[k + 3] = digit_label(scene, card, area, scale, g);
+      labels[k + 3] = digit_label(cards, area, scale, g);
       labels[k + 4] = shown ? bin((box.left + box.right) / 2, g) : unknown_label;
       labels[k + 5] = shown ? bin((box.top + box.bottom) / 2, g) : unknown_label;
       labels[k + 6] = boxes.some((other) => centre_inside(other, area)) ? 1 : 0;
@@ -77,11 +82,14 @@ const card_of = ({ left, top, dot_px }: { left: number; top: number; dot_px: num
   bottom: top + 7 * dot_px,
 });
 
-/** 1 + the digit in the cell where the card's centre lies; unknown where it cannot be read. */
-function digit_label({ mark }: Scene, card: Box | undefined, cell: Box, scale: number, g: ImageGeometry): number {
-  if (!mark || !card || !centre_inside(card, cell)) return 0;
-  const whole = card.left >= 0 && card.top >= 0 && card.right <= g.crop_px && card.bottom <= g.crop_px;
-  return whole && scale >= legible_scale ? 1 + mark.digit : unknown_label;
+/** 1 + the digit in the cell where a card's centre lies; unknown where it cannot be read. */
+function digit_label(cards: readonly { digit: number; box: Box }[], cell: Box, scale: number, g: ImageGeometry) {
+  const inside = cards.filter(({ box }) => centre_inside(box, cell));
+  const [card] = inside;
+  if (!card) return 0;
+  const { left, top, right, bottom } = card.box;
+  const whole = left >= 0 && top >= 0 && right <= g.crop_px && bottom <= g.crop_px;
+  return whole && inside.length === 1 && scale >= legible_scale ? 1 + card.digit : unknown_label;
 }
 
 function overlap(a: Box, b: Box): number {

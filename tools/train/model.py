@@ -13,7 +13,7 @@ from moe import Experts
 
 DEFAULT = dict(
     crop=64, patch=8, vit_emb=64, vit_heads=4, vit_layers=4, vit_mlp=192, taps=[-1, -3],
-    d_model=64, heads=4, layers=8, experts=32, top_k=8, hidden=32, vocab=0, image_ids=5, theta=10000.0,
+    d_model=64, heads=4, layers=8, experts=32, top_k=4, hidden=32, vocab=0, image_ids=5, theta=10000.0,
 )
 
 
@@ -126,7 +126,7 @@ class Block(nn.Module):
         self.gate = linear(d, c["experts"], scale=0.3)
         self.gate_up = nn.Parameter(torch.randn(c["experts"], d, 2 * c["hidden"]) / math.sqrt(d))
         # Weights of the router are not scaled to 1: larger outputs make up for it, so that experts matter from the start.
-        self.down = nn.Parameter(torch.randn(c["experts"], c["hidden"], d) * (2.5 / math.sqrt(c["hidden"])))
+        self.down = nn.Parameter(torch.randn(c["experts"], c["hidden"], d) * (5 / math.sqrt(c["hidden"])))
 
     def attention(self, x, prefix, segments, cos, sin, see):
         q, k, v = self.att_proj(x).chunk(3, -1)
@@ -195,14 +195,16 @@ class Nano(nn.Module):
             prefix = prefix.index_add(1, input_idx[used], cells)
         return torch.cat([prefix, self.words[segment_ids.clamp(min=0)].flatten(1, 2)], 1)
 
-    def decode(self, x, valid, prefix, segments, top_k=None, skip=(), losses=None, see=None):
+    def decode(self, x, valid, prefix, segments, top_k=None, skip=(), losses=None, see=None, asked=None):
         length = (x.shape[1] - prefix) // max(segments, 1)
         positions = torch.cat([torch.arange(prefix), (prefix + torch.arange(length)).repeat(segments)])
         cos, sin = self.table(positions)
         top_k = self.c["top_k"] if top_k is None else top_k
         for layer, block in enumerate(self.blocks):
             if layer not in skip:
-                x = block(x, valid, prefix, segments, cos, sin, top_k, losses, see)
+                # Behind the last block only the positions that are asked for are read.
+                rows = asked if asked is not None and layer == len(self.blocks) - 1 else valid
+                x = block(x, rows, prefix, segments, cos, sin, top_k, losses, see)
             if see is not None:
                 see.setdefault("llm.hidden", []).append(x)
         return x
@@ -212,6 +214,6 @@ class Nano(nn.Module):
         features = self.vision(batch["images"], batch["masks"])
         x = self.embeds(batch["prefix"], batch["input_idx"], features, batch["segments"])
         prefix, segments = batch["prefix"].numel(), batch["segments"].shape[1]
-        x = self.decode(x, batch["valid"], prefix, segments, top_k, skip, losses)
+        x = self.decode(x, batch["valid"], prefix, segments, top_k, skip, losses, asked=batch["asked"])
         logits = self.lm_head(self.ln_f(x.flatten(0, 1).index_select(0, batch["asked"])))
         return features, logits, batch["targets"]

@@ -1,9 +1,17 @@
 import { createWriteStream } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { Picture } from '../../engine/input/pictures.ts';
 import { questions_about, type Split, scene_seed, shapes_sample } from '../../experiments/datasets/shapes.ts';
-import { picture_of } from '../../experiments/datasets/shapes_picture.ts';
+import { paint_mark, picture_of } from '../../experiments/datasets/shapes_picture.ts';
 import { type QuestionType, question_types } from '../../experiments/datasets/shapes_questions.ts';
-import { nano_pictures, scene_of } from '../../experiments/datasets/shapes_scene.ts';
+import {
+  draw_mark,
+  is_beside,
+  type Mark,
+  nano_pictures,
+  type Scene,
+  scene_of,
+} from '../../experiments/datasets/shapes_scene.ts';
 import { below, random_numbers } from '../../experiments/lab/random.ts';
 import { batch_bytes, type Entry, entry_of, tiling_key } from './batches.ts';
 import { nano_max_crops } from './nano_geometry.ts';
@@ -21,6 +29,7 @@ const { values: options } = parseArgs({
     'max-crops': { type: 'string', default: String(nano_max_crops) },
     questions: { type: 'string', default: '10' },
     weights: { type: 'string', default: '' }, // type=weight,type=weight; 1 where not named
+    'more-marks': { type: 'string', default: '0' }, // further cards a picture, for vision alone
     'fewer-crops': { type: 'string', default: '0' }, // share of pictures with less than the most crops
   },
 });
@@ -51,8 +60,23 @@ async function write_endless(): Promise<void> {
     const max_crops = fewer ? 1 + below(nano_max_crops - 1, random) : Number(options['max-crops']);
     const scene = scene_of(seed, nano_pictures);
     const questions = questions_about(scene, Number(options.questions), weights);
-    await add(entry_of(n, scene, picture_of(scene), questions, max_crops));
+    const picture = picture_of(scene);
+    const marks = add_marks(scene, picture, Number(options['more-marks']), random);
+    await add(entry_of(n, scene, picture, questions, max_crops, marks));
   }
+}
+
+/** Cards are rare in a picture, and digits are slow to learn: several at once where no question is asked. */
+function add_marks(scene: Scene, picture: Picture, count: number, random: () => number): Mark[] {
+  const marks = scene.mark ? [scene.mark] : [];
+  for (let i = 0; i < count; i++) {
+    const mark = draw_mark(scene, nano_pictures.dot_px, random);
+    const apart = (other: Mark) => Math.max(Math.abs(other.left - mark.left), Math.abs(other.top - mark.top)) > 8;
+    if (!scene.shapes.every((shape) => is_beside(mark, shape)) || !marks.every(apart)) continue;
+    paint_mark(picture, mark);
+    marks.push(mark);
+  }
+  return marks;
 }
 
 async function add(entry: Entry): Promise<void> {

@@ -39,7 +39,7 @@ from model import DEFAULT, Nano
 # rest, weight of the helper losses, options of the generator
 PHASES = json.loads((Path(__file__).parent / "phases.json").read_text())
 HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre_y": 8, "owner": 2, "cell": 16}
-HELPER_WEIGHT = {"digit": 1.5, "owner": 0.5, "cell": 0.5}
+HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
 WARM_UP_STEPS = 150
 CHECK_MINUTES = 5
 VALIDATION = ["--samples", "300", "--from", "10000000", "--batch", "32"]

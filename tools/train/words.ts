@@ -45,10 +45,14 @@ export function tokenizer_json(): object {
       normalized: false,
       special: true,
     })),
-    normalizer: null,
+    normalizer: { type: 'Lowercase' },
     pre_tokenizer: { type: 'Whitespace' },
     post_processor: null,
     decoder: null,
-    model: { type: 'WordLevel', vocab: Object.fromEntries(id_of), unk_token: '<unk>' },
+    model: {
+      type: 'WordLevel',
+      vocab: Object.fromEntries([...id_of].slice(0, end_of_text).map(([word, id]) => [word.toLowerCase(), id])),
+      unk_token: '<unk>',
+    },
   };
 }
