@@ -49,9 +49,13 @@ def index(batch):
     """Where tokens are, and where and which answer tokens are to be told."""
     segments, prefix = batch["segments"], batch["prefix"].numel()
     pictures, questions, longest = segments.shape
-    real = torch.cat([torch.ones(pictures, prefix, dtype=torch.bool), (segments >= 0).flatten(1)], 1)
+    # The end of an answer is told but never read.
+    longest -= 1
+    inside = segments[:, :, 1:] >= 0
+    batch["inputs"] = torch.where(inside, segments[:, :, :-1], 0)
+    real = torch.cat([torch.ones(pictures, prefix, dtype=torch.bool), inside.flatten(1)], 1)
     batch["valid"] = real.flatten().nonzero().squeeze(1)
-    at = torch.arange(longest)
+    at = torch.arange(longest + 1)
     answer = (at >= batch["answer_at"].unsqueeze(-1)) & (segments >= 0)
     picture, question, place = answer.nonzero().unbind(1)
     batch["targets"] = segments[picture, question, place]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from moe import Experts
+from fast import Experts, Norm, Pick, QuickGelu
 
 DEFAULT = dict(
     crop=64, patch=8, vit_emb=64, vit_heads=4, vit_layers=4, vit_mlp=192, taps=[-1, -3],
@@ -40,7 +40,7 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x):
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5) * self.weight
+        return Norm.apply(x, self.weight)
 
 
 class VitBlock(nn.Module):
@@ -59,8 +59,7 @@ class VitBlock(nn.Module):
         q, k, v = (heads_of(t, self.heads) for t in self.qkv(self.attention_norm(x)).chunk(3, -1))
         scores = (q * (q.shape[-1] ** -0.5)) @ k.transpose(-1, -2)
         x = x + self.wo(merged(scores.softmax(-1) @ v))
-        h = self.w1(self.ffn_norm(x))
-        return x + self.w2(h * torch.sigmoid(1.702 * h))
+        return x + self.w2(QuickGelu.apply(self.w1(self.ffn_norm(x))))
 
 
 class Vision(nn.Module):
@@ -153,7 +152,7 @@ class Block(nn.Module):
 
     def forward(self, x, valid, prefix, segments, cos, sin, top_k, losses, see):
         x = x + self.attention(self.attn_norm(x), prefix, segments, cos, sin, see)
-        h = self.ff_norm(x).flatten(0, 1).index_select(0, valid)
+        h = Pick.apply(self.ff_norm(x).flatten(0, 1), valid)
         logits = self.gate(h)
         shares = logits.softmax(-1)
         weights, chosen = shares.topk(top_k, -1)
@@ -188,12 +187,12 @@ class Nano(nn.Module):
     def embeds(self, prefix_ids, input_idx, features, segment_ids):
         """Prefix with image features added, then all segments: [pictures, prefix + segments * length, d]"""
         pictures = features.shape[0] if features is not None else segment_ids.shape[0]
-        prefix = self.words[prefix_ids].expand(pictures, -1, -1)
+        prefix = F.embedding(prefix_ids, self.words).expand(pictures, -1, -1)
         if features is not None:
             used = (input_idx >= 0).nonzero().squeeze(1)
             cells = features.flatten(1, 2).index_select(1, used)
             prefix = prefix.index_add(1, input_idx[used], cells)
-        return torch.cat([prefix, self.words[segment_ids.clamp(min=0)].flatten(1, 2)], 1)
+        return torch.cat([prefix, F.embedding(segment_ids, self.words).flatten(1, 2)], 1)
 
     def decode(self, x, valid, prefix, segments, top_k=None, skip=(), losses=None, see=None, asked=None):
         length = (x.shape[1] - prefix) // max(segments, 1)
@@ -212,8 +211,8 @@ class Nano(nn.Module):
     def forward(self, batch, top_k=None, skip=(), losses=None):
         """Logits at the positions that predict an answer token, and those tokens: [answers, vocab], [answers]"""
         features = self.vision(batch["images"], batch["masks"])
-        x = self.embeds(batch["prefix"], batch["input_idx"], features, batch["segments"])
-        prefix, segments = batch["prefix"].numel(), batch["segments"].shape[1]
+        x = self.embeds(batch["prefix"], batch["input_idx"], features, batch["inputs"])
+        prefix, segments = batch["prefix"].numel(), batch["inputs"].shape[1]
         x = self.decode(x, batch["valid"], prefix, segments, top_k, skip, losses, asked=batch["asked"])
-        logits = self.lm_head(self.ln_f(x.flatten(0, 1).index_select(0, batch["asked"])))
+        logits = self.lm_head(self.ln_f(Pick.apply(x.flatten(0, 1), batch["asked"])))
         return features, logits, batch["targets"]

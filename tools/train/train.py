@@ -42,7 +42,7 @@ HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre
 HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
 WARM_UP_STEPS = 150
 CHECK_MINUTES = 5
-VALIDATION = ["--samples", "300", "--from", "10000000", "--batch", "32"]
+VALIDATION = ["--samples", "200", "--from", "10000000", "--batch", "32"]
 
 
 class Helper(nn.Module):
@@ -80,7 +80,7 @@ def groups(model, helper):
         for decay in (0.03, 0.0):
             chosen = [p for p in params if (p.dim() > 1) == (decay > 0)]
             parts.append({"params": chosen, "weight_decay": decay, "where": where})
-    return torch.optim.AdamW(parts, lr=0, betas=(0.9, 0.98), eps=1e-8)
+    return torch.optim.AdamW(parts, lr=0, betas=(0.9, 0.98), eps=1e-8, foreach=True)
 
 
 def rate(phase, minutes, step):
@@ -158,6 +158,7 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
     stream = Stream(["--from", str(place["pictures"]), *phase["data"]])
     log = open(out / "log.jsonl", "a") if RANK == 0 else None
     seen, hits, checked, began = [], {}, place["minutes"], time.time()
+    last = began
     while place["minutes"] < phase["minutes"]:
         at = time.time()
         batch = part_of(stream.next())
@@ -177,7 +178,8 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
         loss = answers + phase["helper"] * helping + 0.01 * losses.get("balance", 0) / 8 + 0.001 * losses.get("z", 0) / 8
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        spent = add_gradients(params, time.time() - at) / 60
+        now = time.time()
+        spent, last = add_gradients(params, now - last) / 60, now
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         if math.isfinite(float(norm)):
             optimizer.step()

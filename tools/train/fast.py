@@ -1,4 +1,4 @@
-"""Experts of a sparse layer, as one autograd function.
+"""What PyTorch does slowly on a CPU, as autograd functions: experts of a sparse layer, norms, picked rows.
 
 Tokens are sorted by expert, so that each expert is one small product each way; what the backward pass needs is kept
 sorted. Much faster on a CPU than masks or gathers of weights.
@@ -63,3 +63,50 @@ class Experts(torch.autograd.Function):
             torch.mm(d_h[a:b], gate_up[e].t(), out=d_x[a:b])
         d_x = d_x.index_select(0, place).view(grad.shape[0], -1, grad.shape[1]).sum(1)
         return d_x, d_w, None, d_gate_up, d_down
+
+
+class Norm(torch.autograd.Function):
+    """x / rms(x) * weight over the last axis, with as few passes as it needs."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5)
+        normed = x * scale
+        ctx.save_for_backward(normed, scale, weight)
+        return normed * weight
+
+    @staticmethod
+    def backward(ctx, grad):
+        normed, scale, weight = ctx.saved_tensors
+        d_weight = (grad * normed).flatten(0, -2).sum(0)
+        inner = grad * weight
+        return (inner - normed * (inner * normed).mean(-1, keepdim=True)) * scale, d_weight
+
+
+class QuickGelu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        sigmoid = torch.sigmoid(1.702 * x)
+        y = x * sigmoid
+        ctx.save_for_backward(sigmoid, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        sigmoid, y = ctx.saved_tensors
+        return grad * (sigmoid + 1.702 * y * (1 - sigmoid))
+
+
+class Pick(torch.autograd.Function):
+    """Rows of a matrix, each at most once: PyTorch's own backward adds them up one by one."""
+
+    @staticmethod
+    def forward(ctx, x, rows):
+        ctx.save_for_backward(rows)
+        ctx.count = x.shape[0]
+        return x.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (rows,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.count, grad.shape[1]).index_copy_(0, rows, grad), None
