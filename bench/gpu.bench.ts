@@ -7,9 +7,10 @@ import { Molmoe, open_executor } from '../engine/node/load.ts';
 import { percentile } from '../experiments/lab/stats.ts';
 import { matmul } from '../kernels/matmul/matmul.ts';
 import { type Family, family_of, runs_on, type Variant } from '../kernels/spec.ts';
-import { linear, type Plain } from './cases/products.ts';
-import { ceilings_line } from './kernels.bench.ts';
-import type { Bench } from './main.ts';
+import type { PlainFormat } from '../test/reference/cases/case.ts';
+import type { Bench } from './bench.ts';
+import { linear } from './cases.ts';
+import { ceilings_line } from './table.ts';
 import type { Target } from './target.ts';
 import { open_contestant, takes_part, time_case } from './timed.ts';
 
@@ -49,9 +50,9 @@ export async function bench_gpu({ say, quick, rated }: Bench): Promise<{ targets
     for (const { name } of able) {
       const family = family_of({ name });
       if (family !== 'tiled' && family !== 'matrix') continue;
-      const format: Plain = family === 'matrix' ? 'f16' : 'f32';
+      const format: PlainFormat = family === 'matrix' ? 'f16' : 'f32';
       const contestant = await open_contestant(executor, name);
-      const made = linear({ stage: 'prefill', what: '', rows: size, k: size, cols: size, format });
+      const made = linear({ stage: 'prefill', rows: size, k: size, cols: size, format });
       const target = {
         what: `matmul ${size}^3 ${format}, ${name}`,
         unit: 'TFLOP/s',

@@ -7,37 +7,18 @@ import { floor_of } from '../engine/meter/roofline.ts';
 import { preset_config } from '../engine/model/presets.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { render } from '../experiments/lab/figures.ts';
-import { kernel_cases } from './cases/all.ts';
-import type { KernelCase } from './cases/case.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
+import type { BenchedKernel } from './benched.ts';
+import { type BenchCase, kernel_cases } from './cases.ts';
+import { costs_of } from './costs.ts';
 import { roofline_figure } from './roofline.ts';
-import { aligned } from './table.ts';
+import { aligned, ceilings_line } from './table.ts';
 import { open_contestant, takes_part, time_case, variant_names } from './timed.ts';
 
 const PROMPTS = [1, 17, 128, 512, 1215, 2048];
 const QUICK_PROMPTS = [1, 128];
 /** Work of a case beyond which a quick run leaves it out. */
 const QUICK = { flops: 3e9, bytes: 1.5e8 } as const;
-
-export interface KernelRow {
-  readonly kernel: string;
-  readonly variant: string;
-  readonly stage: string;
-  readonly shape: string;
-  /** What is wrong; then nothing else is known. */
-  readonly fault?: string;
-  /** GPU time: the best run's. */
-  readonly ms?: number;
-  readonly flops?: number;
-  readonly bytes?: number;
-  readonly gflops?: number;
-  readonly gbytes?: number;
-  /** Share of the rate of multiply-adds in registers, and of the stream's; the latter is above 1 where a cache serves. */
-  readonly of_fma?: number;
-  readonly of_stream?: number;
-  /** Least time by all ceilings together over the time. */
-  readonly of_floor?: number;
-}
 
 /** Every variant of every kernel by itself, checked and then timed, beside the ceilings of the same process. */
 export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
@@ -54,7 +35,7 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
     const contestants = [];
     for (const name of variant_names(kernels)) contestants.push(await open_contestant(executor, name));
     say(ceilings_line(ceilings));
-    const rows: KernelRow[] = [];
+    const rows: BenchedKernel[] = [];
     for (const make of wanted) {
       for (const contestant of contestants) {
         const made = make(contestant.setting);
@@ -71,7 +52,7 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
         say(aligned([cells(row)], WIDTHS)[0] as string);
       }
     }
-    const figure = await render(roofline_figure(rows, ceilings, facts.description || facts.device));
+    const figure = await render(roofline_figure(rows, ceilings), { adapter: facts });
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, 'kernels.svg'), figure.svg);
     writeFileSync(join(out, 'kernels.png'), figure.png);
@@ -88,15 +69,10 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
   }
 }
 
-function is_wanted({ kernel, launches }: KernelCase, filter: string, quick: boolean): boolean {
-  if (!kernel.name.includes(filter)) return false;
-  const sum = (of: (one: (typeof launches)[number]) => number) => launches.reduce((total, one) => total + of(one), 0);
-  const flops = sum((one) => one.kernel.flops(one.params, one.options).useful);
-  const bytes = sum((one) => {
-    const { weights, read, written, kv } = one.kernel.bytes(one.params, one.options);
-    return weights + read + written + kv;
-  });
-  return !quick || (flops <= QUICK.flops && bytes <= QUICK.bytes);
+function is_wanted(made: BenchCase, filter: string, quick: boolean): boolean {
+  if (!made.kernel.name.includes(filter)) return false;
+  const { flops, weight_bytes, other_bytes } = costs_of(made);
+  return !quick || (flops <= QUICK.flops && weight_bytes + other_bytes <= QUICK.bytes);
 }
 
 const moved = (counts: Counts): number =>
@@ -115,7 +91,7 @@ function rates({ ms, counts }: { ms: number; counts: Counts }, ceilings: Adapter
 const HEAD = ['kernel', 'variant', 'stage', 'shape', 'ms', 'GFLOP/s', 'GB/s', '% fma', '% stream', '% floor'];
 const WIDTHS = [24, 10, 14, 44, 9, 8, 7, 5, 8, 7];
 
-function cells(row: KernelRow): string[] {
+function cells(row: BenchedKernel): string[] {
   const head = [row.kernel, row.variant, row.stage, row.shape];
   if (row.ms === undefined) return [...head, `wrong: ${row.fault}`];
   const percent = (x = 0) => (100 * x).toFixed(0);
@@ -131,12 +107,7 @@ function cells(row: KernelRow): string[] {
   ];
 }
 
-function table_of(rows: readonly KernelRow[], ceilings: AdapterCeilings): string[] {
+function table_of(rows: readonly BenchedKernel[], ceilings: AdapterCeilings): string[] {
   const sorted = rows.toSorted((a, b) => a.kernel.localeCompare(b.kernel));
   return [ceilings_line(ceilings), ...aligned([HEAD, ...sorted.map(cells)], WIDTHS)];
-}
-
-export function ceilings_line(ceilings: AdapterCeilings): string {
-  const giga = (x: number) => (x / 1e9).toFixed(1);
-  return `ceilings: ${giga(ceilings.fma_f32_flops)} GFLOP/s f32 multiply-adds, reads ${giga(ceilings.stream_read_bytes)} GB/s (${giga(ceilings.cache_read_bytes)} of ${ceilings.cache_bytes / 2 ** 20} MiB in a cache), ${(1000 * ceilings.dispatch_ms).toFixed(1)} us a launch`;
 }

@@ -6,7 +6,7 @@ import { config_to_json, merge_config, parse_config } from '../engine/model/conf
 import { preset_config } from '../engine/model/presets.ts';
 import { Molmoe } from '../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../tools/synth_checkpoint.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
 
 /** A 2 GB f32 checkpoint with the real widths, from page cache into f16 buffers, against `cat FILE > /dev/null`. */
 export async function bench_load({ say }: Bench) {

@@ -2,62 +2,67 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { InputError, UsageError } from '../engine/errors.ts';
 import { open_executor } from '../engine/node/load.ts';
-import { bench_attention } from './attention.bench.ts';
-import { bench_e1 } from './e1.bench.ts';
+import type { Bench } from './bench.ts';
+import { bench_builds } from './builds.bench.ts';
 import { bench_gpu } from './gpu.bench.ts';
 import { append_history, read_history, record_of } from './history.ts';
 import { bench_kernels } from './kernels.bench.ts';
 import { bench_ladder } from './ladder/ladder.bench.ts';
 import { bench_load } from './load.bench.ts';
-import { bench_matmul } from './matmul.bench.ts';
 import { bench_overhead } from './overhead.bench.ts';
 import { bench_request, type RequestResult } from './request.bench.ts';
 import { mini_targets, real_targets } from './request_targets.ts';
 import { say_targets, type Target } from './target.ts';
+import { bench_slice } from './slice.bench.ts';
 import { bench_targets } from './targets.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [matmul] [attention] [request] [e1] [load] [overhead] [ladder] [molmoe-1b] [gpu]
- *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s]
+ *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice]
+ *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
-export interface Bench {
-  readonly say: (line: string) => void;
-  /** Fewer and smaller shapes; nothing of it goes into the history. */
-  readonly quick: boolean;
-  /** Only kernels, or ladders, whose name holds this. */
-  readonly filter: string | undefined;
-  /** Folder for pictures and tables. */
-  readonly out: string;
-  /** Storage format of a request's weights. */
-  readonly dtype: string;
-  /** Memory bandwidth by the maker's data sheet, GB/s. */
-  readonly rated: number | undefined;
-}
-
 const BENCHES = {
-  matmul: bench_matmul,
-  attention: bench_attention,
   kernels: bench_kernels,
   targets: bench_targets,
   request: (bench: Bench) => bench_request({ ...bench, dtype: 'f16' }, 'molmoe-mini'),
-  e1: bench_e1,
   load: bench_load,
   overhead: bench_overhead,
   ladder: bench_ladder,
   'molmoe-1b': (bench: Bench) => bench_request(bench, 'molmoe-1b'),
   gpu: bench_gpu,
+  builds: bench_builds,
+  slice: bench_slice,
 };
 type Name = keyof typeof BENCHES;
-/** molmoe-1b needs 16 GB of memory and minutes, gpu a GPU: only when asked for. */
-const BY_DEFAULT: readonly Name[] = ['matmul', 'request', 'load', 'targets'];
+/** molmoe-1b and slice need 17 GB of memory and minutes, gpu a GPU, builds another build: only when asked for. */
+const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets'];
+/** Options that only some benches know. */
+const USED_BY = {
+  filter: ['kernels', 'ladder'],
+  out: ['kernels'],
+  dtype: ['molmoe-1b', 'slice'],
+  rated: ['gpu'],
+  before: ['builds'],
+  runs: ['builds'],
+} as const satisfies Record<string, readonly Name[]>;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
+/** A number of an option, if it was given. */
+function positive(name: string, text: string | undefined, example: string, whole = false): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value > 0) || (whole && !Number.isInteger(value))) {
+    throw new UsageError(`--${name} ${text}: expected ${example}`);
+  }
+  return value;
+}
+
 function read_options() {
   const text = { type: 'string' } as const;
-  const options = { quick: { type: 'boolean' }, filter: text, out: text, dtype: text, rated: text } as const;
+  const some = { filter: text, out: text, dtype: text, rated: text, before: text, runs: text };
+  const options = { quick: { type: 'boolean' }, ...some } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
     parsed = parseArgs({ options, allowPositionals: true });
@@ -70,26 +75,15 @@ function read_options() {
     throw new UsageError(`bench ${unknown}: expected some of ${Object.keys(BENCHES).join(', ')}`);
   }
   const names = positionals.length > 0 ? (positionals as Name[]) : BY_DEFAULT;
-  const used_by: Record<'filter' | 'out' | 'dtype' | 'rated', readonly Name[]> = {
-    filter: ['kernels', 'ladder'],
-    out: ['kernels'],
-    dtype: ['molmoe-1b'],
-    rated: ['gpu'],
-  };
-  for (const [option, users] of Object.entries(used_by)) {
-    if (values[option as keyof typeof used_by] !== undefined && !users.some((name) => names.includes(name))) {
+  for (const [option, users] of Object.entries(USED_BY)) {
+    if (values[option as keyof typeof USED_BY] !== undefined && !users.some((name) => names.includes(name))) {
       throw new UsageError(`--${option}: only bench ${users.join(' and ')} knows it; name that bench too`);
     }
   }
-  const rated = values.rated === undefined ? undefined : Number(values.rated);
-  if (rated !== undefined && !(rated > 0)) {
-    throw new UsageError(`--rated ${values.rated}: expected GB/s by the data sheet, such as 4800`);
-  }
   const bench: Bench = {
-    say,
-    rated,
-    quick: values.quick === true,
-    filter: values.filter,
+    ...{ say, quick: values.quick === true, filter: values.filter, before: values.before },
+    rated: positive('rated', values.rated, 'GB/s by the data sheet, such as 4800'),
+    runs: positive('runs', values.runs, 'how often each build has its turn, such as 3', true) ?? 3,
     out: values.out ?? join('results', 'bench'),
     dtype: values.dtype ?? 'f16',
   };

@@ -2,7 +2,7 @@ import type { Timing } from '../engine/gpu/timeline.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { Molmoe } from '../engine/node/load.ts';
 import { percentile } from '../experiments/lab/stats.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
 
 const MODES: readonly (Timing | undefined)[] = [undefined, 'stage', 'kernel'];
 const ROUNDS = 7;

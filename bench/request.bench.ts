@@ -3,7 +3,7 @@ import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
 import type { TokenCounts } from '../engine/molmoe.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
-import type { Bench } from './main.ts';
+import type { Bench } from './bench.ts';
 
 /**
  * One whole request on synthetic weights: the most crops for the small model, one crop for the real dimensions. Run a few

@@ -1,169 +1,76 @@
 import type { AdapterCeilings } from '../engine/meter/ceilings.ts';
-import { PALETTE, panel_title, SHAPES, SIZE } from '../experiments/lab/figure_theme.ts';
-import type { Figure, Panel } from '../experiments/lab/figures.ts';
-import type { KernelRow } from './kernels.bench.ts';
+import type { Chart, Figure, Series } from '../experiments/lab/charts.ts';
+import type { BenchedKernel } from './benched.ts';
 
-type Row = KernelRow & Required<Pick<KernelRow, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
+type Row = BenchedKernel & Required<Pick<BenchedKernel, 'ms' | 'flops' | 'bytes' | 'gflops' | 'gbytes'>>;
 
-/** Arithmetic under its roofs, and beside it the kernels that only move bytes. */
-export function roofline_figure(rows: readonly KernelRow[], ceilings: AdapterCeilings, adapter: string): Figure {
+/**
+ * Arithmetic under its roofs, and beside it the kernels that only move bytes. All arithmetic is f32, whatever weights are stored
+ * as: no other roof of multiply-adds applies.
+ */
+export function roofline_figure(rows: readonly BenchedKernel[], ceilings: AdapterCeilings): Figure {
   const timed = rows.filter((row): row is Row => row.ms !== undefined);
   const products = timed.filter((row) => row.flops > 0);
-  const others = timed.filter((row) => row.flops === 0);
-  const variants = [...new Set(timed.map((row) => row.variant))].sort();
-  const color = {
-    field: 'variant',
-    type: 'nominal' as const,
-    scale: { domain: variants, range: PALETTE.slice(0, variants.length) },
-    legend: { title: null },
-  };
+  const streams = timed.filter((row) => row.flops === 0);
   return {
     name: 'kernels',
+    title: 'Kernels under the ceilings of their adapter',
+    notes: ['every point one shape, checked against the CPU reference; GPU time stamps, best run'],
+    panels: [
+      ...(products.length > 0 ? [roofs(products, ceilings)] : []),
+      ...(streams.length > 0 ? [moved(streams, ceilings)] : []),
+    ],
     width_in: 15,
-    height_in: 8.5,
-    spec: {
-      title: {
-        text: 'Kernels under the ceilings of their adapter',
-        subtitle: [`${adapter}; every point one shape, checked against the CPU reference; GPU time stamps, best run`],
-      },
-      hconcat: [
-        ...(products.length > 0 ? [roofs(products, ceilings, color)] : []),
-        ...(others.length > 0 ? [streams(others, ceilings, color)] : []),
-      ],
-    },
+    height_in: 9,
   };
 }
 
-type Color = {
-  field: string;
-  type: 'nominal';
-  scale: { domain: string[]; range: string[] };
-  legend: { title: null };
-};
+function series_of(rows: readonly Row[], point: (row: Row) => { x: number; y: number }): Series[] {
+  return [...new Set(rows.map((row) => row.kernel))].sort().map((name, look) => {
+    const points = rows.filter((row) => row.kernel === name).map(point);
+    return { name, look, points };
+  });
+}
 
-const powers = ([low, high]: readonly [number, number]): number[] =>
-  Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, i) => low * 10 ** i);
-
-const log_domain = (values: readonly number[]): [number, number] => [
-  10 ** Math.floor(Math.log10(Math.min(...values)) - 0.02),
-  10 ** Math.ceil(Math.log10(Math.max(...values)) + 0.02),
-];
-
-function roofs(rows: readonly Row[], ceilings: AdapterCeilings, color: Color): Panel {
-  const values = rows.map((row) => ({ ...row, intensity: row.flops / row.bytes }));
+function roofs(rows: readonly Row[], ceilings: AdapterCeilings): Chart {
+  const series = series_of(rows, (row) => ({ x: row.flops / row.bytes, y: row.gflops }));
+  const points = series.flatMap((one) => one.points);
   const peak = ceilings.fma_f32_flops / 1e9;
-  const [low, high] = log_domain(values.map((row) => row.intensity));
-  const rates = log_domain([...values.map((row) => row.gflops), peak]);
-  const position = {
-    x: {
-      field: 'intensity',
-      type: 'quantitative' as const,
-      title: 'Arithmetic intensity (FLOP a byte)',
-      scale: { type: 'log' as const, domain: [low, high], nice: false },
-      axis: { values: powers([low, high]), format: '~r' },
-    },
-    y: {
-      field: 'gflops',
-      type: 'quantitative' as const,
-      title: 'GFLOP/s',
-      scale: { type: 'log' as const, domain: [...rates], nice: false, clamp: true },
-      axis: { values: powers(rates), format: '~r' },
-    },
+  const rates = [ceilings.stream_read_bytes / 1e9, ceilings.cache_read_bytes / 1e9] as const;
+  const knees = rates.map((rate) => peak / rate);
+  const right = Math.max(...points.map(({ x }) => x), ...knees.map((knee) => 4 * knee));
+  const lowest = Math.min(...points.map(({ y }) => y));
+  const slope = (name: string, rate: number) => {
+    const left = Math.min(Math.max(lowest / rate, Math.min(...points.map(({ x }) => x))), peak / rate / 4);
+    const ends = [[left, rate * left] as const, [peak / rate, peak] as const];
+    return { label: `reads of a ${name}, ${rate.toPrecision(3)} GB/s`, points: ends };
   };
-  const roof = (name: string, bytes: number) => {
-    const knee = peak / (bytes / 1e9);
-    const start = Math.max(low, rates[0] / (bytes / 1e9));
-    return [start, knee, high]
-      .filter((x) => x >= start && x <= high)
-      .map((intensity) => ({ intensity, gflops: Math.min(peak, (intensity * bytes) / 1e9), roof: name }));
-  };
-  const kernels = [...new Set(rows.map((row) => row.kernel))].sort();
+  const flat = [[Math.min(...knees), peak] as const, [right, peak] as const];
   return {
-    width: 420,
-    height: 330,
-    title: panel_title('Products and attention', ['roofs: multiply-adds in registers; reads of a stream, of a cache']),
-    layer: [
-      {
-        data: { values: [...roof('stream', ceilings.stream_read_bytes), ...roof('cache', ceilings.cache_read_bytes)] },
-        mark: { type: 'line', color: '#606060', strokeWidth: 1.5 },
-        encoding: {
-          ...position,
-          strokeDash: {
-            field: 'roof',
-            type: 'nominal',
-            scale: {
-              range: [
-                [4, 3],
-                [1, 0],
-              ],
-            },
-            legend: null,
-          },
-        },
-      },
-      {
-        data: { values },
-        mark: { type: 'point', size: 70, filled: true, opacity: 0.85, stroke: 'black', strokeWidth: 0.5 },
-        encoding: {
-          ...position,
-          color,
-          shape: {
-            field: 'kernel',
-            type: 'nominal',
-            scale: { domain: kernels, range: SHAPES.slice(0, kernels.length) as unknown as string[] },
-            legend: { title: null, columns: 4 },
-          },
-        },
-      },
+    kind: 'scatter',
+    title: 'Products and attention',
+    x: { label: 'Arithmetic intensity (FLOP a byte)', scale: 'log' },
+    y: { label: 'Rate (GFLOP/s)', scale: 'log' },
+    series,
+    roofs: [
+      slope('stream', rates[0]),
+      slope('cache', rates[1]),
+      { label: `f32 multiply-adds in registers, ${peak.toPrecision(3)} GFLOP/s`, points: flat },
     ],
   };
 }
 
-function streams(rows: readonly Row[], ceilings: AdapterCeilings, color: Color): Panel {
-  const roofs_of = [
-    { gbytes: ceilings.stream_read_bytes / 1e9, label: 'stream' },
-    { gbytes: ceilings.cache_read_bytes / 1e9, label: 'cache' },
-  ];
-  const domain = log_domain([...rows.map((row) => row.gbytes), ...roofs_of.map((roof) => roof.gbytes)]);
-  const x = {
-    field: 'gbytes',
-    type: 'quantitative' as const,
-    title: 'GB/s of what must move',
-    scale: { type: 'log' as const, domain, nice: false },
-    axis: { values: powers(domain), format: '~r' },
-  };
+/** What must move over the time that it took. */
+function moved(rows: readonly Row[], ceilings: AdapterCeilings): Chart {
   return {
-    width: 300,
-    height: 330,
-    title: panel_title('Kernels that move bytes', ['lines: reads of a stream and of a cache']),
-    layer: [
-      {
-        data: { values: roofs_of },
-        mark: { type: 'rule', color: '#606060', strokeWidth: 1.5 },
-        encoding: {
-          x,
-          strokeDash: {
-            field: 'label',
-            type: 'nominal',
-            scale: {
-              range: [
-                [4, 3],
-                [1, 0],
-              ],
-            },
-            legend: null,
-          },
-        },
-      },
-      {
-        data: { values: rows },
-        mark: { type: 'point', size: 70, filled: true, opacity: 0.85, stroke: 'black', strokeWidth: 0.5 },
-        encoding: {
-          x,
-          y: { field: 'kernel', type: 'nominal', title: null, axis: { labelFontSize: SIZE.note } },
-          color,
-        },
-      },
+    kind: 'scatter',
+    title: 'Kernels that move bytes',
+    x: { label: 'What must move (bytes)', scale: 'log' },
+    y: { label: 'Rate (GB/s)', scale: 'log' },
+    series: series_of(rows, (row) => ({ x: row.bytes, y: row.gbytes })),
+    guides: [
+      { axis: 'y', at: ceilings.stream_read_bytes / 1e9, label: 'reads of a stream' },
+      { axis: 'y', at: ceilings.cache_read_bytes / 1e9, label: 'reads of a cache' },
     ],
   };
 }

@@ -1,14 +1,10 @@
 import { measure_ceilings } from '../engine/meter/ceilings.ts';
 import { preset_config } from '../engine/model/presets.ts';
 import { open_executor } from '../engine/node/load.ts';
-import { attention_case } from './cases/attention.ts';
-import type { KernelCase } from './cases/case.ts';
-import { combine, grouped, route } from './cases/experts.ts';
-import { linear } from './cases/products.ts';
-import { norm } from './cases/rows.ts';
+import type { Bench } from './bench.ts';
+import { attention, type BenchCase, combine, expert_sizes, grouped, linear, norm, route } from './cases.ts';
 import { decode_costs, waiting_share } from './host.ts';
-import { ceilings_line } from './kernels.bench.ts';
-import type { Bench } from './main.ts';
+import { ceilings_line } from './table.ts';
 import type { Target } from './target.ts';
 import { type Contestant, open_contestant, record_case, type Timed, time_case } from './timed.ts';
 
@@ -24,7 +20,7 @@ export async function bench_targets({ say, quick }: Bench) {
       targets.push(target);
       say(`${target.what}: ${target.reason ?? `${target.value?.toPrecision(3)} ${target.unit}`}`);
     };
-    const kernel = async (made: KernelCase, target: Target, value: (timed: Timed) => number) => {
+    const kernel = async (made: BenchCase, target: Target, value: (timed: Timed) => number) => {
       const timed = await time_case(auto, made);
       add(typeof timed === 'string' ? { ...target, reason: `wrong: ${timed}` } : { ...target, value: value(timed) });
     };
@@ -34,16 +30,16 @@ export async function bench_targets({ say, quick }: Bench) {
     const gflops = ({ ms, counts }: Timed) => counts.flops / ms / 1e6;
 
     for (const [rows, k, cols] of MATMULS) {
-      const made = linear({ stage: 'prefill', what: '', rows, k, cols });
+      const made = linear({ stage: 'prefill', rows, k, cols });
       await kernel(made, { what: `matmul ${rows}x${k}x${cols} f16`, unit: '% of multiply-adds', goal: 65 }, of_fma);
     }
     for (const cols of quick ? [2048] : [2048, 50304]) {
       const { max_binding_bytes } = executor.device;
-      const made = linear({ stage: 'decode', what: '', rows: 1, k: 2048, cols, max_binding_bytes });
+      const made = linear({ stage: 'decode', rows: 1, k: 2048, cols, max_binding_bytes });
       await kernel(made, { what: `matvec 1x2048x${cols} f16`, unit: '% of stream', goal: 70 }, of_stream);
     }
-    const vit = attention_case({ groups: 1, rows: 577, heads: 16, head_dim: 64 });
-    const causal = attention_case({ groups: 1, rows: 512, heads: 16, head_dim: 128, first_position: 0 });
+    const vit = attention({ rows: 577, heads: 16, head_dim: 64 });
+    const causal = attention({ rows: 512, heads: 16, head_dim: 128, first_position: 0 });
     await kernel(vit, { what: 'attention 577 tokens, 16x64', unit: 'GFLOP/s' }, gflops);
     await kernel(causal, { what: 'causal attention 512 tokens, 16x128', unit: 'GFLOP/s' }, gflops);
     await kernel(norm(512, 2048, false), { what: 'RMS norm 512x2048', unit: '% of stream' }, of_stream);
@@ -66,22 +62,22 @@ const MATMULS = [
   [577, 1024, 1024],
   [512, 2048, 2048],
 ] as const;
-const { d_model, expert_hidden, n_experts, top_k } = preset_config('molmoe-1b');
-const EXPERTS = { d: d_model, hidden: expert_hidden, experts: n_experts, top_k };
+const EXPERTS = expert_sizes(preset_config('molmoe-1b'));
 const TOKENS = 512;
 
 /** Both products of the experts against dense products of the same sizes, one after the other in one run. */
 async function grouped_experts(auto: Contestant): Promise<Target> {
   const target = { what: 'experts, 512 tokens, 8 of 64', unit: '% of dense matmul', least: 70, goal: 90 };
+  const { d, hidden, top_k } = EXPERTS;
   const rows = TOKENS * top_k;
   const pairs = [
-    [grouped(TOKENS, EXPERTS, auto.setting, 'gate up'), d_model, 2 * expert_hidden],
-    [grouped(TOKENS, EXPERTS, auto.setting, 'down'), expert_hidden, d_model],
+    [grouped(TOKENS, EXPERTS, auto.setting, 'gate up'), d, 2 * hidden],
+    [grouped(TOKENS, EXPERTS, auto.setting, 'down'), hidden, d],
   ] as const;
   let [experts_ms, dense_ms] = [0, 0];
   for (const [made, k, cols] of pairs) {
     const experts = await time_case(auto, made);
-    const dense = await time_case(auto, linear({ stage: 'prefill', what: '', rows, k, cols }));
+    const dense = await time_case(auto, linear({ stage: 'prefill', rows, k, cols }));
     if (typeof experts === 'string') return { ...target, reason: `wrong: ${experts}` };
     if (typeof dense === 'string') return { ...target, reason: `wrong: ${dense}` };
     experts_ms += experts.ms;
@@ -93,7 +89,7 @@ async function grouped_experts(auto: Contestant): Promise<Target> {
 /** What the main thread does while a product of seconds is pending. */
 async function waiting_cpu(auto: Contestant, size: number): Promise<Target> {
   const target = { what: 'host CPU while work is pending', unit: '% of a core', least: 10, goal: 3, fewer: true };
-  const made = linear({ stage: 'prefill', what: '', rows: 2 * size, k: size, cols: size });
+  const made = linear({ stage: 'prefill', rows: 2 * size, k: size, cols: size });
   const share = await record_case(auto, made, async (record) => {
     record();
     await auto.executor.finish(); // compiles

@@ -5,7 +5,8 @@ import { start_timeline, type Timeline } from '../engine/gpu/timeline.ts';
 import { type Counts, make_ledger } from '../engine/meter/ledger.ts';
 import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
 import { FORMATS, type Kernel, type Variant } from '../kernels/spec.ts';
-import type { Data, KernelCase, Setting, Want } from './cases/case.ts';
+import type { Data, KernelCase, Want } from '../test/reference/cases/case.ts';
+import type { BenchCase, Setting } from './cases.ts';
 
 /** Sums of a few thousand f32 products end about a millionth off; a wrong index, mask or place is off by about one. */
 const TOLERANCE = 1e-4;
@@ -50,46 +51,49 @@ export const takes_part = ({ name, executor }: Contestant, { kernel, launches }:
     .filter((launch) => launch.kernel === kernel)
     .every(({ params, options }) => executor.choose(kernel, params, options).name === name);
 
+export interface Opened {
+  readonly uploaded: Readonly<Record<string, Buffer>>;
+  /** What they held when they were made. */
+  readonly data: Readonly<Record<string, Data>>;
+  readonly want: () => readonly Want[];
+}
+
 /** Makes a case's buffers for as long as `work` takes; `record` hands its launches to the executor. */
 export async function record_case<T>(
   { executor }: Contestant,
-  made: KernelCase,
-  work: (
-    record: () => void,
-    uploaded: Readonly<Record<string, Buffer>>,
-    data: Readonly<Record<string, Data>>,
-  ) => Promise<T>,
+  made: BenchCase,
+  work: (record: () => void, opened: Opened) => Promise<T>,
 ): Promise<T> {
   const mark = executor.buffers.mark();
   try {
-    const data = made.buffers();
-    const uploaded = upload(executor, data);
-    return await work(() => dispatch(executor, made, uploaded), uploaded, data);
+    const { buffers, want } = made.open();
+    const uploaded = upload(executor, buffers);
+    return await work(() => dispatch(executor, made, uploaded), { uploaded, data: buffers, want });
   } finally {
     executor.drop();
     executor.buffers.sweep(mark);
   }
 }
 
-/** Checks a case against the CPU reference, then times it; a wrong result is told and not timed. */
-export async function time_case(contestant: Contestant, made: KernelCase): Promise<Timed | string> {
+/** Checks a case against the CPU reference, then times it, or all of its launches; a wrong result is told and not timed. */
+export async function time_case(contestant: Contestant, made: BenchCase, whole = false): Promise<Timed | string> {
   const { executor, timeline } = contestant;
   try {
-    return await record_case(contestant, made, async (record, uploaded, data) => {
+    return await record_case(contestant, made, async (record, { uploaded, data, want: wants }) => {
       record();
-      for (const want of made.want()) {
+      for (const want of wants()) {
         const wrong = await difference(executor, uploaded[want.buffer] as Buffer, data[want.buffer] as Data, want);
         if (wrong !== undefined) return wrong;
       }
       await timeline.collect();
-      return best_of(timeline, made, record);
+      return best_of(timeline, whole ? undefined : made.kernel, record);
     });
   } catch (error) {
     return (error as Error).message.split('\n')[0] as string;
   }
 }
 
-function upload(executor: Executor, data: Readonly<Record<string, Data>>): Record<string, Buffer> {
+export function upload(executor: Executor, data: Readonly<Record<string, Data>>): Record<string, Buffer> {
   return Object.fromEntries(
     Object.entries(data).map(([name, values]) => {
       const buffer = executor.buffers.create(name, values.byteLength, 'activations');
@@ -99,7 +103,7 @@ function upload(executor: Executor, data: Readonly<Record<string, Data>>): Recor
   );
 }
 
-function dispatch(executor: Executor, made: KernelCase, uploaded: Readonly<Record<string, Buffer>>): void {
+export function dispatch(executor: Executor, made: BenchCase, uploaded: Readonly<Record<string, Buffer>>): void {
   for (const { kernel, params, options, bind } of made.launches) {
     const bound = Object.fromEntries(kernel.bindings.map(({ name }) => [name, uploaded[bind[name] ?? name]]));
     executor.dispatch(kernel, bound, params, options, { stage: made.stage, component: 'mlp' });
@@ -110,14 +114,18 @@ async function difference(executor: Executor, from: Buffer, data: Data, want: Wa
   const Type = data.constructor as Uint32ArrayConstructor;
   const got = new Type(await executor.read(from, 0, data.byteLength));
   const { at, values } = want;
-  let squares = 0;
-  for (let i = 0; i < values.length; i++) squares += (values[i] as number) ** 2;
-  const allowed = data instanceof Float32Array ? TOLERANCE * Math.sqrt(squares / values.length) : 0;
+  let [squares, known] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) continue; // may hold anything
+    squares += (values[i] as number) ** 2;
+    known += 1;
+  }
+  const allowed = data instanceof Float32Array ? TOLERANCE * Math.sqrt(squares / known) : 0;
   let wrong = 0;
   let first: string | undefined;
   for (let i = 0; i < values.length; i++) {
     const place = at?.[i] ?? i;
-    if (Math.abs((got[place] as number) - (values[i] as number)) <= allowed) continue;
+    if (Number.isNaN(values[i]) || Math.abs((got[place] as number) - (values[i] as number)) <= allowed) continue;
     wrong += 1;
     first ??= `${want.buffer}[${place}] is ${got[place]}, the reference ${values[i]}`;
   }
@@ -125,7 +133,7 @@ async function difference(executor: Executor, from: Buffer, data: Data, want: Wa
 }
 
 /** Operations that take little are run many together: a collection costs more than they do. */
-async function best_of(timeline: Timeline, made: KernelCase, record: () => void): Promise<Timed> {
+async function best_of(timeline: Timeline, kernel: Kernel | undefined, record: () => void): Promise<Timed> {
   const samples_ms: number[] = [];
   let counts: Counts | undefined;
   let batch = 1;
@@ -133,7 +141,7 @@ async function best_of(timeline: Timeline, made: KernelCase, record: () => void)
   while (samples_ms.length < 2 || (samples_ms.length < MOST_RUNS && total_ms < LEAST_MS)) {
     for (let i = 0; i < batch; i++) record();
     const { spans } = await timeline.collect();
-    const own = spans.filter((span) => span.first.kernel === made.kernel);
+    const own = spans.filter((span) => kernel === undefined || span.first.kernel === kernel);
     const ms = own.reduce((sum, span) => sum + span.own_ns, 0) / 1e6 / batch;
     if (counts === undefined) {
       const ledger = make_ledger();

@@ -3,6 +3,9 @@ export class InputError extends Error {
   override name = 'InputError';
 }
 
+/** The GPU's memory does not hold it: something smaller may fit. */
+export class OutOfMemoryError extends InputError {}
+
 /** A wrong option or knob: the command line prints the message as one line and exits with 2. */
 export class UsageError extends Error {
   override name = 'UsageError';

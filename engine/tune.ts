@@ -8,16 +8,19 @@ import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu
 import { formula_picture } from './input/pictures.ts';
 import { exact_length_text } from './input/prompt.ts';
 import type { Probe } from './model/context.ts';
+import { geometry_of } from './model/geometry.ts';
 import type { Engine, GenerateRequest } from './molmoe.ts';
+import { estimate_of, type Pace } from './tune_pace.ts';
 
 /** Kernels that have more than one way for a shape. */
 export const TUNED_KERNELS = [matmul, matvec, expert_matmul, attention] as unknown as readonly Kernel[];
 
 /** Prompt lengths whose shape classes differ; requests with a picture add the vision encoder's. */
 const PROMPTS = [20, 128, 512];
-const PICTURES = [
-  [336, 336],
-  [1008, 784],
+/** Tilings of the pictures. */
+const TILINGS = [
+  [1, 1],
+  [3, 4],
 ] as const;
 const RUNS = 3;
 /** A choice this many times slower than what runs by default, over a whole request, is not tried further. */
@@ -72,34 +75,52 @@ export async function tune(
     ignoreEos: true,
   }));
   const sums = new Map<string, ClassTimes>();
-  let done = 0;
-  const step = (left: number) => options.on_progress?.(++done, done + left);
+  const started_ms = performance.now();
+  const tell = (left_ms: number) => {
+    const elapsed_ms = performance.now() - started_ms;
+    options.on_progress?.(elapsed_ms, elapsed_ms + left_ms);
+  };
+  const measured = (choice: VariantChoice, request: GenerateRequest) => run(engine, choice, request, options.signal);
   try {
+    const usual: TunedRun[] = [];
+    const paces: Pace[] = [];
+    for (const request of names.size === 0 ? [] : requests) {
+      options.on_progress?.(0, 1); // how long it will take is not known yet
+      const first = await measured('auto', request); // compiles
+      const warm = await measured('auto', request);
+      usual.push(first); // as cold as the first run of a variant, which is compared with it
+      paces.push({ warm_ms: warm.wall_ms, first_extra_ms: Math.max(0, first.wall_ms - warm.wall_ms) });
+    }
+    const estimate = estimate_of(paces, RUNS);
     for (const [r, request] of requests.entries()) {
       if (names.size === 0) break; // nothing left to compare with
-      const each = (RUNS + 1) * (names.size + 1);
-      const usual = await run(engine, 'auto', request, options.signal);
+      const { ms: usual_ms, logits: usual_logits } = usual[r] as TunedRun;
+      let firsts = names.size;
       for (const name of [...names]) {
-        const { ms, logits } = await run(engine, name, request, options.signal); // compiles
-        const off = difference(logits, usual.logits);
+        const { ms, logits, wall_ms } = await measured(name, request); // compiles
+        const off = difference(logits, usual_logits);
         if (!(off <= ROUNDING)) leave_out(name, `its logits are off by ${off.toExponential(1)}`);
-        else if (ms > HOPELESS * usual.ms)
-          leave_out(name, `a request takes ${(ms / usual.ms).toFixed(1)} times as long`);
-        step((requests.length - r) * each);
+        else if (ms > HOPELESS * usual_ms)
+          leave_out(name, `a request takes ${(ms / usual_ms).toFixed(1)} times as long`);
+        estimate.first(r, wall_ms);
+        firsts -= 1;
+        tell(estimate.left_ms(r, { firsts, runs: RUNS * (names.size + 1) }, names.size));
       }
       const best = new Map<string, Map<string, number>>();
-      for (let left = RUNS; left > 0; left--) {
+      let runs = RUNS * (names.size + 1);
+      for (let round = 0; round < RUNS; round++) {
         for (const choice of ['auto', ...names] as const) {
-          keep_best(best, await run(engine, choice, request, options.signal));
-          step((requests.length - r - 1) * each + left * (names.size + 1));
+          keep_best(best, await measured(choice, request));
+          runs -= 1;
+          tell(estimate.left_ms(r, { firsts: 0, runs }, names.size));
         }
       }
-      for (const [key, ms] of best) add_class(sums, key, usual.variants.get(key) as string, ms);
+      for (const [key, ms] of best) add_class(sums, key, (usual[r] as TunedRun).variants.get(key) as string, ms);
     }
   } finally {
     executor.prefer(executor.variant, executor.tuning);
   }
-  options.on_progress?.(done, done);
+  options.on_progress?.(1, 1);
   const classes = [...sums].filter(([, { ms }]) => ms.size > 1).map(([key, times]) => judge(key, times));
   const better = classes.filter((c) => c.chosen !== c.default_variant);
   return { classes, choices: Object.fromEntries(better.map(({ key, chosen }) => [key, chosen])), left_out };
@@ -113,15 +134,21 @@ function variant_names({ executor }: Engine): Variant['name'][] {
 }
 
 function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {
+  const { tile_px, margin_px } = geometry_of(facts.config);
   const longest = facts.config.max_position_embeddings - 8;
   return [
     ...PROMPTS.filter((n) => n <= longest).map((n) => ({ prompt: exact_length_text(tokenizer, n) })),
-    ...PICTURES.map(([width, height]) => ({ prompt: ' ', image: formula_picture('rings', width, height) })),
+    ...TILINGS.map(([rows, cols]) => {
+      const [width, height] = [cols, rows].map((tiles) => tiles * tile_px + margin_px) as [number, number];
+      return { prompt: ' ', image: formula_picture('rings', width, height) };
+    }),
   ];
 }
 
-interface Measured {
+interface TunedRun {
   readonly ms: number;
+  /** Of the host, compiling included. */
+  readonly wall_ms: number;
   /** GPU time by class, summed over the request. */
   readonly classes: ReadonlyMap<string, number>;
   readonly variants: ReadonlyMap<string, string>;
@@ -133,14 +160,16 @@ async function run(
   choice: VariantChoice,
   request: GenerateRequest,
   signal: AbortSignal | undefined,
-): Promise<Measured> {
+): Promise<TunedRun> {
   const { executor } = engine;
   executor.prefer(choice, {});
   let logits = new Float32Array(0);
   const probe: Probe = async (point, _, { buffer, cols }) => {
     if (point === 'logits' && logits.length === 0) logits = new Float32Array(await executor.read(buffer, 0, 4 * cols));
   };
+  const started_ms = performance.now();
   const { timeline } = await engine.generate({ ...request, timing: 'kernel', probe, signal }).result;
+  const wall_ms = performance.now() - started_ms;
   const classes = new Map<string, number>();
   const variants = new Map<string, string>();
   for (const { first, own_ns } of timeline?.spans ?? []) {
@@ -149,10 +178,10 @@ async function run(
     classes.set(key, (classes.get(key) ?? 0) + own_ns / 1e6);
     variants.set(key, first.pipeline.variant.name);
   }
-  return { ms: (timeline?.sum_ns ?? 0) / 1e6, classes, variants, logits };
+  return { ms: (timeline?.sum_ns ?? 0) / 1e6, wall_ms, classes, variants, logits };
 }
 
-function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: Measured): void {
+function keep_best(best: Map<string, Map<string, number>>, { classes, variants }: TunedRun): void {
   for (const [key, ms] of classes) {
     const by_variant = best.get(key) ?? new Map<string, number>();
     best.set(key, by_variant);

@@ -94,7 +94,7 @@ export const wgsl_files = ({ wgsl }: Pick<Variant, 'wgsl'>, options: Options): r
 
 export const family_of = (variant: Pick<Variant, 'name'>): Family => variant.name.split('_', 1)[0] as Family;
 
-export const LANES_MIN_SUBGROUP = 8;
+const LANES_MIN_SUBGROUP = 8;
 
 /** Bytes of workgroup memory that every device has. */
 export const LEAST_WORKGROUP_BYTES = 16384;
@@ -158,5 +158,3 @@ const LINE = 16; // values of f32 in a cache line
  * are, the rows that a product reads side by side would crowd into a few sets of a software adapter's cache.
  */
 export const row_stride = (cols: number): number => LINE * (ceil_div(cols, LINE) | 1);
-
-export const NO_BYTES: Bytes = { weights: 0, read: 0, written: 0, kv: 0 };

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { FORMATS } from '../kernels/spec.ts';
@@ -19,6 +20,12 @@ export function number(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number.');
   return value;
+}
+
+/** Of an option that is given twice only the last would count: most likely not what was meant. */
+export function once(text: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('expected it once, found it twice.');
+  return text;
 }
 
 export const list =
@@ -72,7 +79,11 @@ export const with_variants = (command: Command): Command =>
 export const with_model = (command: Command): Command =>
   command
     .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
-    .addOption(new Option('--dtype <format>', 'storage of the weights').choices(WEIGHT_FORMATS).default('f16'))
+    .addOption(
+      new Option('--dtype <format>', 'storage of the weights: f16, or with --model auto the largest that fits').choices(
+        WEIGHT_FORMATS,
+      ),
+    )
     .option('--weights-seed <n>', 'seed of synthetic weights', integer, 1)
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
 
@@ -85,9 +96,19 @@ export const with_knobs = (command: Command): Command =>
     .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
     .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
 
-/** Ctrl-C asks the work to stop; a second one ends the process. */
+let ended_by: 'SIGINT' | 'SIGTERM' = 'SIGINT';
+
+/** The exit code of work that a signal asked to stop, as shells count it. */
+export const interrupted_code = (): number => 128 + constants.signals[ended_by];
+
+/** Ctrl-C, or a polite kill, asks the work to stop and to clean up; a second one ends the process. */
 export function interruptible(): AbortSignal {
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort());
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      ended_by = name;
+      controller.abort();
+    });
+  }
   return controller.signal;
 }

@@ -26,8 +26,7 @@ await page.goto(pathToFileURL(resolve(results, 'report.html')).href);
 for (const name of ['roofline', 'routing']) {
   const section = page.locator(`section#${name}`);
   await section.scrollIntoViewIfNeeded();
-  await section.locator('canvas').first().waitFor();
-  await page.waitForTimeout(500); // a chart is drawn when it comes into view
+  await section.locator('.chart svg text').first().waitFor();
   const { x, y, width, height } = await section.boundingBox();
   const clip = { x: x - 24, y: y + 24, width: width + 48, height };
   await page.screenshot({ path: join(pictures, `${name}.png`), clip, fullPage: false });

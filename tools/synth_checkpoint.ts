@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { hostname } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../engine/errors.ts';
 import { config_to_json, type ModelConfig } from '../engine/model/config.ts';
 import { tensor_specs } from '../engine/model/tensors.ts';
@@ -39,9 +40,10 @@ export async function write_synthetic_checkpoint(request: SyntheticCheckpoint): 
   const total_bytes = sum_bytes(specs, dtype);
   await check_empty(out);
 
-  const partial = `${out}.partial-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const partial = `${out}${partial_mark()}${process.pid}-${randomBytes(4).toString('hex')}`;
   try {
     await make_folders(resolve(dirname(out)));
+    await remove_abandoned(out);
     await check_room(dirname(out), total_bytes);
     await mkdir(partial);
     let written_bytes = 0;
@@ -62,6 +64,28 @@ export async function write_synthetic_checkpoint(request: SyntheticCheckpoint): 
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     throw file_error(error, out, 'a folder that can be written');
+  }
+}
+
+/** Names this machine: on a shared disk the process of another may have a number that is free here. */
+const partial_mark = (): string => `.partial-${hostname().replace(/[^A-Za-z0-9]/g, '_')}-`;
+
+/** What runs that were killed here left of this folder. */
+async function remove_abandoned(out: string): Promise<void> {
+  const start = `${basename(out)}${partial_mark()}`;
+  for (const name of await readdir(dirname(out))) {
+    const pid = name.startsWith(start) ? /^(\d+)-[0-9a-f]{8}$/.exec(name.slice(start.length))?.[1] : undefined;
+    if (pid === undefined || is_running(Number(pid))) continue;
+    await rm(join(dirname(out), name), { recursive: true, force: true });
+  }
+}
+
+function is_running(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

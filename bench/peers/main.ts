@@ -1,9 +1,22 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { percentile } from '../../experiments/lab/stats.ts';
+import { aligned } from '../table.ts';
 import { say_targets } from '../target.ts';
-import { CASES, type Case, type Contender, dtypes_of, inputs_of, type Runner, rate, shape_of } from './cases.ts';
 import type { Dtype } from './onnx.ts';
-import { open_ours } from './ours.ts';
+import {
+  type Contender,
+  difference,
+  dtypes_of,
+  OPERATIONS,
+  type Operation,
+  type Peer,
+  type Rate,
+  type Runner,
+  rate,
+  shape_of,
+} from './operations.ts';
+import { type Ours, open_ours } from './ours.ts';
 import { peer_targets } from './targets.ts';
 import { compare_torch } from './torch.ts';
 import { version_of } from './version.ts';
@@ -16,7 +29,7 @@ import { version_of } from './version.ts';
 const options = read_options();
 /** What PyTorch is compared in. */
 const REQUEST = 'whole request';
-const selected = CASES.filter((c) => `${c.op} ${shape_of(c)}`.includes(options.filter));
+const selected = OPERATIONS.filter((c) => `${c.op} ${shape_of(c)}`.includes(options.filter));
 if (selected.length === 0 && !REQUEST.includes(options.filter))
   refuse(`--filter ${options.filter}: expected a part of an operation or shape, such as matmul or 2048`);
 const ROUNDS = options.quick ? 3 : 7;
@@ -34,10 +47,10 @@ interface Samples {
   /** Operations a run; a sample is a run's time divided by it. */
   readonly repeats: number;
   readonly samples_ms: readonly number[];
-  readonly rate: { readonly value: number; readonly unit: string };
+  readonly rate: Rate;
 }
 
-interface Row {
+interface PeerRow {
   readonly op: string;
   readonly shape: string;
   readonly dtype: Dtype;
@@ -51,12 +64,11 @@ interface Row {
   readonly reason?: string;
 }
 
-interface Timed {
+interface Racer {
   readonly contender: Contender;
   readonly runner: Runner;
-  readonly dtype: Dtype;
   readonly difference: number;
-  repeats: number;
+  readonly repeats: number;
   readonly samples_ms: number[];
 }
 
@@ -93,41 +105,25 @@ const clock = async (work: () => Promise<void>): Promise<number> => {
   return performance.now() - started;
 };
 
-const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
-};
-
-function difference(got: Float32Array, wanted: Float32Array): number {
-  if (got.length !== wanted.length) throw new Error(`${got.length} values where the engine has ${wanted.length}`);
-  let off = 0;
-  let all = 0;
-  for (let i = 0; i < got.length; i++) {
-    off += ((got[i] as number) - (wanted[i] as number)) ** 2;
-    all += (wanted[i] as number) ** 2;
-  }
-  return Math.sqrt(off / all);
-}
-
 /** Warm-up, and operations a run by the time of one. */
-async function prepare(timed: Timed): Promise<void> {
-  await timed.runner.repeat(1);
-  await timed.runner.run(); // compiles
-  const one_ms = await clock(timed.runner.run);
-  timed.repeats = Math.max(1, Math.min(MOST_REPEATS, Math.round(RUN_MS / one_ms)));
-  if (timed.repeats === 1) return;
-  await timed.runner.repeat(timed.repeats);
-  await timed.runner.run();
+async function prepared(contender: Contender, runner: Runner, off = 0): Promise<Racer> {
+  await runner.repeat(1);
+  await runner.run(); // compiles
+  const one_ms = await clock(runner.run);
+  const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.round(RUN_MS / one_ms)));
+  if (repeats > 1) {
+    await runner.repeat(repeats);
+    await runner.run();
+  }
+  return { contender, runner, difference: off, repeats, samples_ms: [] };
 }
 
-async function compare(c: Case, dtype: Dtype, ours: Contender, peers: readonly Contender[]): Promise<Row[]> {
-  const inputs = inputs_of(c);
+async function compare(c: Operation, dtype: Dtype, ours: Ours, peers: readonly Peer[]): Promise<PeerRow[]> {
   const head = { op: c.op, shape: shape_of(c), dtype };
-  const rows: Row[] = [];
-  const own = await ours.open(c, inputs, dtype);
+  const rows: PeerRow[] = [];
+  const { runner: own, inputs } = ours.open(c, dtype);
   const wanted = await own.result();
-  const timed: Timed[] = [{ contender: ours, runner: own, dtype, difference: 0, repeats: 1, samples_ms: [] }];
-  await prepare(timed[0] as Timed);
+  const racers = [await prepared(ours, own)];
   for (const contender of peers) {
     if (!contender.offers(c, dtype)) continue;
     let runner: Runner | undefined;
@@ -135,9 +131,7 @@ async function compare(c: Case, dtype: Dtype, ours: Contender, peers: readonly C
       runner = await contender.open(c, inputs, dtype);
       const off = difference(await runner.result(), wanted);
       if (!(off <= TOLERANCE[dtype])) throw new Error(`its result is off by ${off.toExponential(1)}: not timed`);
-      const next: Timed = { contender, runner, dtype, difference: off, repeats: 1, samples_ms: [] };
-      await prepare(next);
-      timed.push(next);
+      racers.push(await prepared(contender, runner, off));
     } catch (error) {
       rows.push({ ...head, peer: contender.name, reason: one_line(error) });
       await runner?.close();
@@ -145,20 +139,20 @@ async function compare(c: Case, dtype: Dtype, ours: Contender, peers: readonly C
   }
   const started = performance.now();
   for (let round = 0; round < ROUNDS && (round < 3 || performance.now() - started < CASE_MS); round++) {
-    for (const { runner, repeats, samples_ms } of timed) samples_ms.push((await clock(runner.run)) / repeats);
+    for (const { runner, repeats, samples_ms } of racers) samples_ms.push((await clock(runner.run)) / repeats);
   }
-  const [first, ...others] = timed.map(({ repeats, samples_ms, contender }): Samples => {
-    const median_ms = median(samples_ms);
+  const [first, ...others] = racers.map(({ repeats, samples_ms, contender }): Samples => {
+    const median_ms = percentile(samples_ms, 50);
     const speed = rate(c, median_ms, contender.only_f32 ? 'f32' : dtype, contender === ours);
     return { best_ms: Math.min(...samples_ms), median_ms, repeats, samples_ms, rate: speed };
   });
   for (const [i, theirs] of others.entries()) {
-    const { contender, difference: off } = timed[i + 1] as Timed;
+    const { contender, difference: off } = racers[i + 1] as Racer;
     const ratio = theirs.median_ms / (first as Samples).median_ms;
     const peer = contender.only_f32 && dtype === 'f16' ? `${contender.name}, f32` : contender.name;
     rows.push({ ...head, peer, ours: first, theirs, ratio, difference: off });
   }
-  for (const { runner } of timed) await runner.close();
+  for (const { runner } of racers) await runner.close();
   return rows;
 }
 
@@ -174,39 +168,24 @@ const HEAD = [
   'peer',
 ];
 const time = (ms: number) => ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
-const speed = ({ value, unit }: Samples['rate']) => `${value.toFixed(value < 10 ? 2 : 1)} ${unit}`;
+const speed = ({ value, unit }: Rate) => `${value.toFixed(value < 10 ? 2 : 1)} ${unit}`;
 
-function cells({ op, shape, dtype, peer, ours, theirs, ratio, reason }: Row): string[] {
+function columns({ op, shape, dtype, peer, ours, theirs, ratio, reason }: PeerRow): string[] {
   if (ours === undefined || theirs === undefined || ratio === undefined) return [op, shape, dtype, peer, `- ${reason}`];
   const both = (s: Samples) => `${time(s.best_ms)}, ${time(s.median_ms)}`;
-  return [
-    op,
-    shape,
-    dtype,
-    peer,
-    both(ours),
-    both(theirs),
-    `${ratio.toFixed(2)}x`,
-    speed(ours.rate),
-    speed(theirs.rate),
-  ];
+  const times = [both(ours), both(theirs), `${ratio.toFixed(2)}x`];
+  return [op, shape, dtype, peer, ...times, speed(ours.rate), speed(theirs.rate)];
 }
 
 const WIDTHS = [17, 19, 7, 23, 23, 23, 10, 15, 15];
-const print_row = (row: readonly string[]) =>
-  say(
-    row
-      .map((text, i) => text.padEnd(WIDTHS[i] as number))
-      .join(' ')
-      .trimEnd(),
-  );
+const print_row = (row: readonly string[]) => say(aligned([row], WIDTHS)[0] as string);
 
 const load_before = loadavg()[0] as number;
 const ours = await open_ours(options.variant);
 const only = ours.adapters === 1 ? `${ours.adapter} (the only one here; it names none)` : 'not named by its API';
-const peers: Contender[] = [];
+const peers: Peer[] = [];
 const missing: { peer: string; reason: string }[] = [];
-const openers: Record<string, () => Promise<Contender[]>> = {
+const openers: Record<string, () => Promise<Peer[]>> = {
   onnxruntime: async () => (await import('./onnxruntime.ts')).open_onnxruntime(only),
   tfjs: async () => (await import('./tfjs.ts')).open_tfjs(ours.software),
 };
@@ -234,12 +213,12 @@ if (ours.software) {
   );
 }
 print_row(HEAD);
-const rows: Row[] = [];
+const rows: PeerRow[] = [];
 for (const c of selected) {
   for (const dtype of dtypes_of(c)) {
     for (const row of await compare(c, dtype, ours, peers)) {
       rows.push(row);
-      print_row(cells(row));
+      print_row(columns(row));
     }
   }
 }

@@ -1,8 +1,7 @@
 import { InferenceSession, type OnnxOptions } from 'onnxruntime-node';
 import { decode, encode } from '../../engine/weights/half.ts';
-import { type Case, type Contender, causal_mask, EPS, type Inputs, type Runner } from './cases.ts';
 import { type Constant, DTYPE_BYTES, type Dtype, encode_model, type Graph, type Node } from './onnx.ts';
-import { output_values } from './ours.ts';
+import { causal_mask, EPS, type Inputs, type Operation, output_values, type Peer, type Runner } from './operations.ts';
 import { version_of } from './version.ts';
 
 const OPTIONS: OnnxOptions = {
@@ -17,10 +16,10 @@ const OPTIONS: OnnxOptions = {
  * onnxruntime's WebGPU execution provider with its own Dawn. A session that would use the CPU for a node is refused.
  * Attention comes twice: as its own fused operation, and composed of products and softmax as a plain export has it.
  */
-export const open_onnxruntime = (adapter: string): Contender[] => [contender(adapter, false), contender(adapter, true)];
+export const open_onnxruntime = (adapter: string): Peer[] => [peer(adapter, false), peer(adapter, true)];
 
-function contender(adapter: string, composed: boolean): Contender {
-  const open = async (c: Case, inputs: Inputs, dtype: Dtype): Promise<Runner> => {
+function peer(adapter: string, composed: boolean): Peer {
+  const open = async (c: Operation, inputs: Inputs, dtype: Dtype): Promise<Runner> => {
     const tensors = Object.entries(inputs).map(([name, data]) => tensor(c, name, data, dtype));
     const constants = [...tensors, ...integers(c), ...(composed ? parts_of_attention(c) : [])];
     const make = (times: number, read: Read) => {
@@ -61,13 +60,13 @@ function contender(adapter: string, composed: boolean): Contender {
   };
 }
 
-function tensor(c: Case, name: string, data: Float32Array, dtype: Dtype): Constant {
+function tensor(c: Operation, name: string, data: Float32Array, dtype: Dtype): Constant {
   const bytes = new Uint8Array(data.length * DTYPE_BYTES[dtype]);
   encode(data, dtype === 'f16' ? 'F16' : 'F32', bytes);
   return { name, element: dtype, dims: dims(c, name, data.length), bytes };
 }
 
-function dims(c: Case, name: string, length: number): number[] {
+function dims(c: Operation, name: string, length: number): number[] {
   if (c.kind === 'attention') return [1, c.rows, c.heads * c.head_dim];
   if (c.kind === 'combine' && name !== 'x') return name === 'parts' ? [c.rows, c.k, c.cols] : [c.rows, 1, c.k];
   if (name === 'weight' || name === 'bias') return [length];
@@ -89,7 +88,7 @@ const int32 = (name: string, value: number): Constant => ({
 });
 
 /** Constants beside the inputs: sizes, and the corner that a timed run reads back. */
-function integers(c: Case): Constant[] {
+function integers(c: Operation): Constant[] {
   const corner =
     c.kind === 'attention' ? [int64('from', 0, 0, 0), int64('to', 1, 1, 4)] : [int64('from', 0, 0), int64('to', 1, 4)];
   if (c.kind === 'attention' && c.causal) return [...corner, int32('last_key', c.rows - 1), int32('keys', c.rows)];
@@ -98,7 +97,7 @@ function integers(c: Case): Constant[] {
 }
 
 /** The operation's nodes; several times over, with a result each, they are that many operations in one run. */
-function operation(c: Case, i: number): Node[] {
+function operation(c: Operation, i: number): Node[] {
   const y = `y${i}`;
   if (c.kind === 'linear') return [{ op: 'MatMul', inputs: ['a', 'weights'], outputs: [y] }];
   if (c.kind === 'norm') {
@@ -129,7 +128,7 @@ function operation(c: Case, i: number): Node[] {
   return [{ op: 'GroupQueryAttention', domain, inputs, outputs: [y], attributes }];
 }
 
-function parts_of_attention(c: Case): Constant[] {
+function parts_of_attention(c: Operation): Constant[] {
   if (c.kind !== 'attention') return [];
   const float = (name: string, dims: number[], values: Float32Array): Constant => {
     return { name, element: 'f32', dims, bytes: new Uint8Array(values.buffer) };
@@ -142,7 +141,7 @@ function parts_of_attention(c: Case): Constant[] {
   ];
 }
 
-function composed_attention(c: Case, i: number): Node[] {
+function composed_attention(c: Operation, i: number): Node[] {
   if (c.kind !== 'attention') return [];
   const node = (op: string, inputs: string[], output: string, ints?: number[]): Node => {
     const attributes = ints && { perm: { ints } };
@@ -170,7 +169,7 @@ const GIVEN = new Set(['q', 'k', 'v', 'by_head', 'rows', 'scale', 'mask']);
 
 type Read = 'whole' | 'corner';
 
-function graph(c: Case, constants: Constant[], nodes: Node[], last: string, dtype: Dtype, read: Read): Graph {
+function graph(c: Operation, constants: Constant[], nodes: Node[], last: string, dtype: Dtype, read: Read): Graph {
   const batch = c.kind === 'attention' ? [1] : [];
   const end: Node =
     read === 'whole'

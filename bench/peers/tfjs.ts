@@ -2,7 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import * as tf from '@tensorflow/tfjs-core';
 import { polite } from '../../engine/gpu/wait.ts';
 import { open_adapter } from '../../engine/node/gpu.ts';
-import { type Case, type Contender, causal_mask, EPS, type Inputs, type Runner } from './cases.ts';
+import { causal_mask, EPS, type Inputs, type Operation, type Peer, type Runner } from './operations.ts';
 import { version_of } from './version.ts';
 
 /** A vocabulary in f32 is more than a software adapter binds. */
@@ -12,20 +12,20 @@ const LARGEST_BYTES = 2 ** 27;
  * TensorFlow.js on the engine's own Dawn with the engine's own toggles. On a software adapter twice: as its API waits, and
  * sleeping between looks as the engine does.
  */
-export async function open_tfjs(software: boolean): Promise<Contender[]> {
+export async function open_tfjs(software: boolean): Promise<Peer[]> {
   const { instance, adapter } = await open_adapter({ mode: 'release' });
   // What the backend looks for when it is loaded.
   Object.defineProperty(globalThis, 'navigator', { value: { gpu: instance }, configurable: true });
   await import('@tensorflow/tfjs-backend-webgpu');
   await tf.setBackend('webgpu');
   const named = adapter.info.description || adapter.info.device;
-  return software ? [contender(named, false), contender(named, true)] : [contender(named, false)];
+  return software ? [peer(named, false), peer(named, true)] : [peer(named, false)];
 }
 
-function contender(adapter: string, nap: boolean): Contender {
+function peer(adapter: string, nap: boolean): Peer {
   const read = (tensor: Tensor) => polite(tensor.data() as Promise<Float32Array>, nap);
 
-  const open = async (c: Case, data: Inputs): Promise<Runner> => {
+  const open = async (c: Operation, data: Inputs): Promise<Runner> => {
     const kept: Tensor[] = [];
     const keep = <T extends Tensor>(tensor: T): T => {
       kept.push(tensor);
@@ -70,7 +70,7 @@ function contender(adapter: string, nap: boolean): Contender {
 type Keep = <T extends Tensor>(tensor: T) => T;
 
 /** One fused operation where there is one, else composed of what there is. */
-function operation(c: Case, data: Inputs, keep: Keep): () => Tensor {
+function operation(c: Operation, data: Inputs, keep: Keep): () => Tensor {
   const rows2d = (name: string, cols: number) => {
     const values = data[name] as Float32Array;
     return keep(tf.tensor2d(values, [values.length / cols, cols]));

@@ -3,13 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { molmo_geometry } from '../../engine/input/geometry.ts';
 import { prepare_image } from '../../engine/input/image.ts';
 import { formula_picture } from '../../engine/input/pictures.ts';
 import { build_prompt, exact_length_text } from '../../engine/input/prompt.ts';
 import type { Probe } from '../../engine/model/context.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { write_synthetic_checkpoint } from '../../tools/synth_checkpoint.ts';
+import { difference as off_by } from './operations.ts';
 import script from './torch_request.py';
 
 const PRESET = 'molmoe-mini';
@@ -81,10 +82,10 @@ async function run_both(
     await write_synthetic_checkpoint({ config, seed: 1, dtype: 'F32', out: checkpoint, shard_bytes: 8e9 });
     const image = quick ? formula_picture('rings', 336, 336) : formula_picture('rings', 1008, 784);
     const prompt = exact_length_text(tokenizer, 18);
-    const geometry = { ...molmo_geometry, margin_patches: config.overlap_margins[0] };
-    const prepared = prepare_image(image, { crops: { max_crops: config.max_crops }, geometry });
+    const geometry = geometry_of(config);
+    const prepared = prepare_image(image, { mode: 'pad', crops: { max_crops: config.max_crops }, geometry });
     const built = build_prompt(tokenizer, prompt, {
-      ...{ tiling: prepared.tiling, geometry, message_format: config.message_formatting },
+      ...{ picture: { tiling: prepared.tiling, geometry }, message_format: config.message_formatting },
       always_start_with_space: config.always_start_with_space,
     });
     writeFileSync(join(folder, 'ids.u32'), Uint32Array.from(built.ids));
@@ -113,7 +114,7 @@ async function run_both(
     const answer = JSON.parse(stdout) as Answer;
     const bytes = readFileSync(join(folder, 'logits.f32'));
     const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    const difference = off(theirs, logits as Float32Array);
+    const difference = off_by(theirs, logits as Float32Array);
     const tokens_equal = answer.tokens.join() === tokens.join();
     const name = `${peer.replace('PyTorch', `PyTorch ${answer.torch}`)}, ${answer.threads} threads, f32, a product of 1024 at ${answer.product_gflops.toFixed(0)} GFLOP/s`;
     say(
@@ -151,14 +152,4 @@ async function run_both(
   } finally {
     model.close();
   }
-}
-
-function off(got: Float32Array, wanted: Float32Array): number {
-  if (got.length !== wanted.length) throw new Error(`${got.length} logits where the engine has ${wanted.length}`);
-  let [error, all] = [0, 0];
-  for (let i = 0; i < got.length; i++) {
-    error += ((got[i] as number) - (wanted[i] as number)) ** 2;
-    all += (wanted[i] as number) ** 2;
-  }
-  return Math.sqrt(error / all);
 }

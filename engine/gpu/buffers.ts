@@ -1,4 +1,4 @@
-import { InputError } from '../errors.ts';
+import { InputError, OutOfMemoryError } from '../errors.ts';
 import type { Device } from './device.ts';
 
 /** What a buffer is for: memory is counted by it. */
@@ -29,6 +29,8 @@ export interface Buffers {
   readonly mark: () => number;
   readonly sweep: (mark: number, with_weights?: boolean) => void;
   readonly memory: () => Readonly<Record<Purpose | 'total', MemoryCount>>;
+  /** Peaks start again from what is held now: each request has its own, whatever ran before it. */
+  readonly restart_peaks: () => void;
 }
 
 // GPUBufferUsage's numbers, written out because the global exists only once WebGPU is loaded.
@@ -43,7 +45,15 @@ export const USAGE = {
 } as const;
 const DEFAULT_USAGE = USAGE.storage | USAGE.copy_src | USAGE.copy_dst;
 
+/** What a buffer takes that was asked to hold so many. */
+export const buffer_bytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
 export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 0)} MiB`;
+
+const out_of_memory = (what: string, asked: number, held: number): OutOfMemoryError =>
+  new OutOfMemoryError(
+    `out of GPU memory for ${what}: asked for ${mebibytes(asked)} with ${mebibytes(held)} held; try a smaller --dtype, fewer --max-new-tokens, fewer crops or a smaller preset`,
+  );
 
 export function make_buffers(device: Device): Buffers {
   const live = new Set<Buffer>();
@@ -61,16 +71,19 @@ export function make_buffers(device: Device): Buffers {
   const held = () => mebibytes(current.total ?? 0);
 
   const create: Buffers['create'] = (label, bytes, purpose, usage = DEFAULT_USAGE) => {
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const size = buffer_bytes(bytes);
     if (!Number.isSafeInteger(size) || size > device.max_buffer_bytes) {
       throw new InputError(
-        `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller --dtype`,
+        `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller dtype`,
       );
     }
     if (usage & USAGE.storage && size > device.max_binding_bytes) {
       throw new InputError(
         `GPU buffer "${label}": asked for ${mebibytes(bytes)}, a kernel can bind ${mebibytes(device.max_binding_bytes)} at most here; try a shorter request or fewer crops`,
       );
+    }
+    if ((current.total ?? 0) + size > (device.memory_limit_bytes ?? Number.POSITIVE_INFINITY)) {
+      throw out_of_memory(`"${label}"`, bytes, current.total ?? 0);
     }
     const gpu = device.gpu.createBuffer({ label, size, usage });
     const buffer: Buffer = { id: next_id++, label, bytes: size, purpose, gpu };
@@ -105,9 +118,7 @@ export function make_buffers(device: Device): Buffers {
     if (thrown === undefined && oom === null) return result as ReturnType<typeof allocate>;
     destroy(...[...live].filter((buffer) => buffer.id >= first));
     if (thrown !== undefined) throw thrown;
-    throw new InputError(
-      `out of GPU memory for ${what}: asked for ${mebibytes(asked)} with ${mebibytes(before)} held; try a smaller --dtype, fewer --max-new-tokens, fewer crops or a smaller preset`,
-    );
+    throw out_of_memory(what, asked, before);
   };
 
   const sweep: Buffers['sweep'] = (mark, with_weights = false) => {
@@ -130,5 +141,6 @@ export function make_buffers(device: Device): Buffers {
     mark: () => next_id,
     sweep,
     memory,
+    restart_peaks: () => void Object.assign(peak, current),
   };
 }

@@ -50,6 +50,8 @@ export interface DeviceOptions {
   readonly without?: readonly (Feature | 'immediates')[];
   /** Largest binding to use, in bytes, below the device's own: how slicing is tested on small models. */
   readonly max_binding_bytes?: number;
+  /** All buffers together, in bytes: how a full GPU is tested without one. */
+  readonly memory_limit_bytes?: number;
 }
 
 /** What an adapter is, in words and numbers that go into a result. */
@@ -76,6 +78,10 @@ export interface Device {
   readonly max_binding_bytes: number;
   readonly max_buffer_bytes: number;
   readonly max_workgroups: number;
+  /** FLOPs that one dispatch may have, so that no watchdog ends it; undefined where there is none (pace.ts). */
+  readonly most_dispatch_flops?: number;
+  /** Where fewer bytes than the adapter has are to be used. */
+  readonly memory_limit_bytes?: number;
   /** Throws if the device was lost or reported an error since the last call. */
   readonly check: () => void;
   readonly destroy: () => void;
@@ -158,6 +164,7 @@ export async function open_device({ adapter, instance }: AdapterHandle, options:
     max_binding_bytes: max_binding_bytes > 0 ? max_binding_bytes : floor_to(device_binding, 256),
     max_buffer_bytes: gpu.limits.maxBufferSize,
     max_workgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
+    memory_limit_bytes: options.memory_limit_bytes,
     check: fault.check,
     destroy: fault.destroy,
   };
@@ -173,7 +180,7 @@ function watch_faults(gpu: GPUDevice, facts: AdapterFacts) {
   gpu.lost.then((info) => {
     if (closed) return;
     const why = one_line(info.message) || info.reason || 'no reason given';
-    message = `the GPU device of ${name} was lost (${why}): run again; if it repeats, try a smaller request or another --adapter`;
+    message = `the GPU device of ${name} was lost (${why}): run again; if it repeats, try a smaller request or another adapter`;
   });
   gpu.onuncapturederror = (event) => {
     message ??= `WebGPU reported an error on ${name}: ${one_line(event.error.message)}`;
@@ -185,6 +192,7 @@ function watch_faults(gpu: GPUDevice, facts: AdapterFacts) {
     },
     destroy() {
       closed = true;
+      gpu.onuncapturederror = null; // the handler holds the device, and the device its driver's threads
       gpu.destroy();
     },
   };
@@ -206,13 +214,14 @@ export function choose_adapter(found: readonly AdapterFacts[], wanted: string): 
     const hardware = found.findIndex((f) => f.type === 'hardware');
     return Math.max(hardware, 0);
   }
-  if (/^\d+$/.test(wanted)) {
-    const index = Number(wanted);
-    if (index < found.length) return index;
-    throw new UsageError(`--adapter ${wanted}: expected a number below ${found.length}; found ${names}`);
-  }
-  const needle = wanted.toLowerCase();
-  const index = found.findIndex((f) => Object.values(f).join(' ').toLowerCase().includes(needle));
+  if (/^\d+$/.test(wanted) && Number(wanted) < found.length) return Number(wanted);
+  // Of its names only: a number such as -1 or a short word is part of some feature of every adapter.
+  const needle = wanted.trim().toLowerCase();
+  const text_of = ({ vendor, architecture, device, description, type }: AdapterFacts) =>
+    [vendor, architecture, device, description, type].join(' ').toLowerCase();
+  const index = needle === '' || /^-\d/.test(needle) ? -1 : found.findIndex((f) => text_of(f).includes(needle));
   if (index >= 0) return index;
-  throw new UsageError(`--adapter ${wanted}: expected a part of an adapter's name, a number or auto; found ${names}`);
+  throw new UsageError(
+    `adapter: expected a part of an adapter's name, a number below ${found.length} or auto, found "${wanted}"; there is ${names}`,
+  );
 }

@@ -192,5 +192,7 @@ export async function require_matrix_units(device: Device): Promise<void> {
   const fault = await matrix_check(device);
   if (fault === undefined) return;
   device.destroy();
-  throw new InputError(`--variant matrix on ${device.facts.description}: ${fault}; use another --variant or --adapter`);
+  throw new InputError(
+    `variant: matrix units of ${device.facts.description} cannot be used: ${fault}; use another variant or adapter`,
+  );
 }

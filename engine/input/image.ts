@@ -1,13 +1,13 @@
 import { InputError } from '../errors.ts';
-import { type ImageGeometry, margin_px, molmo_geometry, patches_per_side, tile_px } from './geometry.ts';
+import type { ImageGeometry } from '../model/geometry.ts';
 import { type VisionCounts, vision_counts } from './layout.ts';
 import type { Picture } from './pictures.ts';
 import { type Placement, place, type ResizeMode, resize } from './resize.ts';
-import { type CropChoice, choose_tiling, default_crops, type Tiling } from './tiling.ts';
+import { type CropChoice, choose_tiling, type Tiling } from './tiling.ts';
 
 export type PreparedImage = {
-  images: Float32Array; // [views, 576, 588] normalised patches; the overview first, then the crops row by row
-  masks: Float32Array; // [views, 576] share of each patch that is picture, shifted by one view (see patch_masks)
+  images: Float32Array; // [views, patches, patch values] normalised patches; the overview first, then the crops row by row
+  masks: Float32Array; // [views, patches] share of each patch that is picture, shifted by one view (see patch_masks)
   views: number; // crops + 1
   tiling: Tiling;
   counts: VisionCounts;
@@ -15,17 +15,13 @@ export type PreparedImage = {
   overview: Placement;
 };
 
-export type ImageOptions = { mode?: ResizeMode; crops?: CropChoice; geometry?: ImageGeometry };
+export type ImageOptions = { mode: ResizeMode; crops: CropChoice; geometry: ImageGeometry };
 
-export function prepare_image(
-  picture: Picture,
-  { mode = 'pad', crops = default_crops, geometry = molmo_geometry }: ImageOptions = {},
-): PreparedImage {
+export function prepare_image(picture: Picture, { mode, crops, geometry }: ImageOptions): PreparedImage {
   check_picture(picture);
   const tiling = choose_tiling(picture.width, picture.height, crops, geometry);
   const { rows, cols } = tiling;
-  const tile = tile_px(geometry);
-  const margin = margin_px(geometry);
+  const { tile_px: tile, margin_px: margin } = geometry;
   const canvas = place(picture, tile * cols + margin, tile * rows + margin, mode);
   const overview = place(picture, geometry.crop_px, geometry.crop_px, mode);
 
@@ -90,7 +86,7 @@ function copy_patches(
   view: Float32Array,
   g: ImageGeometry,
 ): void {
-  const side = patches_per_side(g);
+  const side = g.patches_per_side;
   const run = g.patch_px * 3;
   let to = 0;
   for (let py = 0; py < side; py++) {
@@ -108,12 +104,12 @@ function copy_patches(
  * to nothing. The published weights were trained with this shift: view k is paired with row k.
  */
 function patch_masks({ rows, cols }: Tiling, at: Placement, g: ImageGeometry): Float32Array {
-  const side = patches_per_side(g);
+  const side = g.patches_per_side;
   const masks = new Float32Array((rows * cols + 1) * side * side).fill(-1);
   let k = 0;
   for (let crop = 0; crop < rows * cols; crop++) {
-    const crop_y = Math.floor(crop / cols) * tile_px(g);
-    const crop_x = (crop % cols) * tile_px(g);
+    const crop_y = Math.floor(crop / cols) * g.tile_px;
+    const crop_x = (crop % cols) * g.tile_px;
     for (let py = 0; py < side; py++) {
       const covered_y = overlap(crop_y + py * g.patch_px, g.patch_px, at.top, at.top + at.scaled_height);
       for (let px = 0; px < side; px++) {

@@ -1,4 +1,4 @@
-import { cells_per_side, type ImageGeometry, molmo_geometry, patches_per_side } from './geometry.ts';
+import type { ImageGeometry } from '../model/geometry.ts';
 import type { SpecialIds } from './special_ids.ts';
 import type { Tiling } from './tiling.ts';
 
@@ -10,8 +10,8 @@ export const unused_cell = -100;
  * Only inserted_cells and image_tokens lengthen the prompt.
  */
 export type VisionCounts = {
-  vit_patches: number; // positions the ViT computes, class tokens apart: 576 a view
-  pooled_cells: number; // outputs of the projector: 144 a view
+  vit_patches: number; // positions the ViT computes, class tokens apart
+  pooled_cells: number; // outputs of the projector, all views
   inserted_cells: number; // outputs that are added to a token embedding: one for each <im_patch>
   image_tokens: number; // length of the image in the prompt: inserted cells, row ends, starts and ends
 };
@@ -22,28 +22,27 @@ export type ImageLayout = {
   counts: VisionCounts;
 };
 
-export function vision_counts({ rows, cols }: Tiling, g: ImageGeometry = molmo_geometry): VisionCounts {
-  const cells = cells_per_side(g);
+export function vision_counts({ rows, cols }: Tiling, g: ImageGeometry): VisionCounts {
   const views = rows * cols + 1;
   const grid = crop_grid({ rows, cols }, g);
-  const inserted_cells = cells * cells + grid.height * grid.width;
+  const inserted_cells = g.cells + grid.height * grid.width;
   return {
-    vit_patches: patches_per_side(g) ** 2 * views,
-    pooled_cells: cells * cells * views,
+    vit_patches: g.patches * views,
+    pooled_cells: g.cells * views,
     inserted_cells,
-    image_tokens: inserted_cells + cells + grid.height + 4,
+    image_tokens: inserted_cells + g.cells_per_side + grid.height + 4,
   };
 }
 
 export function image_layout(
   tiling: Tiling,
   ids: Pick<SpecialIds, 'im_start' | 'im_end' | 'im_patch' | 'im_col'>,
-  g: ImageGeometry = molmo_geometry,
+  g: ImageGeometry,
 ): ImageLayout {
   const { rows, cols } = tiling;
-  const cells = cells_per_side(g);
-  const margin = g.margin_patches / g.pool; // cells on an inner edge that the neighbour shows
-  const step = cells - 2 * margin; // cells between the same cell of two neighbours
+  const cells = g.cells_per_side;
+  const [before, after] = g.margins.map((patches) => patches / g.pool) as [number, number]; // cells that the neighbour shows
+  const step = cells - before - after; // cells between the same cell of two neighbours
   const grid = crop_grid(tiling, g);
 
   const token_ids: number[] = [];
@@ -70,8 +69,8 @@ export function image_layout(
     for (let j = 0; j < cols; j++) {
       for (let y = 0; y < cells; y++) {
         for (let x = 0; x < cells; x++, k++) {
-          const inside_y = (i === 0 || y >= margin) && (i === rows - 1 || y < cells - margin);
-          const inside_x = (j === 0 || x >= margin) && (j === cols - 1 || x < cells - margin);
+          const inside_y = (i === 0 || y >= before) && (i === rows - 1 || y < cells - after);
+          const inside_x = (j === 0 || x >= before) && (j === cols - 1 || x < cells - after);
           if (inside_y && inside_x) {
             input_idx[k] = first_patch + (step * i + y) * (grid.width + 1) + step * j + x;
           }
@@ -84,7 +83,7 @@ export function image_layout(
 
 /** All crops' cells as one grid in the shape of the picture. */
 function crop_grid({ rows, cols }: Tiling, g: ImageGeometry): { height: number; width: number } {
-  const margins = (2 * g.margin_patches) / g.pool;
-  const step = cells_per_side(g) - margins;
+  const margins = (g.margins[0] + g.margins[1]) / g.pool;
+  const step = g.cells_per_side - margins;
   return { height: step * rows + margins, width: step * cols + margins };
 }

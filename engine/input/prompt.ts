@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { type ImageGeometry, molmo_geometry } from './geometry.ts';
+import type { ImageGeometry } from '../model/geometry.ts';
 import { type ImageLayout, image_layout } from './layout.ts';
 import type { Tiling } from './tiling.ts';
 import type { EncodeOptions, Tokenizer } from './tokenizer.ts';
@@ -30,14 +30,13 @@ export function build_prompt(
   tokenizer: Tokenizer,
   text: string,
   {
-    tiling,
-    geometry = molmo_geometry,
+    picture,
     ...options
-  }: PromptFormat & EncodeOptions & { tiling?: Tiling; geometry?: ImageGeometry } = {},
+  }: PromptFormat & EncodeOptions & { picture?: { tiling: Tiling; geometry: ImageGeometry } } = {},
 ): Prompt {
   const formatted_text = format_prompt(text, options);
   const text_ids = tokenizer.encode(formatted_text, options);
-  const image = tiling && image_layout(tiling, tokenizer.special, geometry);
+  const image = picture && image_layout(picture.tiling, tokenizer.special, picture.geometry);
   return {
     ids: [tokenizer.special.bos, ...(image?.token_ids ?? []), ...text_ids],
     text_tokens: text_ids.length,

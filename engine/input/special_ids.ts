@@ -1,13 +1,7 @@
+import type { ImageTokenIds } from '../model/config.ts';
+
 /** Ids with a meaning of their own. The model has no begin token: the end-of-text id stands in. */
-export type SpecialIds = {
-  bos: number;
-  eos: number;
-  im_start: number;
-  im_end: number;
-  im_patch: number;
-  im_col: number;
-  image: number;
-};
+export type SpecialIds = ImageTokenIds & Readonly<{ bos: number; eos: number }>;
 
 /** How special tokens are written in a text. */
 export const special_texts = {

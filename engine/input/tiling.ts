@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { cells_per_side, type ImageGeometry, margin_px, molmo_geometry, tile_px } from './geometry.ts';
+import type { ImageGeometry } from '../model/geometry.ts';
 
 /** How many crops a picture is cut into, as a grid. The overview picture is not counted. */
 export type Tiling = { rows: number; cols: number };
@@ -17,50 +17,35 @@ export type CropTierName = keyof typeof crop_tiers;
 /** The knob: at most n crops (the model's own rule), a tier, or exactly n crops. */
 export type CropChoice = { max_crops: number } | { tier: CropTierName } | { exact_crops: number };
 
-export const default_crops: CropChoice = { max_crops: 12 };
-
-/** 64 crops need at least 4912 tokens, already more than the model's 4096 positions. */
+/** Of the published geometry, 64 crops need at least 4912 tokens: more than the model's 4096 positions. */
 const crop_limit = 64;
 
-export function choose_tiling(
-  width: number,
-  height: number,
-  choice: CropChoice = default_crops,
-  g: ImageGeometry = molmo_geometry,
-): Tiling {
+export function choose_tiling(width: number, height: number, choice: CropChoice, g: ImageGeometry): Tiling {
   if ('tier' in choice) {
     const tier: CropTier | undefined = Object.hasOwn(crop_tiers, choice.tier) ? crop_tiers[choice.tier] : undefined;
     if (!tier) {
-      throw new UsageError(`crop tier: expected ${Object.keys(crop_tiers).join(', ')}, found "${choice.tier}"`);
+      throw new UsageError(`tier: expected ${Object.keys(crop_tiers).join(', ')}, found "${choice.tier}"`);
     }
     return tier_tiling(width, height, tier);
   }
   if ('exact_crops' in choice) {
-    return closest_grid(check_count('exact crops', choice.exact_crops), width / height).tiling;
+    return closest_grid(check_count('crops', choice.exact_crops), width / height).tiling;
   }
-  return adaptive_tiling(width, height, check_count('max_crops', choice.max_crops), g);
-}
-
-/** Vision tokens as some plans state them (144 pooled cells a picture) to a crop count. */
-export function tokens_to_crops(pooled_cells: number, g: ImageGeometry = molmo_geometry): number {
-  if (!Number.isFinite(pooled_cells) || pooled_cells < 0) {
-    throw new UsageError(`vision tokens: expected a number of at least 0, found ${pooled_cells}`);
-  }
-  return Math.max(1, Math.floor(pooled_cells / cells_per_side(g) ** 2) - 1);
+  return adaptive_tiling(width, height, check_count('maxCrops', choice.max_crops), g);
 }
 
 /** The grid that has to enlarge the picture least, or failing that shrink it least. */
 function adaptive_tiling(width: number, height: number, max_crops: number, g: ImageGeometry): Tiling {
-  const inner_w = Math.fround(width - margin_px(g));
-  const inner_h = Math.fround(height - margin_px(g));
+  const inner_w = Math.fround(width - g.margin_px);
+  const inner_h = Math.fround(height - g.margin_px);
   let largest: { tiling: Tiling; scale: number } | undefined;
   let smallest_enlarging: { tiling: Tiling; scale: number } | undefined;
   for (let count = 1; count <= max_crops; count++) {
     for (const tiling of grids_of(count)) {
       // Pictures smaller than the margin give negative or infinite scales; the rule takes them as they come.
       const scale = Math.min(
-        Math.fround((tile_px(g) * tiling.rows) / inner_h),
-        Math.fround((tile_px(g) * tiling.cols) / inner_w),
+        Math.fround((g.tile_px * tiling.rows) / inner_h),
+        Math.fround((g.tile_px * tiling.cols) / inner_w),
       );
       if (!largest || scale > largest.scale) largest = { tiling, scale };
       if (scale >= 1 && (!smallest_enlarging || scale < smallest_enlarging.scale)) {

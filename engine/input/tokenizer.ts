@@ -1,5 +1,6 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { InputError, UsageError } from '../errors.ts';
+import { slow_pattern } from './safe_pattern.ts';
 import { type SpecialIds, special_texts } from './special_ids.ts';
 
 export type EncodeOptions = {
@@ -198,6 +199,9 @@ function check_tokenizer_json(json: unknown): Map<string, number> {
       );
     }
   }
+  for (const part of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
+    check_patterns(root[part], `${where}: ${part}`);
+  }
   const special = new Map<string, number>();
   for (const [i, entry] of check_list(root.added_tokens, `${where}: added_tokens`).entries()) {
     const token = check_object(entry, `${where}: added_tokens[${i}]`);
@@ -215,6 +219,22 @@ function check_tokenizer_json(json: unknown): Map<string, number> {
     }
   }
   return special;
+}
+
+/** Every regular expression of a part, however deep: one that takes time without end cannot be interrupted. */
+function check_patterns(part: unknown, where: string, depth = 0): void {
+  if (typeof part !== 'object' || part === null) return;
+  if (depth > 20) throw new InputError(`${where}: expected at most 20 levels, found more; ${use_published_files}`);
+  for (const [name, value] of Object.entries(part)) {
+    if (name === 'Regex' && typeof value === 'string') {
+      const slow = slow_pattern(value);
+      if (slow === undefined) continue;
+      throw new InputError(
+        `${where}: expected a pattern that ends soon on any text, found ${slow} in ${JSON.stringify(value.slice(0, 100))}; ${use_published_files}`,
+      );
+    }
+    check_patterns(value, `${where}.${name}`, depth + 1);
+  }
 }
 
 /** A text with every byte that UTF-8 has must come back: a piece without an id would vanish unseen. */

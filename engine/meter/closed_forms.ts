@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
+import { geometry_of } from '../model/geometry.ts';
 
 /** What FLOPs depend on. */
 export interface FlopRequest {
@@ -29,8 +30,6 @@ export interface ClosedForm {
   readonly totals: Readonly<Record<'vision_encoder' | 'projector' | 'prefill' | 'decode' | 'all', number>>;
 }
 
-const CELLS = 144; // 12 x 12 pooled cells a view
-
 /**
  * Exact FLOPs of a request, 2 a multiply-add, matrix work only, written down from the model's mathematics without looking
  * at any kernel: what the ledger counts must equal this to the last digit.
@@ -40,7 +39,7 @@ export function closed_form_flops(config: ModelConfig, request: FlopRequest): Cl
   const plan = block_plan(config, request.top_k);
   const steps = Math.max(0, new_tokens - 1);
   const vision_encoder = vision_flops(config, views, request.keep_dead_blocks === true);
-  const projector = projector_flops(config, CELLS * views);
+  const projector = projector_flops(config, geometry_of(config).cells * views);
   const pairs = request.full_square ? prompt_tokens ** 2 : (prompt_tokens * (prompt_tokens + 1)) / 2;
   const prefill = language_flops(config, plan, { tokens: prompt_tokens, pairs, scored: 1 });
   // Step s attends to the prompt and the s tokens before and at it.

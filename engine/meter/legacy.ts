@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../model/config.ts';
+import { geometry_of } from '../model/geometry.ts';
 import { parameter_counts } from '../model/tensors.ts';
 
 /**
@@ -25,9 +26,6 @@ export interface LegacyFlops {
   readonly S4: LegacyStages;
 }
 
-const PATCHES = 576;
-const CELLS = 144;
-
 /**
  * By stage, both formulas:
  * - vision_encoder, both: ViT parameters x patches x 2. Takes every parameter for a matrix that each patch passes once:
@@ -46,7 +44,8 @@ export function legacy_flops(config: ModelConfig, request: LegacyRequest): Legac
   const llm = parameters === 'total' ? count.llm : count.llm_active;
   const steps = Math.max(0, new_tokens - 1);
   const sequence_lengths = steps * prompt_tokens + (steps * (steps + 1)) / 2; // summed over the steps
-  const vision_encoder = 2 * count.vit * PATCHES * views;
+  const { patches, cells } = geometry_of(config);
+  const vision_encoder = 2 * count.vit * patches * views;
   return {
     S1: {
       vision_encoder,
@@ -56,7 +55,7 @@ export function legacy_flops(config: ModelConfig, request: LegacyRequest): Legac
     },
     S4: {
       vision_encoder,
-      projector: 2 * count.projector * CELLS * views,
+      projector: 2 * count.projector * cells * views,
       prefill: 2 * llm * prompt_tokens ** 2 + 2 * llm * prompt_tokens,
       decode: 2 * llm * sequence_lengths,
     },

@@ -1,6 +1,7 @@
 import { bytes_per_weight, FORMATS, type WeightFormat } from '../../kernels/spec.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { formats_of } from '../model/formats.ts';
+import { geometry_of } from '../model/geometry.ts';
 import type { AdapterCeilings } from './ceilings.ts';
 import { block_plan, type FlopRequest } from './closed_forms.ts';
 import type { Counts } from './ledger.ts';
@@ -82,7 +83,7 @@ export function pass_weight_bytes(
   const projector = linear(vit.emb, 2 * projector_hidden) + linear(projector_hidden, d_model);
   const vit_block = linear(vit.emb, 4 * vit.emb + vit.mlp) + linear(vit.mlp, vit.emb);
   return {
-    vision_encoder: linear(3 * vit.patch ** 2, vit.emb) + vit_blocks * vit_block,
+    vision_encoder: linear(geometry_of(config).patch_values, vit.emb) + vit_blocks * vit_block,
     projector: pooling + projector,
     prefill: language,
     decode: language,

@@ -1,10 +1,9 @@
 import { InputError } from '../errors.ts';
-import type { Folder } from '../weights/source.ts';
-import { parse_strict_json } from '../weights/strict_json.ts';
 import { shown } from '../weights/text.ts';
+import { PUBLISHED_MEAN, PUBLISHED_STD, read_geometry } from './geometry.ts';
 
 /** Ids of the prompt's image tokens. */
-export type SpecialIds = Readonly<{
+export type ImageTokenIds = Readonly<{
   im_start: number;
   im_end: number;
   im_patch: number;
@@ -31,7 +30,7 @@ export type ModelConfig = Readonly<{
   bos_id: number;
   eos_id: number;
   pad_id: number;
-  special: SpecialIds;
+  special: ImageTokenIds;
 
   norm_eps: number;
   rope_theta: number;
@@ -44,9 +43,10 @@ export type ModelConfig = Readonly<{
     head_dim: number;
     layers: number;
     mlp: number;
-    patch: 14;
-    image: 336;
-    positions: 577;
+    /** Sides of a patch and of a crop in pixels; positions of a crop, the class token's first. */
+    patch: number;
+    image: number;
+    positions: number;
     norm_eps: number;
   }>;
   /** 0-based blocks whose outputs are the image features, in the order they are concatenated. */
@@ -57,6 +57,8 @@ export type ModelConfig = Readonly<{
   max_crops: number;
   /** Patches that neighbouring crops share: before and after. */
   overlap_margins: readonly [number, number];
+  image_mean: readonly [number, number, number];
+  image_std: readonly [number, number, number];
   message_formatting: 'role';
   always_start_with_space: boolean;
 }>;
@@ -108,24 +110,13 @@ const fixed: Readonly<Record<string, readonly unknown[]>> = {
   use_col_tokens: [true],
   use_position_ids: [true],
   weight_tying: [false],
-  'vision_backbone.image_default_input_size': [[336, 336]],
   'vision_backbone.image_mlp_activations': ['quick_gelu'],
   'vision_backbone.image_model_type': ['openai'],
-  'vision_backbone.image_num_pos': [577],
-  'vision_backbone.image_patch_size': [14],
-  'vision_backbone.image_pos_patch_size': [14],
   'vision_backbone.resize_mode': ['default'],
 };
 
 const vision = 'vision_backbone.';
-
-/** Reads a folder's config.json. */
-export async function load_config(folder: Folder): Promise<ModelConfig> {
-  const where = `${folder.label}/config.json`;
-  const text = await folder.text('config.json', 2 ** 20);
-  parse_strict_json(text, where); // refuses what is no JSON, and a repeated key, of which JSON.parse keeps the last
-  return parse_config(JSON.parse(text), where);
-}
+const MOST_HEAD_DIM = 128;
 
 /** Checks a config.json. Keys it does not know are ignored (tools add many), wrong values of known ones never. */
 export function parse_config(json: unknown, where: string): ModelConfig {
@@ -133,6 +124,7 @@ export function parse_config(json: unknown, where: string): ModelConfig {
     throw new InputError(`${where}: ${field}: expected ${expected}, found ${shown(found)}; ${remedy}`);
   };
   if (!is_object(json)) return fail('the file', 'a JSON object', json);
+  refuse_other_models(json, where);
   const backbone = own(json, 'vision_backbone');
   if (!is_object(backbone)) return fail('vision_backbone', 'an object', backbone);
 
@@ -155,9 +147,12 @@ export function parse_config(json: unknown, where: string): ModelConfig {
     (get(field) ?? null) === null ? fallback : integer(field, min, max);
   const divided = (field: string, whole_field: string, whole: number, parts: number): number => {
     if (whole % parts !== 0) fail(field, `a divisor of ${whole_field} (${whole})`, parts);
-    // Kernels read 4 values at once, and rotation pairs the two halves of a head.
-    if ((whole / parts) % 8 !== 0) fail(field, `heads of a multiple of 8 (${whole_field} / ${field})`, whole / parts);
-    return whole / parts;
+    const size = whole / parts;
+    // Kernels read 4 values at once, rotation pairs the two halves of a head, and eight lanes hold its sums in registers.
+    if (size % 8 !== 0 || size > MOST_HEAD_DIM) {
+      fail(field, `heads of a multiple of 8 up to ${MOST_HEAD_DIM} (${whole_field} / ${field})`, size);
+    }
+    return size;
   };
   const same_or_null = (field: string, value: number, why: string) => {
     const found = get(field) ?? null;
@@ -192,6 +187,7 @@ export function parse_config(json: unknown, where: string): ModelConfig {
   same_or_null(`${vision}image_head_dim`, vit_head_dim, 'image_emb_dim / image_num_heads');
   same_or_null(`${vision}image_num_key_value_heads`, heads, 'as many as image_num_heads');
   const layers = integer(`${vision}image_num_layers`, 1, 256);
+  const { overlap_margins, ...crop } = read_geometry(get, fail);
 
   return deep_freeze<ModelConfig>({
     d_model,
@@ -228,30 +224,46 @@ export function parse_config(json: unknown, where: string): ModelConfig {
       head_dim: vit_head_dim,
       layers,
       mlp: integer(`${vision}image_mlp_dim`, 4, 65536, 4),
-      patch: 14,
-      image: 336,
-      positions: 577,
+      ...crop,
       norm_eps: real(`${vision}image_norm_eps`, 1e-12, 0.1),
     },
     vit_layers: feature_blocks(get('vit_layers'), layers, fail),
     pooling_h: 2,
     pooling_w: 2,
     max_crops: integer('max_crops', 1, 64),
-    overlap_margins: margins(get('overlap_margins'), fail),
+    overlap_margins,
+    image_mean: PUBLISHED_MEAN,
+    image_std: PUBLISHED_STD,
     message_formatting: 'role',
     always_start_with_space: boolean('always_start_with_space', get('always_start_with_space'), fail),
   });
 }
 
+/** Nothing is wrong with such a file: it is of a model that this engine does not run. */
+function refuse_other_models(json: JsonObject, where: string): void {
+  const other = (['model_type', 'block_type'] as const).find((field) => {
+    const value = own(json, field);
+    return typeof value === 'string' && !fixed[field]?.includes(value);
+  });
+  if (other === undefined) return;
+  throw new InputError(
+    `${where}: ${other}: expected ${shown(fixed[other]?.[0])} (MolmoE), found ${shown(own(json, other))}: another architecture, which this engine does not run; name the folder of a MolmoE`,
+  );
+}
+
 type Fail = (field: string, expected: string, found: unknown) => never;
 
-/** SwiGLU splits the hidden size in a gate and an up half; experts and projector share it. */
+/** SwiGLU splits the hidden size in a gate and an up half, each a multiple of 4; experts and projector share it. */
 function swiglu_hidden(size: unknown, ratio: unknown, d_model: number, fail: Fail): number {
   const field = (size ?? null) === null ? 'mlp_ratio' : 'mlp_hidden_size';
   const found = field === 'mlp_ratio' ? ratio : size;
   const hidden = (typeof found === 'number' ? found : Number.NaN) * (field === 'mlp_ratio' ? d_model : 1);
   if (!(hidden >= 8 && hidden <= 131072 && hidden % 8 === 0)) {
-    fail(field, `${field === 'mlp_ratio' ? 'mlp_ratio * d_model as ' : ''}a multiple of 8 from 8 to 131072`, found);
+    fail(
+      field,
+      `${field === 'mlp_ratio' ? 'mlp_ratio * d_model as ' : ''}twice an expert's hidden size, a multiple of 8 from 8 to 131072`,
+      found,
+    );
   }
   return hidden / 2;
 }
@@ -264,17 +276,6 @@ function feature_blocks(value: unknown, layers: number, fail: Fail): number[] {
     fail('vit_layers', `two different blocks from ${-layers} to ${layers - 1}`, value);
   }
   return blocks;
-}
-
-/** In patches; even, because pooling takes them two by two; what remains of a crop's 24 is its own. */
-function margins(value: unknown, fail: Fail): [number, number] {
-  const sizes = Array.isArray(value) ? value : [];
-  const [before, after] = sizes;
-  const even = (n: unknown) => Number.isInteger(n) && (n as number) >= 0 && (n as number) % 2 === 0;
-  if (sizes.length !== 2 || !even(before) || !even(after) || before !== after || before + after >= 24) {
-    fail('overlap_margins', 'two equal even numbers of patches that add up to less than 24', value);
-  }
-  return [before, after];
 }
 
 function boolean(field: string, value: unknown, fail: Fail): boolean {
@@ -313,6 +314,10 @@ export function config_to_json(config: ModelConfig): JsonObject {
       image_num_layers: vit.layers,
       image_mlp_dim: vit.mlp,
       image_norm_eps: vit.norm_eps,
+      image_default_input_size: [vit.image, vit.image],
+      image_patch_size: vit.patch,
+      image_pos_patch_size: vit.patch,
+      image_num_pos: vit.positions,
     },
   });
 }

@@ -6,7 +6,7 @@ import { FORMATS, round_up, row_stride, type WeightFormat } from '../../kernels/
 import type { Buffer } from '../gpu/buffers.ts';
 import type { Executor, Tag } from '../gpu/executor.ts';
 import type { ModelConfig } from './config.ts';
-import type { Matrix, Weights } from './weights.ts';
+import type { Matrix, ModelWeights } from './weight_layout.ts';
 
 /** Sees intermediate results by the names of the reference data; only `verify` and tests ask for it. */
 export type Probe = (point: string, layer: number, x: View) => Promise<void>;
@@ -23,7 +23,7 @@ export interface View {
 export interface Context {
   readonly executor: Executor;
   readonly config: ModelConfig;
-  readonly weights: Weights;
+  readonly weights: ModelWeights;
   readonly probe?: Probe;
 }
 
@@ -35,12 +35,22 @@ export const padded = (cols: number): number => round_up(cols, 8);
 export const weight_option = (matrix: { readonly format: WeightFormat }) => ({ WEIGHT_FORMAT: FORMATS[matrix.format] });
 
 /**
- * Hands a part of a stage to the GPU. A software adapter takes seconds for a stage, and work handed over cannot be taken
- * back: there each part is waited for, so that an abort need not wait for the whole.
+ * Hands the layers so far to the GPU, after every so many of them or when they are as much as one dispatch may be: long
+ * queues hold back errors and aborts, and some drivers stop a queue that runs for seconds. A software adapter takes seconds
+ * for a stage, and work handed over cannot be taken back: there each part is waited for.
  */
-export async function submit_part(ctx: Context, signal: AbortSignal | undefined): Promise<void> {
+export async function submit_layers(
+  ctx: Context,
+  layer: number,
+  every: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { device, recorded, finish, flush } = ctx.executor;
+  const is_much = (most: number) => recorded().reduce((sum, { flops }) => sum + flops.useful, 0) > most;
+  const due = layer % every === every - 1;
+  if (!due && (device.most_dispatch_flops === undefined || !is_much(device.most_dispatch_flops))) return;
   signal?.throwIfAborted();
-  await (ctx.executor.device.traits.software ? ctx.executor.finish() : ctx.executor.flush());
+  await (device.traits.software ? finish() : flush());
 }
 
 /** An activation buffer of [rows, cols and some]. */
@@ -49,9 +59,15 @@ export function activation(ctx: Context, label: string, rows: number, cols: numb
   return { buffer: ctx.executor.buffers.create(label, 4 * rows * stride, 'activations'), rows, cols, stride };
 }
 
-/** Rows of an activation this wide that one binding holds. */
-export const rows_that_fit = (ctx: Context, cols: number): number =>
-  Math.max(1, Math.floor(ctx.executor.device.max_binding_bytes / (4 * row_stride(cols))));
+/** Rows that one dispatch may take: as many as a binding holds of an activation this wide, and as the adapter's pace allows of this much work. */
+export function rows_that_fit({ executor: { device } }: Context, cols: number, row_flops: number): number {
+  const held = Math.floor(device.max_binding_bytes / (4 * row_stride(cols)));
+  const done = Math.floor((device.most_dispatch_flops ?? Number.POSITIVE_INFINITY) / row_flops);
+  return Math.max(1, Math.min(held, done));
+}
+
+/** Rows cut into parts of equal size, as few as may be: a small rest would run on kernels for few rows. */
+export const even_part = (rows: number, most: number): number => Math.ceil(rows / Math.ceil(rows / most));
 
 export function release(ctx: Context, ...views: readonly View[]): void {
   ctx.executor.buffers.destroy(...views.map((view) => view.buffer));
@@ -66,7 +82,7 @@ interface LinearOptions {
   readonly norm?: Buffer;
 }
 
-/** c = epilogue(a x matrix), slice by slice. Rows may be a range of either side. */
+/** c = epilogue(a x matrix), slice by slice, and in parts where all rows at once would take too long. Rows may be a range of either side. */
 export function linear(
   ctx: Context,
   a: View,
@@ -78,15 +94,20 @@ export function linear(
   const bias = matrix.bias === undefined ? 0 : EPILOGUE.bias;
   for (const slice of matrix.slices) {
     const buffers = { a: a.buffer, weights: slice.buffer, bias: matrix.bias, c: c.buffer };
-    const sizes = {
-      ...{ rows, k: matrix.k, cols: slice.cols, true_cols: slice.true_cols, a_stride: a.stride, c_stride: c.stride },
-      ...{ col0: slice.col0, a_row0, c_row0, epilogue: bias | epilogue },
-    };
     const option = weight_option(matrix);
-    if (norm !== undefined) {
-      const eps = ctx.config.norm_eps;
-      ctx.executor.dispatch(norm_matvec, { ...buffers, norm }, { ...sizes, eps }, option, tag);
-    } else ctx.executor.dispatch(rows <= FEW_ROWS ? matvec : matmul, buffers, sizes, option, tag);
+    const few = rows <= FEW_ROWS;
+    const part = few ? rows : even_part(rows, rows_that_fit(ctx, slice.cols, 2 * matrix.k * slice.cols));
+    for (let row0 = 0; row0 < rows; row0 += part) {
+      const sizes = {
+        ...{ rows: Math.min(part, rows - row0), k: matrix.k, cols: slice.cols, true_cols: slice.true_cols },
+        ...{ a_stride: a.stride, c_stride: c.stride, col0: slice.col0, epilogue: bias | epilogue },
+        ...{ a_row0: a_row0 + row0, c_row0: c_row0 + row0 },
+      };
+      if (norm !== undefined) {
+        const eps = ctx.config.norm_eps;
+        ctx.executor.dispatch(norm_matvec, { ...buffers, norm }, { ...sizes, eps }, option, tag);
+      } else ctx.executor.dispatch(few ? matvec : matmul, buffers, sizes, option, tag);
+    }
   }
 }
 

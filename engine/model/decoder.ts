@@ -16,18 +16,19 @@ import type { Tag } from '../gpu/executor.ts';
 import {
   activation,
   type Context,
+  even_part,
   linear,
   norm,
   norm_linear,
   rows_that_fit,
-  submit_part,
+  submit_layers,
   type View,
   weight_option,
 } from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
 import type { Sequences } from './sequences.ts';
-import type { Block } from './weights.ts';
+import type { Block } from './weight_layout.ts';
 
 /** Image features and the prompt row each is added to (-1: not used). */
 export interface Insertion {
@@ -55,9 +56,11 @@ export interface DecoderWork {
   readonly partial: Buffer | undefined;
 }
 
-/** Rows that go through all blocks together: the widest activation must fit one binding. */
-export const chunk_rows = (ctx: Context, rows: number): number =>
-  Math.min(rows, rows_that_fit(ctx, 3 * ctx.config.d_model));
+/** Rows that go through all blocks together: the widest activation must fit one binding, the last row attends to all. */
+export function chunk_rows(ctx: Context, rows: number): number {
+  const { d_model } = ctx.config;
+  return even_part(rows, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
+}
 
 export async function decoder_work(
   ctx: Context,
@@ -141,13 +144,17 @@ export function insert_features(
   executor.dispatch(
     add_features,
     { features: features.buffer, index, x: work.x.buffer },
-    { cells: features.rows, cols: features.cols, f_stride: features.stride, x_stride: work.x.stride, rows },
+    {
+      ...{ cells: features.rows, cols: features.cols, f_stride: features.stride, x_stride: work.x.stride, rows },
+      cells_counted: row0 === 0 ? features.rows : 0,
+    },
     {},
     { stage: 'prefill', component: 'embed' },
   );
 }
 
-export interface Step {
+/** Rows on their way through all blocks. */
+export interface Forward {
   readonly stage: 'prefill' | 'decode';
   /** Rows of the row table that go through the blocks: row0 .. row0 + rows - 1. */
   readonly row0: number;
@@ -161,7 +168,7 @@ export interface Step {
 /** work.x through all blocks of the plan. A skipped block dispatches nothing: x passes, its cache does not exist. */
 export async function run_blocks(
   ctx: Context,
-  step: Step,
+  step: Forward,
   plan: BlockPlan,
   sequences: Sequences,
   work: DecoderWork,
@@ -173,11 +180,11 @@ export async function run_blocks(
       await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
-    if (step.stage === 'prefill' && layer % 2 === 1) await submit_part(ctx, step.signal);
+    if (step.stage === 'prefill') await submit_layers(ctx, layer, 2, step.signal);
   }
 }
 
-function attend(ctx: Context, step: Step, layer: number, sequences: Sequences, work: DecoderWork): void {
+function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences, work: DecoderWork): void {
   const { executor, config } = ctx;
   const { rows, stage } = step;
   const block = ctx.weights.blocks[layer] as Block;
@@ -222,8 +229,8 @@ type Cache = { readonly k: Buffer; readonly v: Buffer };
 
 function prefill_attention(
   ctx: Context,
-  step: Step,
-  sequence: NonNullable<Step['sequence']>,
+  step: Forward,
+  sequence: NonNullable<Forward['sequence']>,
   cache: Cache,
   sequences: Sequences,
   work: DecoderWork,
@@ -255,7 +262,7 @@ function prefill_attention(
 
 function decode_attention(
   ctx: Context,
-  step: Step,
+  step: Forward,
   cache: Cache,
   sequences: Sequences,
   work: DecoderWork,
@@ -304,7 +311,7 @@ function decode_attention(
 /** Final norm and head of rows row0 .. of work.x, into work.logits. */
 export async function head(
   ctx: Context,
-  stage: Step['stage'],
+  stage: Forward['stage'],
   row0: number,
   rows: number,
   work: DecoderWork,
@@ -322,7 +329,7 @@ export async function head(
 /** The next token of each logits row into `tokens`, greedy or sampled, without the host. */
 export function choose(
   ctx: Context,
-  stage: Step['stage'],
+  stage: Forward['stage'],
   rows: number,
   work: DecoderWork,
   tokens: Buffer,

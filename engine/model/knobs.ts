@@ -1,24 +1,29 @@
 import { UsageError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 
-/** What a request may turn. Inputs, never state: two requests with different knobs can follow each other. */
-export interface Knobs {
-  /** Most high-resolution crops; the tiling adapts to the picture below it. */
-  readonly maxCrops?: number;
+/** How a picture is cut: one of the three at most. The tiling adapts to the picture below `maxCrops`. */
+export type CropKnob =
+  /** High-resolution crops at most. */
+  | { readonly maxCrops?: number; readonly crops?: undefined; readonly tier?: undefined }
   /** Exactly this many high-resolution crops. */
-  readonly crops?: number;
+  | { readonly crops: number; readonly maxCrops?: undefined; readonly tier?: undefined }
   /** A named range of crop counts. */
-  readonly tier?: string;
+  | { readonly tier: 'low' | 'medium' | 'high'; readonly maxCrops?: undefined; readonly crops?: undefined };
+
+export interface BlockKnobs {
   /** Experts a token takes: one number for every block, or one a block. */
   readonly topK?: number | readonly number[];
   /** Blocks that run, 0-based; the others are skipped. All by default; none is allowed. */
   readonly blocks?: readonly number[];
 }
 
+/** What a request may turn. Inputs, never state: two requests with different knobs can follow each other. */
+export type Knobs = BlockKnobs & CropKnob;
+
 /** Knobs of the language model, checked: experts a token in each block, or 0 where the block is skipped. */
 export type BlockPlan = readonly number[];
 
-export function plan_blocks(config: ModelConfig, knobs: Knobs): BlockPlan {
+export function plan_blocks(config: ModelConfig, knobs: BlockKnobs): BlockPlan {
   const { n_layers, n_experts } = config;
   const wanted = knobs.topK ?? config.top_k;
   const top_k = typeof wanted === 'number' ? new Array<number>(n_layers).fill(wanted) : wanted;
@@ -49,7 +54,9 @@ export function parse_blocks(text: string): number[] {
     const first = Number(match?.[1]);
     const last = Number(match?.[2] ?? match?.[1]);
     if (match === null || last < first) {
-      throw new UsageError(`--blocks "${text}": expected numbers and ranges such as 0-7,12 (or none), found "${part}"`);
+      throw new UsageError(
+        `blocks: expected numbers and ranges such as 0-7,12 (or none), found "${part}" in "${text}"`,
+      );
     }
     for (let block = first; block <= last; block++) blocks.add(block);
   }

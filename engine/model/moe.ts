@@ -10,6 +10,7 @@ import type { Tag } from '../gpu/executor.ts';
 import {
   activation,
   type Context,
+  even_part,
   FEW_ROWS,
   linear,
   norm,
@@ -18,7 +19,7 @@ import {
   type View,
   weight_option,
 } from './context.ts';
-import type { Block, ExpertMatrix } from './weights.ts';
+import type { Block, ExpertMatrix } from './weight_layout.ts';
 
 /** Scratch of the mixture of experts, sized for the largest top-k of a request. Slot = row * k + j. */
 export interface MoeWork {
@@ -39,7 +40,8 @@ export interface MoeWork {
 export function moe_work(ctx: Context, rows: number, top_k: number): MoeWork {
   const { config, executor } = ctx;
   const widest = Math.max(2 * padded(config.expert_hidden), padded(config.d_model));
-  const chunk_rows = Math.max(1, Math.min(rows, Math.floor(rows_that_fit(ctx, widest) / top_k)));
+  const slots = rows_that_fit(ctx, widest, 4 * config.d_model * config.expert_hidden);
+  const chunk_rows = even_part(rows, Math.max(1, Math.floor(slots / top_k)));
   const sized = { most_pairs: chunk_rows * top_k, expert_count_total: config.n_experts };
   const tile_rows = expert_tile_rows(
     executor.choose(expert_matmul, sized, weight_option((ctx.weights.blocks[0] as Block).gate_up)),

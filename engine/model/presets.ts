@@ -26,11 +26,20 @@ const molmoe_1b = {
     image_num_layers: 23,
     image_mlp_dim: 4096,
     image_norm_eps: 1e-5,
+    image_default_input_size: [336, 336],
+    image_patch_size: 14,
+    image_pos_patch_size: 14,
+    image_num_pos: 577,
   },
 };
 
 const overrides = {
   'molmoe-1b': {},
+  /**
+   * The real model cut in depth alone: 2 of 16 blocks, and of the ViT 3 of the 22 that count, with two taps and a dead block
+   * behind them as it has. Blocks are alike, so the whole model's time follows from it; from thinner ones it does not.
+   */
+  'molmoe-slice': { n_layers: 2, vit_layers: [-2, -3], vision_backbone: { image_num_layers: 4 } },
   /** Real depth, experts, crops and vocabulary, so that every knob has its real range; thin enough for any machine. */
   'molmoe-mini': {
     d_model: 256,
@@ -51,6 +60,11 @@ const overrides = {
 };
 
 export type PresetName = keyof typeof overrides;
+
+/** The preset that another is cut from in depth. */
+const WHOLES: Readonly<Partial<Record<PresetName, PresetName>>> = { 'molmoe-slice': 'molmoe-1b' };
+
+export const whole_of = (name: string): PresetName | undefined => WHOLES[name as PresetName];
 
 export const preset_names = Object.keys(overrides) as PresetName[];
 

@@ -4,18 +4,25 @@ import { layer_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows } from '../../kernels/pool_windows/pool_windows.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
 import type { Tag } from '../gpu/executor.ts';
-import { activation, type Context, linear, padded, release, rows_that_fit, submit_part, type View } from './context.ts';
-import type { LayerNorm, VitBlock } from './weights.ts';
-
-export const PATCHES = 576; // 24 x 24 a crop
-export const PATCH_VALUES = 588; // 14 x 14 x 3
-export const CELLS = 144; // 12 x 12 pooled cells a crop
+import {
+  activation,
+  type Context,
+  even_part,
+  linear,
+  padded,
+  release,
+  rows_that_fit,
+  submit_layers,
+  type View,
+} from './context.ts';
+import { geometry_of } from './geometry.ts';
+import type { LayerNorm, VitBlock } from './weight_layout.ts';
 
 /** Preprocessed crops: the overview first. */
 export interface Crops {
   readonly count: number;
-  readonly images: Float32Array; // [crops, 576, 588]
-  readonly masks: Float32Array; // [crops, 576]
+  readonly images: Float32Array; // [crops, patches, patch values]
+  readonly masks: Float32Array; // [crops, patches]
 }
 
 export interface VisionOptions {
@@ -28,6 +35,7 @@ export interface VisionOptions {
 export async function encode_vision(ctx: Context, crops: Crops, options: VisionOptions): Promise<View> {
   const { executor, config } = ctx;
   const taps = config.vit_layers.length * config.vit.emb;
+  const { patches, patch_values } = geometry_of(config);
   const made: View[] = [];
   return executor.buffers
     .guard('the vision encoder', () => {
@@ -35,17 +43,17 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
         made.push(activation(ctx, label, rows, cols));
         return made.at(-1) as View;
       };
-      const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(PATCH_VALUES));
-      const fitting = Math.floor(rows_that_fit(ctx, widest) / config.vit.positions);
-      const batch = Math.max(1, Math.min(crops.count, fitting));
+      const widest = Math.max(padded(config.vit.mlp), 3 * padded(config.vit.emb), padded(patch_values));
+      const fitting = Math.floor(rows_that_fit(ctx, widest, heaviest_row(ctx)) / config.vit.positions);
+      const batch = even_part(crops.count, Math.max(1, fitting));
       const rows = batch * config.vit.positions;
       return {
         batch,
-        windows: activation(ctx, 'pooling windows', crops.count * PATCHES, taps),
-        masks: view('masks', 1, crops.count * PATCHES),
+        windows: activation(ctx, 'pooling windows', crops.count * patches, taps),
+        masks: view('masks', 1, crops.count * patches),
         keep: view('kept crops', 1, crops.count),
-        patches: view('patches', batch * PATCHES, PATCH_VALUES),
-        embedded: view('patch embeddings', batch * PATCHES, config.vit.emb),
+        patches: view('patches', batch * patches, patch_values),
+        embedded: view('patch embeddings', batch * patches, config.vit.emb),
         x: view('vit residual', rows, config.vit.emb),
         normed: view('vit normed', rows, config.vit.emb),
         qkv: view('vit qkv', rows, 3 * padded(config.vit.emb)),
@@ -54,7 +62,7 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
     })
     .then(async (work) => {
       executor.write(work.masks.buffer, 0, crops.masks);
-      executor.write(work.keep.buffer, 0, kept(crops));
+      executor.write(work.keep.buffer, 0, kept(crops, patches * patch_values));
       for (let crop0 = 0; crop0 < crops.count; crop0 += work.batch) {
         await run_batch(ctx, crops, crop0, Math.min(work.batch, crops.count - crop0), work, options);
       }
@@ -62,6 +70,11 @@ export async function encode_vision(ctx: Context, crops: Crops, options: VisionO
       release(ctx, ...made);
       return work.windows;
     });
+}
+
+/** FLOPs of a row in the block's heaviest dispatch. */
+function heaviest_row({ config: { vit } }: Context): number {
+  return Math.max(2 * vit.emb * Math.max(vit.mlp, 3 * vit.emb), 4 * vit.positions * vit.emb);
 }
 
 type Work = Readonly<
@@ -78,15 +91,16 @@ async function run_batch(
 ): Promise<void> {
   const { executor, config, weights } = ctx;
   const { emb, positions } = config.vit;
-  const { x, patches, embedded } = work;
+  const { patches, patch_values, patches_per_side } = geometry_of(config);
+  const { x, embedded } = work;
   const rows = count * positions;
   const stage = 'vision_encoder';
   const embed_tag = { stage, component: 'patch_embed' } as const;
 
-  // Rows of 588 values are packed densely: 588 is not a multiple of 8, so the stride of `patches` is not used.
-  const values = crops.images.subarray(crop0 * PATCHES * PATCH_VALUES, (crop0 + count) * PATCHES * PATCH_VALUES);
-  executor.write(patches.buffer, 0, values);
-  const dense = { ...patches, rows: count * PATCHES, stride: PATCH_VALUES };
+  // Written as they come, one value behind the other: the stride of `patches` is not used.
+  const crop_values = patches * patch_values;
+  executor.write(work.patches.buffer, 0, crops.images.subarray(crop0 * crop_values, (crop0 + count) * crop_values));
+  const dense = { ...work.patches, rows: count * patches, stride: patch_values };
   linear(ctx, dense, weights.patch_embedding, embedded, embed_tag);
   executor.dispatch(
     vit_embed,
@@ -96,7 +110,7 @@ async function run_batch(
       positions: weights.positions,
       x: work.normed.buffer,
     },
-    { crops: count, patches_per_crop: PATCHES, emb, stride: x.stride, pos_stride: emb },
+    { crops: count, patches_per_crop: patches, emb, stride: x.stride, pos_stride: emb },
     {},
     embed_tag,
   );
@@ -124,15 +138,14 @@ async function run_batch(
           w_stride: work.windows.stride,
           col0: tap * emb,
           pad_cols: config.vit_layers.length * emb,
-          grid_side: 24,
+          grid_side: patches_per_side,
           crop0,
         },
         {},
         { stage, layer, component: 'pooling' },
       );
     }
-    // Long queues hold back errors and aborts, and some drivers stop a queue that runs for seconds.
-    if (layer % 4 === 3) await submit_part(ctx, options.signal);
+    await submit_layers(ctx, layer, 4, options.signal);
   }
 }
 
@@ -184,8 +197,7 @@ function norm(ctx: Context, x: View, weights: LayerNorm, y: View, rows: number, 
 }
 
 /** 0 for a padding crop (every value -1), whose features must not count; else 1. */
-function kept({ images, count }: Crops): Float32Array {
-  const size = PATCHES * PATCH_VALUES;
+function kept({ images, count }: Crops, size: number): Float32Array {
   return Float32Array.from({ length: count }, (_, c) =>
     images.subarray(c * size, (c + 1) * size).every((value) => value === -1) ? 0 : 1,
   );

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { constants, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 
 /** A Vulkan driver unpacked by the setup for a machine that has none of its own. */
 export interface FallbackAdapter {
@@ -78,28 +79,42 @@ export function prepare_adapter_env(): void {
 }
 
 /**
- * Sends what drivers, the Vulkan loader and Dawn write to file descriptor 2 to nowhere until the function it returns is
- * called. For the time in which an adapter and its device are opened: print nothing in between.
+ * Runs one synchronous call into a driver with file descriptor 2 leading to nowhere: drivers, the Vulkan loader and Dawn
+ * write their remarks there from inside the call. Nothing of JavaScript's own can be lost, since none runs meanwhile.
  *
- * Node has no dup2, but the lowest free number is what open() returns. The way back is to open the same terminal or pipe
- * again; a plain file would get a second write position and a socket cannot be opened twice, so those are left alone.
+ * Node has no dup2, but the lowest free number is what open() returns. The way back is to open the same terminal, pipe
+ * or file again. A file that is not appended to would get a second write position, and a socket cannot be opened twice:
+ * those are left alone, as is a process in which another thread may be opening a file at this moment.
  */
-export function hush_native_stderr(): () => void {
-  const nothing = (): void => undefined;
-  if (process.platform !== 'linux') return nothing;
+export function hushed<T>(call: () => T): T {
+  let kept: number;
   try {
-    process.stderr.isTTY; // Node opens its own copy of a terminal on first use: it must not find /dev/null.
-    const stat = fstatSync(2);
-    if (!stat.isCharacterDevice() && !stat.isFIFO()) return nothing;
-    const kept = openSync('/proc/self/fd/2', 'a');
-    replace_stderr('/dev/null');
-    return () => {
-      replace_stderr(`/proc/self/fd/${kept}`);
-      closeSync(kept);
-    };
+    if (!can_be_hushed()) return call();
+    kept = openSync('/proc/self/fd/2', 'a');
   } catch {
-    return nothing; // stderr is closed, or is another user's: noise is better than a lost message.
+    return call(); // stderr is closed, or is another user's: noise is better than a lost message
   }
+  try {
+    replace_stderr('/dev/null');
+    return call();
+  } finally {
+    replace_stderr(`/proc/self/fd/${kept}`);
+    closeSync(kept);
+  }
+}
+
+const APPEND = 0o2000;
+/** Requests under way whose threads open files: one of them could be given the number that is free for a moment. */
+const OPENS_FILES = /^(FSReq|FileHandle|Dir|GetAddrInfo|GetNameInfo|Worker|MessagePort)/;
+
+function can_be_hushed(): boolean {
+  if (process.platform !== 'linux' || !isMainThread) return false;
+  if (process.getActiveResourcesInfo().some((name) => OPENS_FILES.test(name))) return false;
+  process.stderr.isTTY; // Node opens its own copy of a terminal on first use: it must not find /dev/null.
+  const stat = fstatSync(2);
+  if (stat.isCharacterDevice() || stat.isFIFO()) return true;
+  const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync('/proc/self/fdinfo/2', 'utf8'))?.[1] ?? '0';
+  return stat.isFile() && (Number.parseInt(flags, 8) & APPEND) !== 0;
 }
 
 function replace_stderr(path: string): void {

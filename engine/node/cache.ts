@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { cpus, homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Device } from '../gpu/device.ts';
-import { make_folders, write_atomic } from './files.ts';
+import { make_folders, read_file_text, write_atomic } from './files.ts';
 
 /** What a measurement of an adapter holds for. A software adapter is as fast as its host, and homes are shared between hosts. */
 export interface AdapterKey {
@@ -33,6 +32,8 @@ export function cache_folder(env: NodeJS.ProcessEnv = process.env, platform: str
   return platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache');
 }
 
+const most_bytes = 2 ** 22;
+
 function file_of(kind: string, key: AdapterKey): string {
   const slug = key.adapter
     .toLowerCase()
@@ -46,7 +47,7 @@ function file_of(kind: string, key: AdapterKey): string {
 /** What was kept under this key; undefined where there is no such file, or one that cannot be read or is of something else. */
 export async function read_kept(kind: string, key: AdapterKey): Promise<unknown> {
   try {
-    const kept = JSON.parse(await readFile(file_of(kind, key), 'utf8'));
+    const kept = JSON.parse(await read_file_text(file_of(kind, key), most_bytes));
     return JSON.stringify(kept.key) === JSON.stringify(key) ? kept.value : undefined;
   } catch {
     return undefined;

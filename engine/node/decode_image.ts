@@ -12,10 +12,16 @@ export type DecodeOptions = {
   max_pixels?: number;
 };
 
+/** A picture, and how its file says it is to be turned. */
+export interface DecodedPicture extends Picture {
+  /** EXIF's number, 1 where there is none: 2 to 8 mirror or turn it. */
+  readonly orientation: number;
+}
+
 const decode_seconds = 60;
 
 /** Decodes a file or its bytes to 8-bit RGB: PNG, JPEG, WebP, TIFF or GIF, of the last three the first page. */
-export async function decode_image(source: string | Uint8Array, options: DecodeOptions = {}): Promise<Picture> {
+export async function decode_image(source: string | Uint8Array, options: DecodeOptions = {}): Promise<DecodedPicture> {
   const { orient = false, max_bytes = 256 * 2 ** 20, max_pixels = default_max_pixels } = options;
   const name = typeof source === 'string' ? source : (options.name ?? 'image');
   const bytes = typeof source === 'string' ? await read_capped(source, max_bytes) : source;
@@ -32,11 +38,8 @@ export async function decode_image(source: string | Uint8Array, options: DecodeO
         `${name}: expected at most ${max_pixels / 1e6} million pixels, found ${header.width}x${header.height}; scale it down`,
       );
     }
-    return await decode(
-      sharp(bytes, { ...settings, limitInputPixels: max_pixels }).timeout({ seconds: decode_seconds }),
-      header,
-      orient,
-    );
+    const image = sharp(bytes, { ...settings, limitInputPixels: max_pixels }).timeout({ seconds: decode_seconds });
+    return { ...(await decode(image, header, orient)), orientation: header.orientation ?? 1 };
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`${name}: cannot be decoded: ${one_line((error as Error).message)}`);

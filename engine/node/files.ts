@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { constants, type Stats, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors.ts';
@@ -18,6 +18,7 @@ const causes: Readonly<Record<string, [found: string, remedy: string]>> = {
   EPERM: ['permission denied', 'check the permissions'],
   EROFS: ['a read-only file system', 'choose another place'],
   ENOSPC: ['a full disk', 'free some space'],
+  ELOOP: ['a symbolic link, or a circle of them', 'name the real place'],
   EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
 };
 
@@ -67,18 +68,70 @@ export function node_folder(path: string): Folder {
   };
 }
 
-async function open_range_reader(path: string): Promise<RangeReader> {
-  let handle: FileHandle;
-  let size: number;
+function kind_of(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+function check_regular(path: string, stats: Stats, remedy: string): void {
+  if (!stats.isFile()) throw new InputError(`${path}: expected a file, found ${kind_of(stats)}; ${remedy}`);
+}
+
+/** For reading. Opening a pipe would wait for its writer, and a device may never end: only files are opened. */
+async function open_regular(path: string, remedy: string): Promise<{ handle: FileHandle; size: number }> {
+  check_regular(path, await stat(path), remedy);
+  // It may have been replaced since; without O_NONBLOCK (which Windows lacks) that could still wait.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const stats = await stat(path);
-    // Before opening: opening a pipe would wait for its writer.
-    if (!stats.isFile()) throw new InputError(`${path}: expected a file, found a directory or device; check the path`);
-    size = stats.size;
-    handle = await open(path, 'r');
+    const stats = await handle.stat();
+    check_regular(path, stats, remedy);
+    return { handle, size: stats.size };
   } catch (error) {
-    throw file_error(error, path, 'a readable file');
+    await handle.close();
+    throw error;
   }
+}
+
+/**
+ * A small text whole: a regular file of at most so many bytes, in UTF-8. The size is known before anything is read.
+ * Where there is none, the error is the file system's own (ENOENT).
+ */
+export async function read_file_text(path: string, max_bytes: number, remedy = 'check the path'): Promise<string> {
+  const { handle, size } = await open_regular(path, remedy);
+  try {
+    if (size > max_bytes) {
+      throw new InputError(`${path}: expected at most ${max_bytes} bytes, found ${size}; ${remedy}`);
+    }
+    const bytes = new Uint8Array(size);
+    let done = 0;
+    while (done < size) {
+      const { bytesRead } = await handle.read(bytes, done, size - done, done);
+      if (bytesRead === 0) break; // being written, or cut short: its reader sees half of it
+      done += bytesRead;
+    }
+    return decoded(path, bytes.subarray(0, done), remedy);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Appends to a regular file, new or old; never through a symbolic link. */
+export async function append_text(path: string, text: string): Promise<void> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  const handle = await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  try {
+    check_regular(path, await handle.stat(), 'move it elsewhere');
+    await handle.writeFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function open_range_reader(path: string): Promise<RangeReader> {
+  const { handle, size } = await open_regular(path, 'check the path').catch((error) => {
+    throw file_error(error, path, 'a readable file');
+  });
 
   const read_piece = async (offset: number, into: Uint8Array) => {
     for (let done = 0; done < into.length; ) {
@@ -123,10 +176,14 @@ async function read_text(reader: RangeReader, max_bytes: number): Promise<string
   }
   const bytes = new Uint8Array(reader.size);
   await reader.read(0, bytes);
+  return decoded(reader.name, bytes, 'check the file');
+}
+
+function decoded(path: string, bytes: Uint8Array, remedy: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new InputError(`${reader.name}: expected text in UTF-8, found other bytes; check the file`);
+    throw new InputError(`${path}: expected text in UTF-8, found other bytes; ${remedy}`);
   }
 }
 
@@ -148,6 +205,22 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** Refuses a place where `write_atomic` could not leave a file, before the work whose result it is. */
+export async function check_place(path: string): Promise<void> {
+  try {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw new InputError(`${path}: expected a file, found a folder; name a file in it`);
+    if (found !== undefined && !found.isFile()) {
+      throw new InputError(`${path}: expected a file or nothing yet, found a pipe or device; choose another place`);
+    }
+    const trial = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+    await (await open(trial, 'wx')).close();
+    await rm(trial, { force: true });
+  } catch (error) {
+    throw file_error(error, path, 'a file that can be written');
+  }
+}
 
 /** The file appears whole or not at all: written beside its place, flushed, then renamed. */
 export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {

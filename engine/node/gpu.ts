@@ -8,7 +8,7 @@ import {
   type RunMode,
   TOGGLES,
 } from '../gpu/device.ts';
-import { prepare_adapter_env } from './adapter_env.ts';
+import { hushed, prepare_adapter_env } from './adapter_env.ts';
 
 export interface AdapterChoice {
   /** A number, a part of the name, or `auto`. */
@@ -16,6 +16,8 @@ export interface AdapterChoice {
   readonly backend?: 'vulkan' | 'metal' | 'd3d12' | 'd3d11' | 'opengl' | 'opengles';
   readonly power?: 'high-performance' | 'low-power';
   readonly mode: RunMode;
+  /** Keeps what drivers write to stderr while they open off the terminal; on unless false. */
+  readonly hush?: boolean;
 }
 
 export interface OpenAdapter extends AdapterHandle {
@@ -25,10 +27,18 @@ export interface OpenAdapter extends AdapterHandle {
 }
 
 /**
- * Never let go of an instance: the binding goes on polling it for a turn or two after its last device is destroyed, and
- * polling one that was garbage-collected hangs or aborts the process.
+ * One a process for each way of asking. Every instance opens the driver anew and keeps its threads, a file and a few
+ * megabytes; and the binding goes on polling it for a turn or two after its last device is destroyed, so that one that
+ * was garbage-collected meanwhile hangs or aborts the process: they are never let go.
  */
-const instances: GPU[] = [];
+const instances = new Map<string, GPU>();
+
+function instance_of(flags: readonly string[]): GPU {
+  const key = flags.join(' ');
+  const made = instances.get(key) ?? create([...flags]);
+  instances.set(key, made);
+  return made;
+}
 
 export function default_backend(platform: string): NonNullable<AdapterChoice['backend']> {
   if (platform === 'darwin') return 'metal';
@@ -46,8 +56,8 @@ export async function open_adapter(choice: AdapterChoice): Promise<OpenAdapter> 
     `enable-dawn-features=${toggles.enable.join(',')}`,
     `disable-dawn-features=${toggles.disable.join(',')}`,
   ];
-  const instance = create(flags);
-  instances.push(instance);
+  const around = choice.hush === false ? <T>(call: () => T): T => call() : hushed;
+  const instance = around(() => instance_of(flags));
   const asks: GPURequestAdapterOptions[] = [
     { powerPreference: choice.power ?? 'high-performance' },
     { powerPreference: choice.power === 'low-power' ? 'high-performance' : 'low-power' },
@@ -56,7 +66,7 @@ export async function open_adapter(choice: AdapterChoice): Promise<OpenAdapter> 
   const adapters: GPUAdapter[] = [];
   const found: AdapterFacts[] = [];
   for (const ask of asks) {
-    const adapter = await instance.requestAdapter(ask);
+    const adapter = await around(() => instance.requestAdapter(ask));
     if (adapter === null) continue;
     const facts = adapter_facts(adapter);
     if (is_null_backend(facts) || found.some((f) => f.device === facts.device && f.description === facts.description)) {

@@ -1,22 +1,35 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
-import { InputError, UsageError } from '../errors.ts';
-import { type DeviceOptions, open_device, type RunMode } from '../gpu/device.ts';
+import { InputError } from '../errors.ts';
+import { type DeviceOptions, open_device, type RunMode, TOGGLES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
+import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
 import { has_words, word_tokenizer } from '../input/word_tokenizer.ts';
-import { load_config, type ModelConfig } from '../model/config.ts';
-import { preset_config, preset_names } from '../model/presets.ts';
+import type { ModelConfig } from '../model/config.ts';
+import { load_config } from '../model/load_config.ts';
+import { preset_config } from '../model/presets.ts';
 import { tensor_specs } from '../model/tensors.ts';
-import { Engine, type ModelFacts, model_facts } from '../molmoe.ts';
+import { check_tokenizer, Engine, type ModelFacts, model_facts } from '../molmoe.ts';
+import {
+  type Checks,
+  check_options,
+  is_flag,
+  is_function,
+  is_number,
+  is_signal,
+  is_text,
+  list_of,
+  one_of,
+  whole,
+} from '../options.ts';
 import { open_checkpoint } from '../weights/checkpoint.ts';
 import { synthetic_source } from '../weights/formula.ts';
 import type { Folder, WeightSource } from '../weights/source.ts';
 import type { LoadProgress } from '../weights/upload.ts';
-import { hush_native_stderr } from './adapter_env.ts';
+import { hushed } from './adapter_env.ts';
+import { type Chosen, choose_model, type Found, resolve_model } from './choose_model.ts';
 import { node_folder } from './files.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
 import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
@@ -28,24 +41,42 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly variant?: VariantChoice;
   /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
   readonly tuning?: 'auto' | 'off';
-  /** Keeps what drivers write to stderr while they open off the terminal. */
+  /** Multiply-adds that the adapter does, in FLOP/s, where they are not to be measured: a slow one gets smaller dispatches. */
+  readonly flops_per_s?: number;
+  /**
+   * Keeps what drivers write to stderr while they open off the terminal; on unless false. It works on a terminal, a pipe
+   * and a file that is appended to; a socket and a file with a position of its own are left alone.
+   */
   readonly hush?: boolean;
 }
 
 export interface LoadOptions extends DeviceChoice {
   /**
    * A checkpoint folder, a preset's name for synthetic weights, or `auto`: the folder `checkpoints/` if there is one,
-   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-mini` on software adapters.
+   * else synthetic weights, `molmoe-1b` on hardware and `molmoe-slice`, the same with fewer blocks, on software adapters.
    */
   readonly model?: string;
-  /** Storage format of the weights; arithmetic is f32. */
+  /** Storage format of the weights; arithmetic is f32. By default f16; with `auto`, the largest of f16, q8 and q4 that fits. */
   readonly dtype?: WeightFormat;
   /** Seed of synthetic weights. */
   readonly seed?: number;
   /** Folder with tokenizer.json and tokenizer_config.json, where the model's own folder has none. */
   readonly tokenizer?: string;
   readonly on_progress?: LoadProgress;
+  /** Sees what was chosen, and why, before it is loaded. */
+  readonly on_choice?: (model: string, dtype: WeightFormat, chosen: Chosen) => void;
   readonly signal?: AbortSignal;
+  /**
+   * Sees the model as soon as it is known, in general before a device is opened and always before weights are read:
+   * what it throws ends the load.
+   */
+  readonly on_model?: (model: KnownModel) => void;
+}
+
+/** What a model's files say without its weights. */
+export interface KnownModel {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
 }
 
 export interface OpenedDevice {
@@ -56,33 +87,24 @@ export interface OpenedDevice {
 
 export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDevice> {
   const mode = choice.mode ?? 'release';
-  const loud = choice.hush ? hush_native_stderr() : () => {};
+  const adapter = await open_adapter({ ...choice, mode });
+  // The driver is called before open_device first waits.
+  const open = () => open_device(adapter, { ...choice, mode });
+  const device = await (choice.hush === false ? open() : hushed(open));
   try {
-    const adapter = await open_adapter({ ...choice, mode });
-    const device = await open_device(adapter, { ...choice, mode });
     if (choice.variant?.startsWith('matrix')) await require_matrix_units(device);
     const variant = choice.variant ?? 'auto';
     const tuned = variant === 'auto' && choice.tuning !== 'off';
     const tuning = tuned ? await tuning_for(device, adapter.backend) : NOT_TUNED;
-    return { executor: make_executor(device, variant, tuning.choices), adapter, tuning };
-  } finally {
-    loud();
+    return {
+      executor: make_executor(await paced(device, choice.flops_per_s), variant, tuning.choices),
+      adapter,
+      tuning,
+    };
+  } catch (error) {
+    device.destroy();
+    throw error;
   }
-}
-
-const AUTO_FOLDER = 'checkpoints';
-
-/** What `--model` means here and now. */
-export function resolve_model(model: string, software: boolean): { kind: 'folder' | 'preset'; name: string } {
-  if (model === 'auto') {
-    if (existsSync(join(AUTO_FOLDER, 'config.json'))) return { kind: 'folder', name: resolve(AUTO_FOLDER) };
-    return { kind: 'preset', name: software ? 'molmoe-mini' : 'molmoe-1b' };
-  }
-  if (preset_names.some((name) => name === model)) return { kind: 'preset', name: model };
-  if (existsSync(model)) return { kind: 'folder', name: resolve(model) };
-  throw new UsageError(
-    `--model ${model}: expected a checkpoint folder or one of ${preset_names.join(', ')}, auto; found no such folder`,
-  );
 }
 
 /** The folder's tokenizer if it has one: the published one, or one of whole words. */
@@ -103,21 +125,31 @@ export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | unde
   return bpe_tokenizer(json, config);
 }
 
-interface Origin {
-  readonly config: ModelConfig;
+interface Origin extends KnownModel {
+  readonly name: string;
   readonly source: WeightSource;
-  readonly tokenizer: Tokenizer | undefined;
 }
 
-async function open_origin(found: ReturnType<typeof resolve_model>, seed: number): Promise<Origin> {
+async function open_origin(found: Found, options: LoadOptions): Promise<Origin> {
+  const given = options.tokenizer === undefined ? undefined : await given_tokenizer(options.tokenizer);
   if (found.kind === 'preset') {
     const config = preset_config(found.name);
-    return { config, source: synthetic_source(tensor_specs(config), seed, 'F32'), tokenizer: undefined };
+    const source = synthetic_source(tensor_specs(config), options.seed ?? 1, 'F32');
+    return { ...found, config, source, tokenizer: given ?? bytes_for(config) };
   }
   const folder = node_folder(found.name);
   const config = await load_config(folder);
-  const source = await open_checkpoint(folder, tensor_specs(config));
-  return { config, source, tokenizer: await folder_tokenizer(folder) };
+  const tokenizer = given ?? (await folder_tokenizer(folder)) ?? bytes_for(config);
+  return { ...found, config, tokenizer, source: await open_checkpoint(folder, tensor_specs(config)) };
+}
+
+const bytes_for = (config: ModelConfig): Tokenizer =>
+  byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
+
+async function given_tokenizer(path: string): Promise<Tokenizer> {
+  const found = await folder_tokenizer(node_folder(path));
+  if (found !== undefined) return found;
+  throw new InputError(`tokenizer: expected a folder with tokenizer.json, found none in ${path}`);
 }
 
 /** A device and a model that is known but not on it yet. */
@@ -125,6 +157,7 @@ export interface OpenModel extends OpenedDevice {
   readonly facts: ModelFacts;
   readonly tokenizer: Tokenizer;
   readonly source: WeightSource;
+  readonly chosen: Chosen;
   /** Brings the weights to the GPU, once; from then on the returned model owns the device. */
   readonly load: (on_progress?: LoadProgress, signal?: AbortSignal) => Promise<Molmoe>;
   readonly close: () => Promise<void>;
@@ -132,55 +165,88 @@ export interface OpenModel extends OpenedDevice {
 
 /** Device, config, tokenizer and the checkpoint's headers: all that can be said of a model before it is loaded. */
 export async function open_model(options: LoadOptions = {}): Promise<OpenModel> {
-  const dtype = options.dtype ?? 'f16';
-  if (!Object.hasOwn(FORMATS, dtype)) {
-    throw new UsageError(`--dtype ${dtype}: expected one of ${Object.keys(FORMATS).join(', ')}`);
-  }
-  const { executor, adapter, tuning } = await open_executor(options);
-  let source: WeightSource | undefined;
-  try {
-    const found = resolve_model(options.model ?? 'auto', executor.device.traits.software);
-    const origin = await open_origin(found, options.seed ?? 1);
-    source = origin.source;
-    const given = options.tokenizer === undefined ? undefined : await folder_tokenizer(node_folder(options.tokenizer));
-    if (options.tokenizer !== undefined && given === undefined) {
-      throw new InputError(`--tokenizer ${options.tokenizer}: expected a folder with tokenizer.json, found none in it`);
+  check_options('a load', options, LOAD);
+  const open = async (found: Found): Promise<Origin> => {
+    const opened = await open_origin(found, options);
+    try {
+      check_tokenizer(opened.tokenizer, opened.config);
+      options.on_model?.(opened);
+      return opened;
+    } catch (error) {
+      await opened.source.close();
+      throw error;
     }
-    const { config } = origin;
-    const bytes = () => byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
-    const tokenizer = given ?? origin.tokenizer ?? bytes();
-    const parts = { ...origin, name: found.name, executor, tokenizer, dtype };
+  };
+  // A driver takes seconds to open: what is wrong with the files or the request is said before.
+  const known = resolve_model(options.model ?? 'auto');
+  let origin = known && (await open(known));
+  let device: OpenedDevice | undefined;
+  try {
+    device = await open_executor(options);
+    const { executor, adapter, tuning } = device;
+    const { found, dtype, chosen } = await choose_model(options, executor, adapter.adapter.info);
+    options.on_choice?.(found.name, dtype, chosen);
+    origin ??= await open(found);
+    const { source, tokenizer } = origin;
+    const parts = { ...origin, executor, dtype };
     return {
       executor,
       adapter,
       tuning,
       tokenizer,
-      source: origin.source,
+      source,
+      chosen,
       facts: model_facts(parts),
       load: async (on_progress, signal) =>
-        new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning),
+        new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning, chosen),
       async close() {
         executor.destroy();
-        await origin.source.close();
+        await source.close();
       },
     };
   } catch (error) {
-    executor.destroy();
-    await source?.close();
+    device?.executor.destroy();
+    await origin?.source.close();
     throw error;
   }
 }
+
+const LOAD: Checks<LoadOptions> = {
+  model: is_text,
+  dtype: one_of(Object.keys(FORMATS)),
+  seed: whole(0),
+  tokenizer: is_text,
+  adapter: is_text,
+  backend: one_of(['vulkan', 'metal', 'd3d12', 'd3d11', 'opengl', 'opengles']),
+  power: one_of(['high-performance', 'low-power']),
+  mode: one_of(Object.keys(TOGGLES)),
+  variant: is_text,
+  tuning: one_of(['auto', 'off']),
+  hush: is_flag,
+  limits: one_of(['adapter', 'default']),
+  without: list_of('features', is_text),
+  max_binding_bytes: whole(1),
+  flops_per_s: is_number,
+  on_progress: is_function,
+  on_choice: is_function,
+  memory_limit_bytes: whole(1),
+  on_model: is_function,
+  signal: is_signal,
+};
 
 /** The library's entry: device, weights and tokenizer in one call. */
 export class Molmoe {
   readonly engine: Engine;
   readonly adapter: OpenAdapter;
   readonly tuning: TuningChoice;
+  /** Why this model and storage. */
+  readonly chosen: Chosen;
 
-  constructor(engine: Engine, adapter: OpenAdapter, tuning: TuningChoice) {
+  constructor(engine: Engine, adapter: OpenAdapter, tuning: TuningChoice, chosen: Chosen) {
     this.engine = engine;
     this.adapter = adapter;
     this.tuning = tuning;
+    this.chosen = chosen;
   }
 
   static async load(options: LoadOptions = {}): Promise<Molmoe> {

@@ -10,9 +10,16 @@ export function shown(value: unknown): string {
   } catch {
     text = `a ${typeof value} that cannot be shown`;
   }
-  const line = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+  const line = visible(text);
   return line.length > longest_shown ? `${line.slice(0, longest_shown)}...` : line;
 }
+
+/** Another's text as one line: what would move or colour a terminal, or break a file of text, is written out (`\x1b`). */
+export const visible = (text: string): string =>
+  text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => {
+    const code = c.codePointAt(0) ?? 0;
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
 
 /** `3 missing: a, b, c` with the first few items only, or '' for none. */
 export function counted(items: readonly string[], what: string): string {

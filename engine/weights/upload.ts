@@ -9,11 +9,11 @@ import { decode, encode } from './half.ts';
 import { dtype_bytes, type StoredDtype, type TensorInfo, type WeightSource } from './source.ts';
 
 /** Rows of one checkpoint tensor and the block of a packed buffer they become. */
-export interface PackJob {
+export interface PackJob<B = Buffer> {
   readonly tensor: string;
   readonly row0: number;
   readonly rows: number;
-  readonly output: Buffer;
+  readonly output: B;
   readonly output_group0: number;
   readonly output_groups: number;
   readonly layout: 'matrix' | 'rows';
@@ -231,7 +231,7 @@ function report_faults(
   const large = names.filter((_, i) => (faults[i] as number) & PACK_FAULTS.too_large);
   if (large.length > 0) {
     throw new InputError(
-      `${source.label}: ${some(large)} hold values above 65504, which --dtype ${format} cannot store; use --dtype bf16 or f32`,
+      `${source.label}: ${some(large)} hold values above 65504, which dtype ${format} cannot store; use dtype bf16 or f32`,
     );
   }
 }

@@ -1,141 +1,124 @@
-import { InputError, UsageError } from '../../engine/errors.ts';
-import { molmo_geometry } from '../../engine/input/geometry.ts';
-import { image_layout } from '../../engine/input/layout.ts';
-import { formula_picture } from '../../engine/input/pictures.ts';
-import { exact_length_text } from '../../engine/input/prompt.ts';
-import { choose_tiling } from '../../engine/input/tiling.ts';
-import type { Tokenizer } from '../../engine/input/tokenizer.ts';
-import type { ModelConfig } from '../../engine/model/config.ts';
-import type { Knobs } from '../../engine/model/knobs.ts';
-import { parameter_counts } from '../../engine/model/tensors.ts';
-import type { Cell } from '../lab/experiment.ts';
-import { key_of } from '../lab/plan.ts';
+import type { z } from 'zod';
+import { UsageError } from '../../engine/errors.ts';
+import { define } from '../lab/define.ts';
+import {
+  ANSWERS,
+  type Ask,
+  LENGTHS,
+  type Length,
+  PROMPTS,
+  REGIME_NAMES,
+  REGIMES,
+  type Regime,
+  rings_of_tiling,
+  type Subject,
+} from '../lab/inputs.ts';
+import { latency } from '../lab/instruments.ts';
+import { described, toggle, words } from '../lab/options.ts';
+import { type Cell, cell_of } from '../lab/plan.ts';
+import type { Skipped } from '../lab/schema.ts';
+import { correlation_table, fits_table, method_table, overview_table, stage_table } from '../lab/stage_tables.ts';
+import type { Table } from '../lab/tables.ts';
+import { e1_figures } from './e1_figures.ts';
+import { derive_e1, type E1Files, e1_shapes } from './e1_files.ts';
 
-/**
- * E1: which stage dominates a request, under which input, and why FLOPs do not say so.
- * Regimes go by the tiling that really results, prompts by exact token counts, answers by forced lengths.
- */
-export const QUESTION =
-  'Which stage of a vision-language model dominates latency, how does that change with image, prompt and answer, and why do FLOPs not say so?';
-
-/** Width x height. The study's 1008x784 does not say which is which: this is the wide reading, `portrait` the other. */
-export const REGIMES = {
-  low: { width: 336, height: 336, tiling: [1, 1] },
-  medium: { width: 560, height: 560, tiling: [2, 2] },
-  high: { width: 1008, height: 784, tiling: [3, 4] },
-} as const;
-/** Text tokens, the prompt template included. */
-export const PROMPTS = { short: 20, medium: 40, long: 128 } as const;
-/** New tokens, forced. */
-export const DECODES = { short: 8, medium: 32, long: 128 } as const;
-
-export type Regime = keyof typeof REGIMES;
-export type PromptLength = keyof typeof PROMPTS;
-export type DecodeLength = keyof typeof DECODES;
-const names = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];
-
-export interface Choice {
-  readonly regimes?: readonly Regime[];
-  readonly prompts?: readonly PromptLength[];
-  readonly decodes?: readonly DecodeLength[];
-  readonly full_grid?: boolean;
-}
-
-type Triple = readonly [Regime, PromptLength, DecodeLength];
+const options = {
+  regime: described(words(REGIME_NAMES).optional(), 'image: low (1x1 crops), medium (2x2), high (3x4), or all'),
+  prompt: described(words(LENGTHS).optional(), 'prompt: short (20 tokens), medium (40), long (128), or all'),
+  decode: described(words(LENGTHS).optional(), 'answer: short (8 tokens), medium (32), long (128), or all'),
+  fullGrid: described(toggle(), 'all 27 cells'),
+  portrait: described(toggle(), 'the high regime as 4x3 crops instead of 3x4'),
+};
+type Options = z.infer<z.ZodObject<typeof options>>;
 
 /**
  * Which cells are measured. Axes that were chosen are crossed in full. Of the others, what the figures need:
  * over several image regimes the cells where prompt or answer is short (the prefill lines need every prompt, the decode lines
  * every answer length, neither needs their product); within one regime the two corners, all short and all long.
  */
-export function choose_cells({ regimes, prompts, decodes, full_grid }: Choice): Triple[] {
-  const one_regime = regimes?.length === 1;
-  const wanted = (prompt: PromptLength, decode: DecodeLength): boolean => {
-    if (full_grid || prompts !== undefined || decodes !== undefined) return true;
-    if (one_regime) return prompt === decode && prompt !== 'medium';
-    return prompt === 'short' || decode === 'short';
+export function choose_cells({ regime, prompt, decode, fullGrid }: Omit<Options, 'portrait'>) {
+  const wanted = (of_prompt: Length, of_answer: Length): boolean => {
+    if (fullGrid || prompt !== undefined || decode !== undefined) return true;
+    if (regime?.length === 1) return of_prompt === of_answer && of_prompt !== 'medium';
+    return of_prompt === 'short' || of_answer === 'short';
   };
-  return (regimes ?? names(REGIMES)).flatMap((regime) =>
-    (prompts ?? names(PROMPTS)).flatMap((prompt) =>
-      (decodes ?? names(DECODES)).flatMap((decode): Triple[] =>
-        wanted(prompt, decode) ? [[regime, prompt, decode]] : [],
+  return (regime ?? REGIME_NAMES).flatMap((of_image) =>
+    (prompt ?? LENGTHS).flatMap((of_prompt) =>
+      (decode ?? LENGTHS).flatMap((of_answer) =>
+        wanted(of_prompt, of_answer) ? [[of_image, of_prompt, of_answer] as const] : [],
       ),
     ),
   );
 }
 
-export interface Subject {
-  readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
+function cell(on: Subject, [regime, prompt, decode]: readonly [Regime, Length, Length], portrait: boolean) {
+  const [rows, cols] = REGIMES[regime];
+  const turned = portrait && rows !== cols;
+  const tiling = turned ? ([cols, rows] as const) : ([rows, cols] as const);
+  const ask: Ask = {
+    image: rings_of_tiling(on.config, tiling),
+    tiling,
+    prompt_tokens: PROMPTS[prompt],
+    new_tokens: ANSWERS[decode],
+  };
+  return cell_of(on, { regime, prompt, decode, ...(turned ? { orientation: 'portrait' } : {}) }, ask);
 }
 
-export interface E1Options extends Choice {
-  readonly knobs: Knobs;
-  readonly portrait?: boolean;
-  readonly tokens_per_readback: number;
+/** More cells than this get a line each, and only the last one its table of stages. */
+const FEW = 3;
+
+function tables({
+  e1_stage_latency_breakdown: stages,
+  e1_flops_vs_latency: work,
+  e1_attention_ffn_breakdown: parts,
+}: E1Files): Table[] {
+  const all = stages.configurations;
+  const { method } = stages.protocol;
+  const { prefill, decode } = stages.scaling;
+  return [
+    ...(all.length > FEW ? [overview_table(all)] : []),
+    ...(all.length > FEW ? all.slice(-1) : all).map((row) =>
+      stage_table(
+        row,
+        work.points,
+        parts.configurations.find(({ key }) => key === row.key),
+      ),
+    ),
+    fits_table('scaling', [
+      ['prefill', 'prompt position', prefill],
+      ['decode', 'step', decode],
+    ]),
+    correlation_table(work.correlation),
+    ...(method === 'direct' ? [] : [method_table(all, method)]),
+  ];
 }
 
-/** The cells as requests; one that cannot be realised is an error before anything runs. */
-export function plan_e1({ config, tokenizer }: Subject, options: E1Options): Cell[] {
-  return choose_cells(options).map(([regime, prompt, decode]): Cell => {
-    const { knobs, portrait, tokens_per_readback } = options;
-    const [width, height] = size_of(regime, portrait);
-    const [rows, cols] = tiling_of(regime, portrait);
-    const max_crops = knobs.maxCrops ?? config.max_crops;
-    const found = choose_tiling(width, height, { max_crops });
-    if (found.rows !== rows || found.cols !== cols) {
-      throw new UsageError(
-        `regime ${regime}: expected a tiling of ${rows}x${cols} for ${width}x${height}, found ${found.rows}x${found.cols} with at most ${max_crops} crops; allow ${rows * cols} crops or choose another regime`,
-      );
+/**
+ * E1: which stage dominates a request, under which input, and why FLOPs do not say so.
+ * Regimes go by the tiling that really results, prompts by exact token counts, answers by forced lengths.
+ */
+export const e1 = define({
+  name: 'e1',
+  group: 'core',
+  title: 'E1: where the time of a request goes',
+  question:
+    'Which stage of a vision-language model dominates latency, how does that change with image, prompt and answer, and why do FLOPs not say so?',
+  options,
+  sweeps: ['image', 'prompt', 'answer'],
+  instrument: latency,
+  quick: { options: { regime: ['low', 'high'], prompt: ['short'], decode: ['short', 'medium'] } },
+  order: { regime: REGIME_NAMES, prompt: LENGTHS, decode: LENGTHS },
+  check: ({ fullGrid, regime, prompt, decode }) => {
+    if (fullGrid && (regime ?? prompt ?? decode) !== undefined) {
+      throw new UsageError('fullGrid measures all 27 cells: leave regime, prompt and decode out');
     }
-    const text = prompt_text({ config, tokenizer }, prompt);
-    const image_tokens = image_layout(found, tokenizer.special, molmo_geometry).token_ids.length;
-    const positions = 1 + image_tokens + PROMPTS[prompt];
-    const longest = positions + DECODES[decode];
-    if (longest > config.max_position_embeddings) {
-      throw new InputError(
-        `regime ${regime}: expected at most ${config.max_position_embeddings} positions, found ${longest}; choose a smaller image, prompt or answer`,
-      );
-    }
-    const settings = { regime, prompt, decode, ...(portrait && regime === 'high' ? { orientation: 'portrait' } : {}) };
-    return {
-      key: key_of(settings),
-      settings,
-      request: {
-        prompt: text,
-        image: formula_picture('rings', width, height),
-        maxNewTokens: DECODES[decode],
-        ignoreEos: true,
-        knobs,
-        tokensPerReadback: tokens_per_readback,
-      },
-      weight: weight_of(config, rows * cols + 1, positions, DECODES[decode]),
-    };
-  });
-}
-
-function prompt_text({ config, tokenizer }: Subject, prompt: PromptLength): string {
-  const { message_formatting, always_start_with_space } = config;
-  const format = { message_format: message_formatting, always_start_with_space };
-  try {
-    return exact_length_text(tokenizer, PROMPTS[prompt], format);
-  } catch (error) {
-    throw new UsageError(`prompt ${prompt}: ${(error as Error).message}; this tokenizer cannot make it`);
-  }
-}
-
-const size_of = (regime: Regime, portrait = false): readonly [number, number] => {
-  const { width, height } = REGIMES[regime];
-  return portrait ? [height, width] : [width, height];
-};
-
-const tiling_of = (regime: Regime, portrait = false): readonly [number, number] => {
-  const [rows, cols] = REGIMES[regime].tiling;
-  return portrait ? [cols, rows] : [rows, cols];
-};
-
-/** FLOPs and, twenty to a byte, weight traffic of decode: near enough for an estimate of what is left. */
-function weight_of(config: ModelConfig, views: number, positions: number, new_tokens: number): number {
-  const { vit, llm_active } = parameter_counts(config);
-  return 2 * vit * 577 * views + 2 * llm_active * (positions + 20 * new_tokens);
-}
+  },
+  cells: (on, { portrait, ...chosen }): (Cell | Skipped)[] =>
+    choose_cells(chosen).map((triple) => cell(on, triple, portrait)),
+  files: e1_shapes,
+  derive: derive_e1,
+  figures: (files) =>
+    e1_figures(files.e1_stage_latency_breakdown, files.e1_flops_vs_latency, files.e1_attention_ffn_breakdown),
+  tables,
+  findings: (files) => files.e1_stage_latency_breakdown.findings,
+});

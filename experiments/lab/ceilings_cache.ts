@@ -13,13 +13,22 @@ export interface CeilingsOptions {
   readonly on_progress?: (done: number, total: number) => void;
 }
 
+const key_of = (executor: Executor, backend: string) => ({
+  probes: PROBES_VERSION,
+  ...adapter_key(executor.device, backend),
+});
+
+/** What was measured before under this adapter; undefined where nothing was. */
+export async function kept_ceilings(executor: Executor, backend: string): Promise<Ceilings | undefined> {
+  const { success, data } = ceilings_schema.safeParse(await read_kept('ceilings', key_of(executor, backend)));
+  return success ? data : undefined;
+}
+
 /** The ceilings of this adapter: kept from an earlier run under the user's cache folder, else measured now and kept. */
 export async function ceilings_for(executor: Executor, options: CeilingsOptions): Promise<Ceilings> {
-  const key = { probes: PROBES_VERSION, ...adapter_key(executor.device, options.backend ?? '') };
-  if (!options.recalibrate) {
-    const { success, data } = ceilings_schema.safeParse(await read_kept('ceilings', key));
-    if (success) return data;
-  }
+  const key = key_of(executor, options.backend ?? '');
+  const kept = options.recalibrate ? undefined : await kept_ceilings(executor, options.backend ?? '');
+  if (kept !== undefined) return kept;
   const ceilings: Ceilings = {
     schema: 'molmoe.ceilings/1',
     adapter: key.adapter,

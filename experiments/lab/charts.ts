@@ -20,6 +20,8 @@ export interface Point {
   /** Ends of the error bar. */
   readonly low?: number;
   readonly high?: number;
+  /** Values behind it. */
+  readonly n?: number;
   /** Written beside the point. */
   readonly label?: string;
 }
@@ -38,6 +40,8 @@ export interface Fit {
   readonly intercept: number;
   /** Written in the heading of the chart: "12.3 ms a step, R² 0.9987, n = 5". */
   readonly label: string;
+  /** Of the series that it fits; black where it is of all. */
+  readonly look?: Look;
 }
 
 /** A line across the plot at one value. */
@@ -99,8 +103,10 @@ export interface Bar {
 export interface Stack extends Head {
   readonly kind: 'stack';
   readonly bars: readonly Bar[];
-  /** What the lines of the labels are: "Configuration (image, prompt, answer)". */
+  /** What the bars are: "Configuration". */
   readonly categories: string;
+  /** What each line of their labels is: ["image", "prompt", "answer"]. */
+  readonly lines?: readonly string[];
   readonly value: Axis;
   /** Segments as shares of their bar, in percent; totals stay what they are and are only written. */
   readonly shares?: boolean;

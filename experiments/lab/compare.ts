@@ -2,7 +2,7 @@ import { InputError } from '../../engine/errors.ts';
 import { differences, some_of } from './fingerprint.ts';
 import { random_numbers } from './random.ts';
 import type { SavedResults } from './read.ts';
-import type { Configuration, Run, Sample } from './schema.ts';
+import type { Configuration, Provenance, Run, Sample } from './schema.ts';
 import { mann_whitney } from './significance.ts';
 import { interval95, percentile, resample } from './stats.ts';
 
@@ -10,6 +10,8 @@ const TIMES = ['T_vision_encoder', 'T_projector', 'T_LLM_prefill', 'T_LLM_decode
 
 /** When a ratio counts: said wherever it is used. */
 export const RULE = 'significant: the 95 % interval of the ratio leaves out 1 and Mann-Whitney gives p < 0.05';
+/** Of fewer runs a side Mann-Whitney cannot give p < 0.05, however far apart they are: 3 and 3 give 0.081. */
+export const LEAST_RUNS = 4;
 
 export interface StageRatio {
   readonly stage: (typeof TIMES)[number];
@@ -23,33 +25,120 @@ export interface StageRatio {
   readonly significant: boolean;
 }
 
+export interface ComparedCell {
+  readonly key: string;
+  /** Timed runs of A and of B. */
+  readonly runs: readonly [number, number];
+  readonly stages: readonly StageRatio[];
+}
+
+/** What A has and B lacks: a whole cell, or a stage of it. */
+export interface Missing {
+  readonly key: string;
+  readonly stage: StageRatio['stage'] | null;
+}
+
 export interface Comparison {
-  /** What A and B differ in beside the program. */
+  /** What ran, and on what; null where a file does not say. */
+  readonly provenance: { readonly a: Provenance | null; readonly b: Provenance | null };
+  /** What A and B differ in beside the program, and what cannot be compared. */
   readonly warnings: readonly string[];
-  readonly configurations: readonly { readonly key: string; readonly stages: readonly StageRatio[] }[];
+  readonly configurations: readonly ComparedCell[];
   readonly only_a: readonly string[];
   readonly only_b: readonly string[];
+  readonly missing: readonly Missing[];
 }
 
 export function compare_results(a: SavedResults, b: SavedResults): Comparison {
   const in_b = new Map(b.configurations.map((one) => [one.key, one]));
   const in_a = new Set(a.configurations.map((one) => one.key));
-  const configurations = a.configurations.flatMap((one) => {
+  const pairs = a.configurations.flatMap((one): [Configuration, Configuration][] => {
     const other = in_b.get(one.key);
-    return other ? [{ key: one.key, stages: stage_ratios(one, other) }] : [];
+    return other ? [[one, other]] : [];
   });
-  if (configurations.length === 0) {
+  if (pairs.length === 0) {
     const keys = (of: SavedResults) => some_of(of.configurations.map((one) => one.key));
     throw new InputError(
       `expected a configuration that both have, found ${keys(a)} in A and ${keys(b)} in B; compare runs of one experiment`,
     );
   }
+  const configurations = pairs.map(([one, other]) => ({
+    key: one.key,
+    runs: [one.clean.samples.length, other.clean.samples.length] as const,
+    stages: stage_ratios(one, other),
+  }));
+  const only_a = [...in_a].filter((key) => !in_b.has(key));
+  const missing: Missing[] = [
+    ...only_a.map((key) => ({ key, stage: null })),
+    ...pairs.flatMap(([one, other]) => missing_stages(one, other)),
+  ];
   return {
-    warnings: a.run && b.run ? unlike(a.run.fingerprint, b.run.fingerprint) : [],
+    provenance: { a: a.run?.fingerprint.provenance ?? null, b: b.run?.fingerprint.provenance ?? null },
+    warnings: [
+      ...missing_lines(missing, a.configurations.length),
+      ...asked_otherwise(pairs),
+      ...(a.run && b.run ? unlike(a.run.fingerprint, b.run.fingerprint) : unknown_origin(a, b)),
+      ...too_few(configurations),
+    ],
     configurations,
-    only_a: [...in_a].filter((key) => !in_b.has(key)),
+    only_a,
     only_b: [...in_b.keys()].filter((key) => !in_a.has(key)),
+    missing,
   };
+}
+
+const missing_stages = (a: Configuration, b: Configuration): Missing[] =>
+  TIMES.filter((stage) => times(a, stage).length > 0 && times(b, stage).length === 0).map((stage) => ({
+    key: a.key,
+    stage,
+  }));
+
+function missing_lines(missing: readonly Missing[], cells: number): string[] {
+  const whole = missing.filter(({ stage }) => stage === null).map(({ key }) => key);
+  const stages = missing.filter(({ stage }) => stage !== null).map(({ key, stage }) => `${key} ${stage}`);
+  return [
+    ...(whole.length > 0 ? [`${whole.length} of A's ${cells} configurations are not in B: ${some_of(whole)}`] : []),
+    ...(stages.length > 0 ? [`ran in A and not in B: ${some_of(stages)}`] : []),
+  ];
+}
+
+/** One key may stand for two things: a user's own prompt, or a picture of another size. */
+function asked_otherwise(pairs: readonly (readonly [Configuration, Configuration])[]): string[] {
+  const cells = pairs.flatMap(([a, b]) => {
+    const known = a.prompt !== null && b.prompt !== null;
+    const of = ({ prompt, tokens }: Configuration) => (known ? { prompt, tokens } : { tokens });
+    const [first] = differences(of(a), of(b));
+    return first === undefined ? [] : [`${a.key} (${first})`];
+  });
+  return cells.length > 0 ? [`A and B asked different things under one key: ${some_of(cells)}`] : [];
+}
+
+const unknown_origin = (a: SavedResults, b: SavedResults): string[] =>
+  Object.entries({ A: a, B: b }).flatMap(([side, { run }]) =>
+    run ? [] : [`${side} comes without its run.json: what it ran, and on what, is not known; name its folder`],
+  );
+
+/** The cell and side with the fewest runs, where these are too few to tell anything. */
+export function fewest_runs(
+  cells: readonly ComparedCell[],
+): { key: string; side: 'A' | 'B'; runs: number } | undefined {
+  const sides = cells
+    .filter(({ stages }) => stages.length > 0)
+    .flatMap(({ key, runs: [a, b] }) => [
+      { key, side: 'A' as const, runs: a },
+      { key, side: 'B' as const, runs: b },
+    ]);
+  const fewest = Math.min(...sides.map(({ runs }) => runs));
+  return fewest < LEAST_RUNS ? sides.find(({ runs }) => runs === fewest) : undefined;
+}
+
+function too_few(cells: readonly ComparedCell[]): string[] {
+  const few = fewest_runs(cells);
+  if (few === undefined) return [];
+  const count = `${few.runs} run${few.runs === 1 ? '' : 's'}`;
+  return [
+    `${few.key} has ${count} in ${few.side}: under ${LEAST_RUNS} a side no difference is significant; measure with --runs ${LEAST_RUNS} or more`,
+  ];
 }
 
 function stage_ratios(a: Configuration, b: Configuration): StageRatio[] {
@@ -61,7 +150,9 @@ function stage_ratios(a: Configuration, b: Configuration): StageRatio[] {
 
 /** None where the stage did not run: no picture, or no decode step. */
 const times = (configuration: Configuration, stage: keyof Sample): number[] =>
-  configuration.clean.samples.map((sample) => sample[stage] as number | null).filter((ms): ms is number => !!ms);
+  configuration.clean.samples
+    .map((sample) => sample[stage] as number | null)
+    .filter((ms): ms is number => ms !== null && ms > 0);
 
 export function ratio_of(a: readonly number[], b: readonly number[]): Omit<StageRatio, 'stage'> {
   const [a_ms, b_ms] = [percentile(a, 50), percentile(b, 50)];

@@ -1,30 +1,34 @@
-import type { TopLevelSpec } from 'vega-lite';
-import { POINTS_PER_INCH, patterns, THEME } from './figure_theme.ts';
-import { FONT, font_file, text_width } from './font.ts';
+import type { Chart, Figure, Stack } from './charts.ts';
+import { FONT, font_file, wrap } from './font.ts';
 import { with_dpi } from './png.ts';
+import type { Provenance } from './schema.ts';
+import { checked } from './vega/check.ts';
+import { distribution_layers, outlined } from './vega/distribution.ts';
+import { heat_layers } from './vega/heat.ts';
+import { distinct_entries, type Legend, legend_layer } from './vega/layers.ts';
+import { draw_page, type Layer, type Page, type Panel, type Room } from './vega/page.ts';
+import { pie_entries, pie_layers } from './vega/pie.ts';
+import { fit_notes, pareto_layers, plane_layers } from './vega/plane.ts';
+import { stack_layers } from './vega/stack.ts';
+import { strip_entries, strip_layers } from './vega/strip.ts';
+import { printable } from './vega/text.ts';
+import { POINTS_PER_INCH, SIZE, THEME } from './vega/theme.ts';
 
-type Row = Extract<TopLevelSpec, { hconcat: unknown }>;
-
-/** One chart with axes of its own. Its width and height are a share of what the page leaves, in points. */
-export type Panel = Row['hconcat'][number] & { width: number; height: number };
-
-export interface Figure {
-  /** File name without its ending. */
-  readonly name: string;
-  readonly width_in: number;
-  readonly height_in: number;
-  /** Panels side by side; `render` sizes them so that all fills the page. */
-  readonly spec: Omit<Row, 'title' | 'hconcat'> & { title: { text: string; subtitle: string[] }; hconcat: Panel[] };
+/** What was measured, on what: every figure says it on its face. A provenance is one. */
+export interface Head {
+  readonly adapter: Pick<Provenance['adapter'], 'type' | 'description' | 'device'>;
+  /** Kernels by themselves belong to none. */
+  readonly model?: Pick<Provenance['model'], 'name' | 'weights_kind' | 'dtype'>;
+  /** What the numbers are where they are not simply measured: "scaled to molmoe-1b from molmoe-slice". */
+  readonly basis?: string;
 }
 
 const DPI = 300;
-/** Ticks change with a panel's size, and the room for them with the ticks: that settles after two. */
-const SIZINGS = 2;
-const LEAST_POINTS = 40;
 
 /** The picture as text and as pixels, the same on every machine. */
-export async function render(figure: Figure): Promise<{ svg: string; png: Uint8Array }> {
-  const svg = await draw(figure);
+export async function render(figure: Figure, head: Head): Promise<{ svg: string; png: Uint8Array }> {
+  const page = page_of(checked(figure), head);
+  const svg = await draw_page(page);
   const { Resvg } = await import('@resvg/resvg-js');
   const image = new Resvg(svg, {
     font: {
@@ -32,78 +36,160 @@ export async function render(figure: Figure): Promise<{ svg: string; png: Uint8A
       fontFiles: [font_file('normal'), font_file('bold')],
       defaultFontFamily: FONT,
     },
-    fitTo: { mode: 'width', value: Math.round(figure.width_in * DPI) },
+    fitTo: { mode: 'width', value: Math.round(page.width_in * DPI) },
   });
   return { svg, png: with_dpi(image.render().asPng(), DPI) };
 }
 
 /** The picture as text alone: a good deal quicker. */
-export async function draw({ spec, width_in, height_in }: Figure): Promise<string> {
-  const page = { width: width_in * POINTS_PER_INCH, height: height_in * POINTS_PER_INCH };
-  // Panels are sized without the words of the heading: those may be wider than what they stand above.
-  const blank = { text: ' ', subtitle: spec.title.subtitle.map(() => ' ') };
-  let panels = spec.hconcat;
-  for (let i = 0; i < SIZINGS; i++) {
-    const sized = await layout({ ...spec, title: blank, hconcat: panels });
-    const wider = (page.width - sized.width) / panels.length;
-    const higher = page.height - sized.height;
-    panels = panels.map((panel) => ({
-      ...panel,
-      width: Math.max(panel.width + wider, LEAST_POINTS),
-      height: Math.max(panel.height + higher, LEAST_POINTS),
-    }));
-  }
-  const drawn = await layout({ ...spec, hconcat: panels });
-  // What could not be made small enough is shrunk as a whole rather than cut off.
-  const shrink = Math.max(1, drawn.width / page.width, drawn.height / page.height);
-  const width = page.width * shrink;
-  const height = page.height * shrink;
-  const box = [(drawn.width - width) / 2, (drawn.height - height) / 2, width, height].map((x) => +x.toFixed(2));
-  return (
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width_in}in" height="${height_in}in" viewBox="${box.join(' ')}">` +
-    `<defs>${patterns(drawn.body)}</defs>` +
-    `<rect x="${box[0]}" y="${box[1]}" width="${box[2]}" height="${box[3]}" fill="white"/>${drawn.body}</svg>\n`
-  );
-}
+export const draw = async (figure: Figure, head: Head): Promise<string> => draw_page(page_of(checked(figure), head));
 
-/** What vega-lite warns of is drawn otherwise than described. */
-const STRICT = {
-  level: () => 0,
-  error: fail,
-  warn: fail,
-  info: () => STRICT,
-  debug: () => STRICT,
-};
-
-function fail(...messages: unknown[]): never {
-  throw new Error(`figure: ${messages.join(' ')}`);
-}
-
-interface Drawn {
-  readonly width: number;
-  readonly height: number;
-  readonly body: string;
-}
-
-async function layout(spec: Figure['spec']): Promise<Drawn> {
-  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  measure_with_font(vega);
-  vega.resetSVGDefIds();
-  const { spec: compiled } = compile({ ...spec, config: THEME }, { logger: STRICT });
-  const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.None });
-  const svg = await view.toSVG();
-  view.finalize();
-  const [, open = '', width, height] = svg.match(/^(<svg[^>]* width="([\d.]+)" height="([\d.]+)"[^>]*>)/) ?? [];
-  // A rim of text lies behind its letters.
-  const body = svg.slice(open.length, -'</svg>'.length).replaceAll('<text ', '<text paint-order="stroke" ');
-  return { width: Number(width), height: Number(height), body };
-}
-
-/** Without a canvas vega guesses how wide text is; its types do not show the hook. */
-function measure_with_font(vega: object): void {
-  const { textMetrics } = vega as {
-    textMetrics: { width: (item: { fontSize?: number; fontWeight?: string }, text: string | null) => number };
+function page_of(figure: Figure, head: Head): Page {
+  const { width_in, height_in } = { ...size_of(figure), ...given_size(figure) };
+  const width = width_in * POINTS_PER_INCH - 2 * THEME.padding;
+  const legends = figure.panels.map(legend_of);
+  const shared = one_legend(legends);
+  return {
+    width_in,
+    height_in,
+    legends: shared === null ? 'own' : 'shared',
+    title: {
+      text: wrap(figure.title, SIZE.title * 1.08, width),
+      subtitle: [...head_lines(head), ...figure.notes].flatMap((line) => wrap(line, SIZE.note, width)),
+    },
+    panels: (room) => {
+      const titles = panel_titles(figure.panels, room);
+      return figure.panels.map((chart, i): Panel => {
+        const legend = shared ?? legends[i];
+        const wide = shared === null ? room.width + 60 : width;
+        return {
+          ...(titles === undefined ? {} : { title: titles[i] as NonNullable<Panel['title']> }),
+          ...(chart.kind === 'pie' ? { view: { stroke: null } } : {}),
+          layer: [...layers_of(chart, room, figure.panels[i - 1]), ...(legend ? legend_layer(legend, wide) : [])],
+        };
+      });
+    },
   };
-  textMetrics.width = ({ fontSize = 11, fontWeight }, text) =>
-    text_width(String(text ?? '').trim(), fontSize, fontWeight === 'bold' ? 'bold' : 'normal');
+}
+
+function head_lines({ model, adapter, basis }: Head): string[] {
+  const weights = model?.weights_kind === 'synthetic' ? ', synthetic weights' : '';
+  const subject = model === undefined ? '' : `${model.name}${weights}, ${model.dtype}; `;
+  const machine = `${adapter.type} adapter ${adapter.description || adapter.device}`;
+  return [`${subject}${machine}`, ...(basis === undefined ? [] : [basis])].map(printable);
+}
+
+function layers_of(chart: Chart, room: Room, left: Chart | undefined): Layer[] {
+  switch (chart.kind) {
+    case 'lines':
+    case 'scatter':
+      return plane_layers(chart, room);
+    case 'pareto':
+      return pareto_layers(chart, room);
+    case 'stack':
+      return stack_layers(chart, room, !same_bars(chart, left));
+    case 'distribution':
+      return distribution_layers(chart, room);
+    case 'pie':
+      return pie_layers(chart, room);
+    case 'heat':
+      return heat_layers(chart, room);
+    case 'strip':
+      return strip_layers(chart, room);
+  }
+}
+
+const labels_of = ({ bars }: Stack): string => JSON.stringify(bars.map(({ label }) => label));
+
+/** Lying bars of one panel that go on in the next are labelled once. */
+const same_bars = (chart: Stack, left: Chart | undefined): boolean =>
+  left?.kind === 'stack' && chart.lying === true && left.lying === true && labels_of(chart) === labels_of(left);
+
+function legend_of(chart: Chart): Legend | undefined {
+  switch (chart.kind) {
+    case 'lines':
+    case 'scatter':
+      return {
+        title: chart.legend,
+        symbol: 'marker',
+        entries: distinct_entries(chart.series.filter(({ name }) => name !== '')),
+      };
+    case 'pareto':
+      return { symbol: 'marker', entries: distinct_entries(chart.series.filter(({ name }) => name !== '')) };
+    case 'stack':
+      return { symbol: 'field', entries: distinct_entries(chart.bars.flatMap(({ segments }) => segments)) };
+    case 'distribution':
+      // Boxes have their names under them.
+      if (chart.shape === 'box' || chart.groups.length < 2) return undefined;
+      return { symbol: outlined(chart) ? 'line' : 'field', entries: chart.groups };
+    case 'pie':
+      return { symbol: 'field', entries: pie_entries(chart) };
+    case 'heat':
+      return undefined;
+    case 'strip':
+      return { symbol: 'field', entries: strip_entries(chart) };
+  }
+}
+
+/** One for all panels where each says the same of a look; else null, and every panel has its own. */
+function one_legend(legends: readonly (Legend | undefined)[]): Legend | null {
+  const [first] = legends;
+  if (first === undefined) return null;
+  const alike = legends.every((one) => one?.symbol === first.symbol && one.title === first.title);
+  if (!alike) return null;
+  const entries = distinct_entries(legends.flatMap((one) => one?.entries ?? []));
+  const clash = entries.some((a, i) => entries.slice(i + 1).some((b) => a.look === b.look || a.name === b.name));
+  return clash && legends.length > 1 ? null : { ...first, entries };
+}
+
+/** Points that a line of a panel's heading takes. */
+const HEADING = {
+  title: SIZE.label + 2,
+  gap: THEME.title.subtitlePadding,
+  note: THEME.title.subtitleLineHeight,
+} as const;
+
+/** Headings of panels, which all begin at one height. */
+function panel_titles(charts: readonly Chart[], { width }: Room): Panel['title'][] | undefined {
+  const notes_of = (chart: Chart): readonly string[] => [
+    ...(chart.notes ?? []),
+    ...(chart.kind === 'lines' || chart.kind === 'scatter' ? fit_notes(chart) : []),
+  ];
+  const wide = Math.max(width + 20, 120);
+  const heads = charts.map((chart) => {
+    const text = wrap(chart.title ?? ' ', SIZE.label, wide);
+    const subtitle = notes_of(chart).flatMap((note) => wrap(note, SIZE.note, wide));
+    const notes = subtitle.length === 0 ? 0 : HEADING.gap + subtitle.length * HEADING.note;
+    return { text, subtitle, height: text.length * HEADING.title + notes };
+  });
+  if (charts.every(({ title }) => title === undefined) && heads.every(({ subtitle }) => subtitle.length === 0)) return;
+  const highest = Math.max(...heads.map(({ height }) => height));
+  // Lines of equal speed are labelled above the plot.
+  const apart = charts.some((chart) => chart.kind === 'scatter' && chart.speeds) ? 26 : 10;
+  return heads.map(({ text, subtitle, height }) => ({
+    text,
+    ...(subtitle.length === 0 ? {} : { subtitle }),
+    fontSize: SIZE.label,
+    fontWeight: 'normal' as const,
+    offset: apart + highest - height,
+    frame: 'group' as const,
+  }));
+}
+
+function given_size({ width_in, height_in }: Figure): { width_in?: number; height_in?: number } {
+  return { ...(width_in === undefined ? {} : { width_in }), ...(height_in === undefined ? {} : { height_in }) };
+}
+
+function size_of({ panels }: Figure): { width_in: number; height_in: number } {
+  const wide = panels.some((chart) => chart.kind === 'stack' && !chart.lying && chart.bars.length > 6);
+  const width_in = panels.length > 2 ? 14 : panels.length > 1 ? 12 : wide ? 12 : 8;
+  return { width_in, height_in: Number(Math.max(...panels.map((chart) => height_of(chart, width_in))).toFixed(2)) };
+}
+
+/** Inches that a chart wants: what lies in rows goes by their number. */
+function height_of(chart: Chart, width_in: number): number {
+  if (chart.kind === 'stack' && chart.lying) return 3.4 + 0.32 * chart.bars.length;
+  if (chart.kind === 'heat') return Math.min(4 + 0.22 * chart.rows.length, 12);
+  if (chart.kind === 'strip') return 3 + 0.5 * chart.tracks.length;
+  return width_in > 8 ? 7 : 6;
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import { file_error } from '../../engine/node/files.ts';
+import { file_error, read_file_text } from '../../engine/node/files.ts';
 
 /**
  * One run at a time writes to a folder: its lock.json says which. A dead run's lock is never removed to make room:
@@ -13,8 +13,9 @@ import { file_error } from '../../engine/node/files.ts';
  * a process that was slow, and claims a lock that others replaced meanwhile, sees so when it follows them again.
  */
 const lock_schema = z.object({
-  pid: z.int().positive(),
-  host: z.string(),
+  pid: z.int32().positive(),
+  /** It is shown as it stands. */
+  host: z.string().regex(/^[^\p{C}\p{Zl}\p{Zp}]{0,255}$/u),
   started: z.iso.datetime(),
   /** When the process began, by the kernel's count: a later process with the same id is another. null off Linux. */
   process_start: z.string().nullable(),
@@ -25,6 +26,7 @@ type Lock = z.infer<typeof lock_schema>;
 export const LOCK_FILE = 'lock.json';
 /** A lock that cannot be read counts as held for so long: its writer may be about to fill it. */
 const grace_ms = 5000;
+const most_bytes = 4096;
 
 export async function take_lock(folder: string): Promise<{ release: () => Promise<void> }> {
   const root = join(folder, LOCK_FILE);
@@ -38,7 +40,7 @@ export async function take_lock(folder: string): Promise<{ release: () => Promis
   try {
     for (;;) {
       const end = await follow(folder);
-      if (end.holder) throw held_by(folder, end.holder);
+      if (end.holder) throw held_by(folder, end.path, end.holder);
       if (!(await create(end.path, mine))) continue;
       const { holder } = await follow(folder);
       if (holder !== 'unreadable' && holder?.token === mine.token) {
@@ -61,7 +63,11 @@ export async function take_lock(folder: string): Promise<{ release: () => Promis
 /** From lock.json along the claims on dead runs: to the run that holds the folder, or to the name a claim would have. */
 async function follow(folder: string): Promise<{ path: string; holder?: Lock | 'unreadable' }> {
   let path = join(folder, LOCK_FILE);
+  const seen = new Set<string>();
   for (;;) {
+    // No run writes a circle; a copied lock may be one.
+    if (seen.has(path)) throw new InputError(`${path}: expected the claim of one run, found a circle; delete it`);
+    seen.add(path);
     const lock = await read_lock(path);
     if (lock === undefined) return { path };
     if (lock.alive) return { path, holder: lock.content };
@@ -72,11 +78,14 @@ async function follow(folder: string): Promise<{ path: string; holder?: Lock | '
 type Found = { content: Lock | 'unreadable'; token: string; alive: boolean };
 
 async function read_lock(path: string): Promise<Found | undefined> {
+  const remedy = 'delete it if no other run writes here, or choose another --out';
   try {
-    const text = await readFile(path, 'utf8');
-    const content = parse(text);
+    // A link that leads nowhere reads as no file, yet takes the name: claims on it would be tried for ever.
+    const stats = await lstat(path);
+    if (stats.isSymbolicLink()) throw new InputError(`${path}: expected a file, found a symbolic link; ${remedy}`);
+    const content = parse(await read_file_text(path, most_bytes, remedy));
     if (content) return { content, token: content.token, alive: await is_alive(content) };
-    const { ino, mtimeMs } = await stat(path);
+    const { ino, mtimeMs } = stats;
     return { content: 'unreadable', token: `${ino}-${Math.round(mtimeMs)}`, alive: Date.now() - mtimeMs < grace_ms };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -141,13 +150,14 @@ async function write_new(path: string, lock: Lock): Promise<void> {
   }
 }
 
-function held_by(folder: string, holder: Lock | 'unreadable'): InputError {
-  const lock = join(folder, LOCK_FILE);
+function held_by(folder: string, lock: string, holder: Lock | 'unreadable'): InputError {
+  const remedy = 'wait for it or choose another --out';
   if (holder === 'unreadable') {
-    return new InputError(`${lock}: another run is about to write here; wait for it or choose another --out`);
+    return new InputError(
+      `${lock}: expected a lock, found one not yet written: another run may begin here; ${remedy}, or delete ${lock} if there is none`,
+    );
   }
   const { pid, host, started } = holder;
-  const remedy = 'wait for it or choose another --out';
   return new InputError(
     host === hostname()
       ? `${folder}: another run (pid ${pid}, since ${started}) writes here; ${remedy}`

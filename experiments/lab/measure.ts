@@ -2,12 +2,15 @@ import type { StageResult } from '../../engine/generate.ts';
 import type { Component } from '../../engine/gpu/executor.ts';
 import type { Span, TimelineReport } from '../../engine/gpu/timeline.ts';
 import { make_ledger } from '../../engine/meter/ledger.ts';
+import { type LegacyFlops, legacy_flops } from '../../engine/meter/legacy.ts';
+import type { ModelConfig } from '../../engine/model/config.ts';
 import type { Probe } from '../../engine/model/context.ts';
 import type { Engine, GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import {
   type CountsRecord,
   type InstrumentedRun,
   type KernelRow,
+  type MemoryRecord,
   type MethodSample,
   PARTS,
   type PartName,
@@ -32,11 +35,11 @@ const PART_OF: Readonly<Record<Component, PartName>> = {
   weights: 'embed',
 };
 
-export type Generator = Pick<Engine, 'generate' | 'executor' | 'facts'>;
+export type Runner = Pick<Engine, 'generate' | 'executor' | 'facts'>;
 
 /** One plain run: every stage directly, between fences. */
 export async function measure(
-  model: Generator,
+  model: Runner,
   request: GenerateRequest,
 ): Promise<{ sample: Sample; result: GenerateResult }> {
   const result = await model.generate(request).result;
@@ -50,20 +53,25 @@ function sample_of(result: GenerateResult): Sample {
   const wall = (stage: StageName) => stage_of(result, stage)?.wall_ms;
   const encoder = stage_of(result, 'vision_encoder');
   const projector = stage_of(result, 'projector');
-  const prefill_ms = wall('prefill') ?? 0;
-  const decode_ms = wall('decode') ?? 0;
+  const prefill = stage_of(result, 'prefill');
+  const decode_ms = wall('decode') ?? null;
   const vision_ms = encoder && projector ? projector.started_ms + projector.wall_ms - encoder.started_ms : undefined;
   const steps = result.decode_step_ms.length;
   const total_ms = result.total_ms;
+  const first = result.stages[0];
   return {
     T_data_processing: result.preprocess_ms,
     T_vision_encoder: encoder?.wall_ms ?? null,
     T_projector: projector?.wall_ms ?? null,
     T_vision_total: vision_ms ?? null,
-    T_LLM_prefill: prefill_ms,
+    T_LLM_prefill: prefill?.wall_ms ?? null,
     T_LLM_decode: decode_ms,
     T_decode_per_step: [...result.decode_step_ms],
-    T_decode_per_token: steps > 0 ? decode_ms / steps : null,
+    T_decode_per_token: steps > 0 && decode_ms !== null ? decode_ms / steps : null,
+    T_first_token:
+      prefill && first && result.tokens.length > 0
+        ? result.preprocess_ms + prefill.started_ms + prefill.wall_ms - first.started_ms
+        : null,
     T_total: total_ms,
     T_system_total: total_ms + result.preprocess_ms,
     T_gaps: total_ms - result.stages.reduce((sum, stage) => sum + stage.wall_ms, 0),
@@ -95,6 +103,21 @@ export function counters(result: GenerateResult): Partial<Record<StageName, Coun
   return Object.fromEntries(stages.map(({ stage }) => [stage, ledger.sum((row) => row.stage === stage)]));
 }
 
+export const exact_flops = (by_stage: Partial<Record<StageName, CountsRecord>>): Partial<Record<StageName, number>> =>
+  Object.fromEntries(Object.entries(by_stage).map(([stage, counts]) => [stage, counts.flops]));
+
+/** What published formulas say of these tokens. */
+export const legacy_of = (config: ModelConfig, tokens: TokenCountsRecord): LegacyFlops =>
+  legacy_flops(config, {
+    views: tokens.num_crops,
+    prompt_tokens: tokens.prompt_length,
+    new_tokens: tokens.num_output_tokens,
+  });
+
+export function peak_memory({ memory }: GenerateResult): MemoryRecord {
+  return Object.fromEntries(Object.entries(memory).map(([purpose, { peak }]) => [purpose, peak])) as MemoryRecord;
+}
+
 export type Strip = [stage: number, layer: number, part: number, begin_ms: number, gpu_ms: number][];
 
 export interface InstrumentedResult {
@@ -108,7 +131,7 @@ export interface InstrumentedResult {
 }
 
 /** One run with a stamp around every kernel: GPU time by stage, part and kernel. Its wall times are not the plain ones. */
-export async function measure_kernels(model: Generator, request: GenerateRequest): Promise<InstrumentedResult> {
+export async function measure_kernels(model: Runner, request: GenerateRequest): Promise<InstrumentedResult> {
   const result = await model.generate({ ...request, timing: 'kernel' }).result;
   const timeline = result.timeline as TimelineReport;
   const wall_ms = result.stages.reduce((sum, stage) => sum + stage.wall_ms, 0);
@@ -200,7 +223,7 @@ function strip_of({ spans }: TimelineReport): Strip {
  */
 export async function measure_by(
   method: MethodSample['method'],
-  model: Generator,
+  model: Runner,
   request: GenerateRequest,
 ): Promise<MethodSample> {
   const wall_of = async (over: Partial<GenerateRequest>) =>
@@ -226,7 +249,7 @@ export async function measure_by(
 }
 
 /** From the first block that ended to the last one, with a fence at both, as forward hooks on blocks time it. */
-async function prefill_by_hooks(model: Generator, request: GenerateRequest): Promise<number> {
+async function prefill_by_hooks(model: Runner, request: GenerateRequest): Promise<number> {
   const ends: number[] = [];
   const { executor, facts } = model;
   const last = facts.config.n_layers - 1;

@@ -1,16 +1,68 @@
 import { createHash } from 'node:crypto';
+import { InputError, UsageError } from '../../engine/errors.ts';
+import { image_layout } from '../../engine/input/layout.ts';
+import { format_prompt } from '../../engine/input/prompt.ts';
+import { choose_tiling } from '../../engine/input/tiling.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
+import { parameter_counts } from '../../engine/model/tensors.ts';
+import { crop_choice } from '../../engine/request.ts';
+import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
 import { below, random_numbers } from './random.ts';
-import type { Configuration, Protocol } from './schema.ts';
+import type { Protocol, Settings, Skipped } from './schema.ts';
 
-export type Settings = Configuration['settings'];
+export type { Subject } from './inputs.ts';
 
-/** Every combination, the last axis fastest; a value named twice is one value. */
-export function grid(axes: Readonly<Record<string, readonly (string | number)[]>>): Settings[] {
-  return Object.entries(axes).reduce<Settings[]>(
-    (cells, [axis, values]) =>
-      cells.flatMap((cell) => [...new Set(values)].map((value) => ({ ...cell, [axis]: value }))),
-    [{}],
-  );
+/** One point of a grid: what is measured under one key. */
+export interface Cell {
+  readonly key: string;
+  readonly settings: Settings;
+  readonly knobs: Knobs;
+  /** One, or a set whose runs are the cell's samples. */
+  readonly requests: readonly NamedRequest[];
+  /** About how long a run takes, in any unit, for the estimate of what is left. */
+  readonly weight: number;
+}
+
+/** A cell, or why it cannot be: a grid may hold points that this model does not have. */
+export function cell_of(on: Subject, settings: Settings, ask: Ask, fallback: Ask = {}): Cell | Skipped {
+  const key = key_of(settings);
+  try {
+    const one = request_of(on, ask, fallback);
+    return { key, settings, knobs: one.request.knobs ?? {}, requests: [one], weight: weight_of(on, one, ask.tiling) };
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof InputError) return { key, settings, reason: error.message };
+    throw error;
+  }
+}
+
+/** FLOPs and, twenty to a byte, weight traffic of decode: near enough for an estimate. Refuses what cannot run. */
+function weight_of({ config, tokenizer }: Subject, { request }: NamedRequest, wanted: Ask['tiling']): number {
+  const { image, prompt, knobs = {}, maxNewTokens = 0 } = request;
+  const plan = plan_blocks(config, knobs);
+  const { message_formatting, always_start_with_space } = config;
+  const format = { message_format: message_formatting, always_start_with_space };
+  const text = tokenizer.encode(format_prompt(prompt, format)).length;
+  const tiling = image && choose_tiling(image.width, image.height, crop_choice(knobs, config), geometry_of(config));
+  if (wanted && (tiling?.rows !== wanted[0] || tiling.cols !== wanted[1])) {
+    const found = tiling === undefined ? 'no picture' : `${tiling.rows}x${tiling.cols}`;
+    const most = knobs.maxCrops ?? config.max_crops;
+    throw new UsageError(
+      `expected a tiling of ${wanted.join('x')} for ${image?.width}x${image?.height}, found ${found} with at most ${most} crops; allow ${wanted[0] * wanted[1]}`,
+    );
+  }
+  const layout = tiling && image_layout(tiling, tokenizer.special, geometry_of(config));
+  const positions = 1 + (layout?.token_ids.length ?? 0) + text;
+  if (positions + maxNewTokens > config.max_position_embeddings) {
+    throw new InputError(
+      `expected at most ${config.max_position_embeddings} positions, found ${positions + maxNewTokens}; choose a smaller image, prompt or answer`,
+    );
+  }
+  const { vit } = parameter_counts(config);
+  const views = tiling === undefined ? 0 : tiling.rows * tiling.cols + 1;
+  const active = plan.filter((k) => k > 0).reduce((sum, k) => sum + k, 0) / (config.n_layers * config.top_k);
+  const language = parameter_counts(config).llm_active * active;
+  return 2 * vit * config.vit.positions * views + 2 * language * (positions + 20 * maxNewTokens);
 }
 
 const longest_key = 120;

@@ -3,6 +3,7 @@ import { repository_parameters } from '../../engine/meter/legacy.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { sampled_digest } from '../../engine/weights/digest.ts';
+import { visible } from '../../engine/weights/text.ts';
 import type { Provenance } from './schema.ts';
 
 /** What built the program: handed in, since only the bundle knows. */
@@ -13,12 +14,16 @@ export interface Build {
   readonly digest: string;
 }
 
+/** Names of folders, hosts and drivers may hold anything; figures, pages and terminals get text of one line. */
+const in_lines = (provenance: Provenance): Provenance =>
+  JSON.parse(JSON.stringify(provenance), (_, part) => (typeof part === 'string' ? visible(part) : part));
+
 /** Everything about program, adapter, model and host that a number depends on. */
 export async function provenance_of(model: OpenModel, build: Build): Promise<Provenance> {
   const { executor, adapter, facts, source } = model;
   const { device, variant } = executor;
   const { vendor, architecture, description, type: kind, subgroup_min_size, subgroup_max_size } = device.facts;
-  return {
+  return in_lines({
     package_version: build.version,
     commit: build.commit,
     dirty: build.dirty,
@@ -58,5 +63,5 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
       memory_bytes: totalmem(),
       node: process.version,
     },
-  };
+  });
 }

@@ -1,29 +1,34 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
-import { shown } from '../../engine/weights/text.ts';
-import { digest_of } from './fingerprint.ts';
+import { shown, visible } from '../../engine/weights/text.ts';
+import type { Experiment } from './define.ts';
+import { CONFIGURATIONS, is_own_name, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
+import { key_of } from './plan.ts';
 import {
   type Configuration,
   configuration_schema,
-  type E1Stages,
-  e1_stages_schema,
+  type PlanRecord,
+  plan_schema,
   type Run,
   run_schema,
 } from './schema.ts';
+import { upgraded } from './upgrade.ts';
 
-export const RUN_FILE = 'run.json';
-export const CONFIGURATIONS = 'configurations';
+/** What to do about one broken cell: the others are not lost with it. */
+export const DELETE_ONE = 'delete that file, and only it is measured again';
 
 export interface SavedResults {
+  /** undefined for a single cell that lies apart from its folder. */
   readonly run?: Run;
   /** In the order they were measured. */
   readonly configurations: readonly Configuration[];
 }
 
-/** A results folder, its e1_stage_latency_breakdown.json, or a single configuration. */
+/** A results folder, or a single cell of one. */
 export async function read_results(path: string): Promise<SavedResults> {
   let is_folder: boolean;
   try {
@@ -42,9 +47,7 @@ async function read_folder(folder: string): Promise<SavedResults> {
     );
   }
   const configurations = await Promise.all(
-    (await configuration_files(folder)).map((name) =>
-      read_configuration(folder, name, { ...run, remedy: 'delete it or measure anew' }),
-    ),
+    (await configuration_files(folder)).map((name) => read_configuration(folder, name, { ...run, remedy: DELETE_ONE })),
   );
   if (configurations.length === 0) {
     throw new InputError(
@@ -55,58 +58,44 @@ async function read_folder(folder: string): Promise<SavedResults> {
 }
 
 async function read_single(path: string): Promise<SavedResults> {
-  const expected = `${CONFIGURATION_NAME} or ${STAGES_NAME}`;
-  const value = await read_json(path, `results (${expected})`, 'choose another');
+  const value = upgraded(await read_json(path, `results (${CONFIGURATION_NAME})`, 'choose another'));
   const found = schema_of(value);
   if (found === CONFIGURATION_NAME) {
-    return { configurations: [checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another')] };
+    const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another');
+    return { run: await run_beside(path, configuration), configurations: [configuration] };
   }
-  if (found === STAGES_NAME)
-    return from_stages(checked(e1_stages_schema, value, path, STAGES_NAME, 'choose another'), path);
-  const remedy = newer(found, [CONFIGURATION_NAME, STAGES_NAME]) ?? 'choose another, or name its folder';
-  throw new InputError(`${path}: expected schema ${expected}, found ${shown(found)}; ${remedy}`);
+  const remedy =
+    newer(found, [CONFIGURATION_NAME]) ??
+    (typeof found === 'string' && found.startsWith('molmoe.')
+      ? 'name the folder it lies in'
+      : 'choose another, or name its folder');
+  throw new InputError(`${path}: expected schema ${CONFIGURATION_NAME}, found ${shown(found)}; ${remedy}`);
 }
 
-/** The published file holds the plain runs of every configuration; its instrumented runs are in another. */
-function from_stages(stages: E1Stages, path: string): SavedResults {
-  const { experiment, provenance, protocol, knobs, ceilings, started, ended } = stages;
-  const fingerprint = { provenance, protocol, knobs };
-  const run: Run = { schema: 'molmoe.run/1', experiment, fingerprint, run: digest_of(fingerprint), started, ceilings };
-  const configurations = stages.configurations.map((one) => {
-    const { key, regime, prompt, decode, clock, statistics, shares, largest_stage, ...rest } = one;
-    const { samples, methods, flops, counters, warnings, ...tokens } = rest;
-    const configuration = {
-      schema: CONFIGURATION_NAME,
-      experiment,
-      key,
-      run: run.run,
-      settings: { regime, prompt, decode },
-      started,
-      ended,
-      tokens,
-      clean: { clock, samples },
-      methods,
-      instrumented: null,
-      counters,
-      flops,
-      routing: null,
-      warnings,
-    };
-    return checked(configuration_schema, configuration, `${path}, ${key}`, CONFIGURATION_NAME, 'choose another');
-  });
-  if (configurations.length === 0) throw new InputError(`${path}: expected results, found no finished configuration`);
-  return { run, configurations };
+/** The run of a cell that lies where it was written. */
+async function run_beside(path: string, { run }: Configuration): Promise<Run | undefined> {
+  const inner = dirname(await realpath(path));
+  if (basename(inner) !== CONFIGURATIONS) return undefined;
+  const beside = await read_run(dirname(inner), 'restore it, or move the configuration elsewhere');
+  return beside?.run === run ? beside : undefined;
 }
 
 export async function read_run(folder: string, remedy: string): Promise<Run | undefined> {
-  const path = join(folder, RUN_FILE);
-  try {
-    await stat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw file_error(error, path, 'a readable file');
-  }
-  return checked(run_schema, await read_json(path, `schema ${RUN_NAME}`, remedy), path, RUN_NAME, remedy);
+  return read_optional(join(folder, RUN_FILE), run_schema, RUN_NAME, remedy);
+}
+
+/** What the last command wanted of the folder; older results lack it. */
+export const read_plan = (folder: string, remedy: string): Promise<PlanRecord | undefined> =>
+  read_optional(join(folder, PLAN_FILE), plan_schema, PLAN_NAME, remedy);
+
+async function read_optional<T>(
+  path: string,
+  schema: z.ZodType<T>,
+  name: string,
+  remedy: string,
+): Promise<T | undefined> {
+  const value = await read_json(path, `schema ${name}`, remedy, true);
+  return value === undefined ? undefined : checked(schema, value, path, name, remedy);
 }
 
 /** Names of what lies in configurations/, sorted. */
@@ -127,7 +116,12 @@ export async function read_configuration(
 ): Promise<Configuration> {
   const path = join(folder, CONFIGURATIONS, name);
   const { remedy } = expected;
-  const value = await read_json(path, `schema ${CONFIGURATION_NAME}`, remedy);
+  if (!is_own_name(`${CONFIGURATIONS}/${name}`)) {
+    throw new InputError(
+      `${join(folder, CONFIGURATIONS)}: expected files named after configurations, found ${shown(name)}; move it elsewhere`,
+    );
+  }
+  const value = upgraded(await read_json(path, `schema ${CONFIGURATION_NAME}`, remedy));
   const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, remedy);
   for (const [what, wanted] of [
     ['experiment', expected.experiment],
@@ -137,6 +131,11 @@ export async function read_configuration(
     if (configuration[what] === wanted) continue;
     throw new InputError(`${path}: expected ${what} ${shown(wanted)}, found ${shown(configuration[what])}; ${remedy}`);
   }
+  // An experiment relies on the settings it planned; the key says which these were.
+  const { key, settings } = configuration;
+  if (key_of(settings) !== key) {
+    throw new InputError(`${path}: expected settings that make the key ${key}, found ${shown(settings)}; ${remedy}`);
+  }
   return configuration;
 }
 
@@ -144,14 +143,16 @@ export const in_order = (configurations: readonly Configuration[]): Configuratio
   configurations.toSorted((a, b) => Date.parse(a.started) - Date.parse(b.started));
 
 const CONFIGURATION_NAME = configuration_schema.shape.schema.value;
-const STAGES_NAME = e1_stages_schema.shape.schema.value;
 const RUN_NAME = run_schema.shape.schema.value;
+const PLAN_NAME = plan_schema.shape.schema.value;
 
-async function read_json(path: string, expected: string, remedy: string): Promise<unknown> {
+/** undefined only where there is no such file and it may be missing. */
+export async function read_json(path: string, expected: string, remedy: string, may_miss = false): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await read_own_text(path, remedy);
   } catch (error) {
+    if (may_miss && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw file_error(error, path, 'a readable file');
   }
   try {
@@ -162,9 +163,9 @@ async function read_json(path: string, expected: string, remedy: string): Promis
   }
 }
 
-const schema_of = (value: unknown): unknown => (value as { schema?: unknown } | null)?.schema;
+export const schema_of = (value: unknown): unknown => (value as { schema?: unknown } | null)?.schema;
 
-function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, name: string, remedy: string): T {
+export function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, name: string, remedy: string): T {
   const found = schema_of(value);
   if (found !== name) {
     throw new InputError(
@@ -178,12 +179,15 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, name: st
 
 /** Same name, higher number: only a newer program could have written it. */
 function newer(found: unknown, known: readonly string[]): string | undefined {
-  const [name, number] = String(found).split('/');
+  if (typeof found !== 'string') return undefined;
+  const [name, number] = found.split('/');
   const ours = known.find((one) => one.split('/')[0] === name);
   return ours !== undefined && Number(number) > Number(ours.split('/')[1])
     ? 'a newer version wrote it: update molmoe'
     : undefined;
 }
+
+const longest_issue = 240;
 
 /** Where a value breaks its schema: `clean.samples[3].T_total: Invalid input: expected number, received null`. */
 export function first_issue(error: z.ZodError): string {
@@ -191,5 +195,92 @@ export function first_issue(error: z.ZodError): string {
   const at = path.map((part, i) =>
     typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`,
   );
-  return `${at.join('')}${at.length > 0 ? ': ' : ''}${message}`.replace(/\s+/g, ' ');
+  const line = visible(`${at.join('')}${at.length > 0 ? ': ' : ''}${message}`.replace(/\s+/g, ' '));
+  return line.length > longest_issue ? `${line.slice(0, longest_issue)}...` : line;
+}
+
+/** Cells that a folder holds already, by key; none where it is no results folder. */
+export async function finished_cells(folder: string): Promise<Map<string, Configuration>> {
+  const run = await read_run(folder, 'choose another --out');
+  if (run === undefined) return new Map();
+  const { configurations } = await read_folder(folder).catch((error) => {
+    if (error instanceof InputError && error.message.includes('no finished configuration'))
+      return { configurations: [] };
+    throw error;
+  });
+  return new Map(configurations.map((one) => [one.key, one]));
+}
+
+/** "8 of 15 cells, 2026-01-02", or that there is nothing. */
+export async function folder_state(folder: string, keys: readonly string[]): Promise<string> {
+  try {
+    const run = await read_run(folder, 'choose another');
+    if (run === undefined) return 'none';
+    const there = new Set((await configuration_files(folder)).map((name) => name.slice(0, -'.json'.length)));
+    const known = keys.filter((key) => there.has(key)).length;
+    const others = there.size - known;
+    return `${known} of ${keys.length} cells${others > 0 ? ` and ${others} others` : ''}, ${run.started.slice(0, 10)}`;
+  } catch (error) {
+    if (error instanceof InputError) return 'unreadable';
+    throw error;
+  }
+}
+
+/** How deep results may lie below a folder: results/core/e1. */
+const DEPTH = 4;
+
+/** Results folders in a folder, itself included; links are not followed. */
+export async function results_folders(folder: string, depth = DEPTH): Promise<string[]> {
+  let inside: Dirent[];
+  try {
+    inside = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw file_error(error, folder, 'a readable folder');
+  }
+  if (inside.some((one) => one.name === RUN_FILE)) return [folder];
+  if (depth === 0) return [];
+  const found: string[] = [];
+  for (const one of inside.filter((each) => each.isDirectory()).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    found.push(...(await results_folders(join(folder, one.name), depth - 1)));
+  }
+  return found;
+}
+
+/** What lies in a folder of an experiment's published files; those of which one is missing are left out. */
+export async function find_published(
+  folder: string,
+  experiments: readonly Pick<Experiment, 'name' | 'schemas' | 'draw'>[],
+): Promise<{ experiment: Pick<Experiment, 'name' | 'schemas' | 'draw'>; files: Record<string, unknown> }[]> {
+  const names = new Set(
+    await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))),
+  );
+  const found = [];
+  for (const experiment of experiments) {
+    const files: Record<string, unknown> = {};
+    for (const [file, schema] of Object.entries(experiment.schemas)) {
+      if (!names.has(`${file}.json`)) continue;
+      const path = join(folder, `${file}.json`);
+      const value = await read_json(path, `results of ${experiment.name}`, 'restore it');
+      files[file] = checked_file(schema, value, path);
+    }
+    const missing = Object.keys(experiment.schemas).filter((file) => !(file in files));
+    if (missing.length === Object.keys(experiment.schemas).length) continue;
+    if (missing.length > 0) {
+      throw new InputError(
+        `${folder}: expected all files of ${experiment.name}, found no ${missing.join('.json, ')}.json; restore it`,
+      );
+    }
+    found.push({ experiment, files });
+  }
+  return found;
+}
+
+/** A published file, also one of an earlier number that today's shape still fits. */
+function checked_file(schema: z.ZodType, value: unknown, path: string): unknown {
+  const found = schema_of(value);
+  const ours = String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
+  const [name, number] = ours.split('/') as [string, string];
+  const older =
+    typeof found === 'string' && found.startsWith(`${name}/`) && Number(found.slice(name.length + 1)) < Number(number);
+  return checked(schema, older ? { ...(value as object), schema: ours } : value, path, ours, 'choose another');
 }

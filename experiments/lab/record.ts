@@ -1,29 +1,47 @@
-import { appendFile, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join, posix, resolve } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import { file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
+import { append_text, file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
 import { differences, digest_of, some_of } from './fingerprint.ts';
-import { LOCK_FILE, take_lock } from './lock.ts';
+import { take_lock } from './lock.ts';
 import {
   CONFIGURATIONS,
+  check_inner_folders,
+  has_own_head,
+  is_own_name,
+  is_removable,
+  LIST_FILE,
+  PLAN_FILE,
+  RUN_FILE,
+  read_own_text,
+} from './own_files.ts';
+import {
   configuration_files,
+  DELETE_ONE,
   first_issue,
   in_order,
-  RUN_FILE,
   read_configuration,
+  read_plan,
   read_run,
 } from './read.ts';
-import { type Ceilings, type Configuration, configuration_schema, type Run, run_schema } from './schema.ts';
+import {
+  type Ceilings,
+  type Configuration,
+  configuration_schema,
+  type PlanRecord,
+  plan_schema,
+  type Run,
+  run_schema,
+  type Skipped,
+} from './schema.ts';
 
 export { read_results } from './read.ts';
-
-/** Names of all files written here, so that --fresh removes these and nothing else. */
-const LIST_FILE = 'files.txt';
 
 export interface ResultsOptions {
   readonly experiment: string;
   readonly fingerprint: Run['fingerprint'];
+  readonly plan: Omit<PlanRecord, 'schema' | 'experiment'>;
   readonly ceilings: Ceilings | null;
   readonly started?: string;
   /** Removes what was written here before. */
@@ -36,6 +54,12 @@ export interface Results {
   readonly folder: string;
   /** By key, in the order they were measured. */
   finished(): ReadonlyMap<string, Configuration>;
+  /** The cell of this key if it asked the same; one that asked something else is an error. */
+  finished_cell(key: string, asked: string): Configuration | undefined;
+  /** Whether a file of this name was written here. */
+  has(name: string): boolean;
+  /** Of the plan that the folder was last opened with. */
+  readonly skipped: readonly Skipped[];
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -47,11 +71,16 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
   await make_folder(folder);
   const lock = await take_lock(folder);
   try {
+    await check_inner_folders(folder);
     const listed = await read_list(folder);
     await remove_leftovers(folder, listed);
     if (options.fresh) await remove_written(folder, listed);
     const run = (await saved_run(folder, listed, options)) ?? (await start_run(folder, listed, options));
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+    const { experiment, plan } = options;
+    const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
+    const finished = await finished_in(folder, run, listed);
+    await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
+    return results_of(folder, run, listed, finished, plan.skipped, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -60,13 +89,16 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
 
 /** The results of an earlier run, to draw and report them again; whichever build made them. */
 export async function reopen_results(folder: string): Promise<Results> {
-  const remedy = 'name the folder that --out named';
-  const run = await read_run(folder, remedy);
-  if (run === undefined) throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; ${remedy}`);
+  const run = await read_run(folder, 'restore it or measure anew');
+  if (run === undefined) {
+    throw new InputError(`${folder}: expected results, found no ${RUN_FILE} in it; name the folder that --out named`);
+  }
   const lock = await take_lock(folder);
   try {
+    await check_inner_folders(folder);
     const listed = await read_list(folder);
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), lock.release);
+    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -78,6 +110,7 @@ function results_of(
   run: Run,
   listed: Set<string>,
   finished: Map<string, Configuration>,
+  skipped: readonly Skipped[],
   close: () => Promise<void>,
 ): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
@@ -85,6 +118,15 @@ function results_of(
     run,
     folder,
     finished: () => finished,
+    finished_cell: (key, asked) => {
+      const saved = finished.get(key);
+      if (saved === undefined || saved.asked === asked) return saved;
+      throw new InputError(
+        `${folder}: ${key} was measured with another picture, prompt, length or knobs than this command asks; choose another --out, or --fresh to measure anew`,
+      );
+    },
+    has: (name) => listed.has(name),
+    skipped,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -148,18 +190,15 @@ async function finished_in(folder: string, run: Run, listed: ReadonlySet<string>
   const configurations: Configuration[] = [];
   for (const name of await configuration_files(folder)) {
     const ours = await is_ours(folder, listed, `${CONFIGURATIONS}/${name}`, 'molmoe.configuration/');
-    const remedy = ours ? 'delete it or use --fresh' : 'move it elsewhere';
+    const remedy = ours ? DELETE_ONE : 'move it elsewhere';
     configurations.push(await read_configuration(folder, name, { ...run, remedy }));
   }
   return new Map(in_order(configurations).map((one) => [one.key, one]));
 }
 
 /** Written here, or a file of the lab that came from another folder; not somebody's own. */
-async function is_ours(folder: string, listed: ReadonlySet<string>, name: string, schema: string): Promise<boolean> {
-  if (listed.has(name)) return true;
-  const text = await readFile(join(folder, name), 'utf8').catch(() => '');
-  return /^\s*\{\s*"schema"\s*:\s*"([^"]*)"/.exec(text)?.[1]?.startsWith(schema) === true;
-}
+const is_ours = async (folder: string, listed: ReadonlySet<string>, name: string, schema: string): Promise<boolean> =>
+  listed.has(name) || (await has_own_head(folder, name, schema));
 
 /** Listed before it is written: a run that is killed leaves nothing that the list lacks. */
 async function write_listed(
@@ -168,12 +207,13 @@ async function write_listed(
   name: string,
   data: string | Uint8Array,
 ): Promise<string> {
-  if (!is_inside(name)) throw new Error(`${name}: not a name inside the results folder`);
+  if (!is_own_name(name)) throw new Error(`${name}: not a name of a file in a results folder`);
   const path = join(folder, name);
+  await check_inner_folders(folder);
   try {
     await make_folders(resolve(dirname(path)));
     // The line end comes first: a line that a full disk cut short does not run into the next.
-    if (!listed.has(name)) await appendFile(join(folder, LIST_FILE), `\n${name}`);
+    if (!listed.has(name)) await append_text(join(folder, LIST_FILE), `\n${name}`);
   } catch (error) {
     throw file_error(error, path, 'a file that can be written');
   }
@@ -182,17 +222,11 @@ async function write_listed(
   return path;
 }
 
-const is_inside = (name: string): boolean =>
-  !/[\\\n\0]/.test(name) &&
-  posix.normalize(name) === name &&
-  !posix.isAbsolute(name) &&
-  !/^\.\.?(\/|$)|\/$/.test(name) &&
-  ![LOCK_FILE, LIST_FILE].includes(name);
-
+/** Names that no lab writes are passed over: the list may have been edited. */
 async function read_list(folder: string): Promise<Set<string>> {
   const path = join(folder, LIST_FILE);
   try {
-    return new Set((await readFile(path, 'utf8')).split('\n').filter(is_inside));
+    return new Set((await read_own_text(path, 'delete it')).split('\n').filter(is_own_name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Set();
     throw file_error(error, path, 'a readable list of files');
@@ -201,10 +235,12 @@ async function read_list(folder: string): Promise<Set<string>> {
 
 /** run.json goes last: a removal that was interrupted leaves a folder that still says whose it is. */
 async function remove_written(folder: string, listed: Set<string>): Promise<void> {
-  const removed = [...listed].filter((name) => name !== RUN_FILE);
+  const removed: string[] = [];
+  for (const name of listed) if (name !== RUN_FILE && (await is_removable(folder, name))) removed.push(name);
   for (const file of await configuration_files(folder)) {
     const name = `${CONFIGURATIONS}/${file}`;
-    if (!listed.has(name) && (await is_ours(folder, listed, name, 'molmoe.configuration/'))) removed.push(name);
+    const copied = !listed.has(name) && is_own_name(name);
+    if (copied && (await has_own_head(folder, name, 'molmoe.configuration/'))) removed.push(name);
   }
   if (await is_ours(folder, listed, RUN_FILE, 'molmoe.run/')) removed.push(RUN_FILE);
   for (const name of [...removed, LIST_FILE]) await remove(join(folder, name));
@@ -239,4 +275,14 @@ async function remove(path: string): Promise<void> {
   } catch (error) {
     throw file_error(error, path, 'a file that can be removed');
   }
+}
+
+/** A file that is no part of one run: an index over several, or figures drawn from published files. */
+export async function write_beside(folder: string, name: string, data: string | Uint8Array): Promise<string> {
+  await make_folder(folder);
+  await check_inner_folders(folder);
+  const path = join(folder, name);
+  await make_folder(dirname(path));
+  await write_atomic(path, data);
+  return path;
 }

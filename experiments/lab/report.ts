@@ -1,35 +1,53 @@
 import { createHash } from 'node:crypto';
-import { InputError } from '../../engine/errors.ts';
-import type { ReportConfiguration, ReportData } from './report/data.ts';
+import type { Figure } from './charts.ts';
+import type { ExperimentHead, IndexEntry, PageConfiguration, PageData, Skipped } from './report/data.ts';
+import index_script from './report/index_page.ts?bundle';
 import styles from './report/page.css?bundle';
-import script from './report/page.ts?bundle';
+import page_script from './report/page.ts?bundle';
 import { type Configuration, type Finding, PARTS, type Run, type Sample, STAGES } from './schema.ts';
 import { summarise } from './stats.ts';
+import type { Table } from './tables.ts';
 import { TIMES } from './times.ts';
-import { line_over, parts_of } from './typical.ts';
+import { parts_of } from './typical.ts';
 
-export interface ReportInput {
-  readonly title: string;
-  readonly question: string;
+export type { IndexEntry } from './report/data.ts';
+
+export interface PageInput {
+  readonly experiment: ExperimentHead;
   readonly run: Run;
+  /** In the grid's order; none where an experiment only counts. */
   readonly configurations: readonly Configuration[];
+  readonly skipped: readonly Skipped[];
   readonly findings: readonly Finding[];
-  readonly figures: readonly { readonly name: string; readonly svg: string }[];
-  /** Names of what lies beside the report. */
+  readonly figures: readonly Figure[];
+  readonly tables: readonly Table[];
+  /** Names of what lies beside the page. */
   readonly files: readonly string[];
+  /** What numbers rest on that were not measured as they stand: "Scaled to molmoe-1b from ...". */
+  readonly basis?: string;
 }
 
-/** One HTML page with everything in it: data, script, styles, figures. It asks nothing of any network. */
-export function build_report(input: ReportInput): string {
-  if (input.configurations.length === 0) {
-    throw new InputError('report: expected at least one configuration, found none; measure one first');
-  }
+/** One experiment as one HTML page with everything in it: data, script, styles. It asks nothing of any network. */
+export function build_page(input: PageInput): string {
+  const data: PageData = {
+    ...input,
+    stages: STAGES,
+    parts: PARTS,
+    configurations: input.configurations.map(page_configuration),
+  };
+  return document_of(input.experiment.title, input.experiment.question, page_script, data);
+}
+
+/** All experiments of a folder on one page. */
+export const build_index = (entries: readonly IndexEntry[]): string =>
+  document_of('Results', `${entries.length} experiments`, index_script, entries);
+
+function document_of(title: string, question: string, script: string, data: unknown): string {
   // The policy names the only script and styles that may run: text from results can never become either.
   const policy = [
     "default-src 'none'",
     `script-src '${digest(script)}'`,
     `style-src '${digest(styles)}'`,
-    'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
@@ -40,38 +58,26 @@ export function build_report(input: ReportInput): string {
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${as_text(input.title)}</title>
+<title>${as_text(title)}</title>
 <style>${styles}</style>
 </head>
 <body>
-<noscript><h1>${as_text(input.title)}</h1><p>${as_text(input.question)}</p>
+<noscript><h1>${as_text(title)}</h1><p>${as_text(question)}</p>
 <p>This page draws its charts and tables from the data inside it: please allow its script.</p></noscript>
-<script type="application/json" id="data">${as_json(report_data(input))}</script>
+<script type="application/json" id="data">${as_json(data)}</script>
 <script>${script}</script>
 </body>
 </html>
 `;
 }
 
-function report_data(input: ReportInput): ReportData {
-  return {
-    ...input,
-    stages: STAGES,
-    parts: PARTS,
-    configurations: input.configurations.map(report_configuration),
-    fits: {
-      prefill: line_over(input.configurations, 'prefill', (tokens) => tokens.prompt_length),
-      decode: line_over(input.configurations, 'decode', (tokens) => tokens.decode_steps),
-    },
-  };
-}
-
-function report_configuration(configuration: Configuration): ReportConfiguration {
+function page_configuration(configuration: Configuration): PageConfiguration {
   const { clean, instrumented, tokens } = configuration;
   const of = (name: keyof Sample) => summarise(clean.samples.flatMap((sample) => sample[name] ?? []));
-  const statistics = Object.fromEntries(TIMES.map((name) => [name, of(name)])) as ReportConfiguration['statistics'];
+  const statistics = Object.fromEntries(TIMES.map((name) => [name, of(name)])) as PageConfiguration['statistics'];
   return {
     ...configuration,
+    // Older results say 0 where nothing was decoded.
     statistics: tokens.decode_steps > 0 ? statistics : { ...statistics, T_LLM_decode: null },
     part_ms: STAGES.flatMap((stage) =>
       parts_of(configuration, stage).map(([part, gpu_ms]) => ({ stage, part, gpu_ms })),
@@ -102,5 +108,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
 const as_text = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITIES[c] as string);
 
 /** JSON that no HTML parser can see an end tag or a comment in. */
-const as_json = (data: ReportData): string =>
+const as_json = (data: unknown): string =>
   JSON.stringify(data).replace(/[<>\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -1,13 +1,48 @@
 import { z } from 'zod';
+import { KEY } from './own_files.ts';
 
 /**
  * What results look like. Every file says which of these it is in `schema`; results/schema/*.json is made from them.
  * Names that published studies use (T_LLM_prefill, P95 ...) are kept as they are. All times are milliseconds.
  */
 
-const finite = z.number();
-const count = z.int().nonnegative();
-const strings = z.array(z.string());
+/**
+ * Bounds that no measurement meets: what lies within them can be summed, divided and fitted without an infinity or a
+ * NaN, and what follows from it lies within those of `finite`.
+ */
+const LARGEST = 1e30;
+const LARGEST_AMOUNT = 1e24;
+const LONGEST_MS = 1e10;
+const MOST_LAUNCHES = 1e9;
+/** Between 0 and this lies no reading of a clock, and no count. */
+const SMALLEST = 1e-9;
+const not_tiny = (value: number): boolean => value === 0 || Math.abs(value) >= SMALLEST;
+const TINY = `expected 0 or at least ${SMALLEST}`;
+
+export const finite = z.number().min(-LARGEST).max(LARGEST);
+export const count = z.int().nonnegative();
+export const strings = z.array(z.string());
+/** Operations, bytes. */
+const amount = z.number().nonnegative().max(LARGEST_AMOUNT).refine(not_tiny, TINY);
+/** Of an adapter, a second. */
+const rate = z.number().min(1).max(LARGEST_AMOUNT);
+/** Of the host's clock. Differences of times, and what GPU stamps say, may be negative: they are reported, never mended. */
+const ms = z.number().nonnegative().max(LONGEST_MS).refine(not_tiny, TINY);
+const signed_ms = z.number().min(-LONGEST_MS).max(LONGEST_MS);
+
+/** Knobs and options: whatever they are, they are JSON and not deep. */
+const DEEPEST = 4;
+const plain = z
+  .unknown()
+  .refine((value) => is_plain(value, DEEPEST), `expected values of JSON, at most ${DEEPEST} deep`);
+
+function is_plain(value: unknown, deepest: number): boolean {
+  if (value === null || typeof value !== 'object') return typeof value !== 'number' || Number.isFinite(value);
+  return deepest > 0 && Object.values(value).every((inner) => is_plain(inner, deepest - 1));
+}
+
+/** A name that is also a file's. */
+const key = z.string().regex(KEY, 'expected letters, digits and any of _%=+.-, 200 at most');
 
 /** Of a list of latencies: linear percentiles, population deviation. */
 export const summary_schema = z.strictObject({
@@ -82,7 +117,8 @@ export const provenance_schema = z.strictObject({
 export type Provenance = z.infer<typeof provenance_schema>;
 
 export const protocol_schema = z.strictObject({
-  batch: z.literal(1),
+  /** Requests that run together; latencies are always those of one. */
+  batch: z.int().positive(),
   /** Unrecorded runs before each configuration. */
   warmup: count,
   /** Timed runs without instruments: the published latencies. */
@@ -99,33 +135,44 @@ export type Protocol = z.infer<typeof protocol_schema>;
 /** One timed run. Wall times of the host, between fences. */
 export const sample_schema = z.strictObject({
   /** Tokenising, decoding and preparing the picture, on the host. */
-  T_data_processing: finite,
+  T_data_processing: ms,
   /** null in a request without a picture. */
-  T_vision_encoder: finite.nullable(),
-  T_projector: finite.nullable(),
-  T_vision_total: finite.nullable(),
-  T_LLM_prefill: finite,
-  T_LLM_decode: finite,
-  T_decode_per_step: z.array(finite),
+  T_vision_encoder: ms.nullable(),
+  T_projector: ms.nullable(),
+  T_vision_total: ms.nullable(),
+  /** null where the language model did not run. */
+  T_LLM_prefill: ms.nullable(),
+  /** null where nothing was decoded. */
+  T_LLM_decode: ms.nullable(),
+  T_decode_per_step: z.array(ms),
   /** T_LLM_decode / decode steps; null where there are none. */
-  T_decode_per_token: finite.nullable(),
+  T_decode_per_token: ms.nullable(),
+  /** From the request, its preparation included, to the first token on the host; null where none was made. */
+  T_first_token: ms.nullable().default(null),
   /** From the first stage's start to the last token on the host. */
-  T_total: finite,
-  T_system_total: finite,
+  T_total: ms,
+  T_system_total: ms,
   /** T_total less its stages: between fences, outside of all of them. */
-  T_gaps: finite,
+  T_gaps: signed_ms,
+  /** Of a cell with several requests: which one, as its place among them. */
+  request: count.optional(),
 });
 export type Sample = z.infer<typeof sample_schema>;
+
+const STAGE_TIMES = ['T_vision_encoder', 'T_projector', 'T_LLM_prefill', 'T_LLM_decode'] as const;
+/** At least one run, and in each at least one stage that ran. */
+const some_ran = (samples: readonly Sample[]): boolean =>
+  samples.length > 0 && samples.every((sample) => STAGE_TIMES.some((name) => sample[name] !== null));
 
 /** The two older methods, beside a direct measurement. Signed: nothing is clamped. */
 export const method_sample_schema = z.strictObject({
   method: z.enum(['subtraction', 'hook']),
-  T_vision_encoder: finite.nullable(),
-  T_projector: finite.nullable(),
-  T_vision_total: finite.nullable(),
-  T_LLM_prefill: finite,
-  T_LLM_decode: finite,
-  T_total: finite,
+  T_vision_encoder: signed_ms.nullable(),
+  T_projector: signed_ms.nullable(),
+  T_vision_total: signed_ms.nullable(),
+  T_LLM_prefill: signed_ms,
+  T_LLM_decode: signed_ms,
+  T_total: signed_ms,
 });
 export type MethodSample = z.infer<typeof method_sample_schema>;
 
@@ -147,18 +194,20 @@ export const part_schema = z.enum([
 export type PartName = z.infer<typeof part_schema>;
 export const PARTS: readonly PartName[] = part_schema.options;
 
+const index_of = (names: readonly string[]) => count.max(names.length - 1);
+
 export const counts_schema = z.strictObject({
-  dispatches: count,
+  dispatches: count.max(MOST_LAUNCHES),
   /** 2 x multiply-adds of matrix work that the mathematics needs. */
-  flops: finite,
+  flops: amount,
   /** As computed, tiles and masked squares included. */
-  executed_flops: finite,
+  executed_flops: amount,
   /** Exponentials, divisions, sums of norms: one each. */
-  other_ops: finite,
-  weight_bytes: finite,
-  read_bytes: finite,
-  written_bytes: finite,
-  kv_bytes: finite,
+  other_ops: amount,
+  weight_bytes: amount,
+  read_bytes: amount,
+  written_bytes: amount,
+  kv_bytes: amount,
 });
 export type CountsRecord = z.infer<typeof counts_schema>;
 
@@ -168,9 +217,9 @@ export const kernel_row_schema = counts_schema.extend({
   kernel: z.string(),
   variant: z.string(),
   /** Mean over the instrumented runs of the sum of this row's passes. */
-  gpu_ms: finite,
+  gpu_ms: signed_ms,
   /** Least time the ceilings of the adapter allow, and what sets it; null without ceilings. */
-  floor_ms: finite.nullable(),
+  floor_ms: ms.nullable(),
   bound: z.enum(['compute', 'memory', 'launch']).nullable(),
 });
 export type KernelRow = z.infer<typeof kernel_row_schema>;
@@ -178,23 +227,23 @@ export type KernelRow = z.infer<typeof kernel_row_schema>;
 /** One instrumented run: GPU time by stage and part. Never mixed with the plain runs. */
 export const instrumented_run_schema = z.strictObject({
   /** Host wall time of the stages of this run, so that the price of the instruments shows. */
-  wall_ms: finite,
+  wall_ms: ms,
   /** First to last stamp; sum of all passes; what lies between them. */
-  span_ms: finite,
-  sum_ms: finite,
-  gaps_ms: finite,
-  stages: z.array(z.strictObject({ stage: stage_schema, gpu_ms: finite, span_ms: finite })),
-  parts: z.array(z.strictObject({ stage: stage_schema, part: part_schema, gpu_ms: finite })),
+  span_ms: signed_ms,
+  sum_ms: signed_ms,
+  gaps_ms: signed_ms,
+  stages: z.array(z.strictObject({ stage: stage_schema, gpu_ms: signed_ms, span_ms: signed_ms })),
+  parts: z.array(z.strictObject({ stage: stage_schema, part: part_schema, gpu_ms: signed_ms })),
   faults: z.strictObject({ negative: count, zero: count, quantised: z.boolean() }),
 });
 export type InstrumentedRun = z.infer<typeof instrumented_run_schema>;
 
 export const instrumented_schema = z.strictObject({
   clock: z.enum(['GPU timestamps, a pass a kernel', 'host clock around fenced submits']),
-  anchor_error_ms: finite.nullable(),
+  anchor_error_ms: signed_ms.nullable(),
   /** GPU time of a kernel with four times the work of another, over that other's; null without stamps. */
   self_test_ratio: finite.nullable(),
-  runs: z.array(instrumented_run_schema),
+  runs: z.array(instrumented_run_schema).min(1),
   kernels: z.array(kernel_row_schema),
   /** The last run as a strip: consecutive passes of one stage, layer and part joined. */
   strip: z.strictObject({
@@ -206,7 +255,7 @@ export const instrumented_schema = z.strictObject({
       z.literal('gpu_ms'),
     ]),
     /** Stage and part as indices into STAGES and PARTS; layer -1 where there is none. */
-    rows: z.array(z.tuple([count, z.int(), count, finite, finite])),
+    rows: z.array(z.tuple([index_of(STAGES), z.int().min(-1), index_of(PARTS), signed_ms, signed_ms])),
   }),
 });
 export type Instrumented = z.infer<typeof instrumented_schema>;
@@ -228,13 +277,13 @@ export const token_counts_schema = z.strictObject({
 });
 export type TokenCountsRecord = z.infer<typeof token_counts_schema>;
 
-const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
+export const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
 
 export const flops_schema = z.strictObject({
   /** From the ledger: what was dispatched. */
-  exact: by_stage(finite),
+  exact: by_stage(amount),
   /** What published formulas say, by their names; how wrong they are is the point. */
-  legacy: z.strictObject({ S1: by_stage(finite), S4: by_stage(finite) }),
+  legacy: z.strictObject({ S1: by_stage(amount), S4: by_stage(amount) }),
 });
 export type FlopsRecord = z.infer<typeof flops_schema>;
 
@@ -242,7 +291,7 @@ export const routing_schema = z.strictObject({
   /** Token-expert pairs of the prompt that an expert got, a row a block that ran. */
   layers: z.array(z.strictObject({ layer: count, pairs: z.array(count) })),
   /** Busiest expert over the mean, the mean over layers. */
-  imbalance: finite,
+  imbalance: amount,
 });
 export type RoutingRecord = z.infer<typeof routing_schema>;
 
@@ -252,51 +301,131 @@ export const ceilings_schema = z.strictObject({
   date: z.string(),
   build: z.string(),
   /** Fused multiply-adds in registers, FLOP/s at 2 each; f16 and matrix null where the adapter lacks them. */
-  fma_f32_flops: finite,
-  fma_f16_flops: finite.nullable(),
-  matrix_f16_flops: finite.nullable(),
+  fma_f32_flops: rate,
+  fma_f16_flops: rate.nullable(),
+  matrix_f16_flops: rate.nullable(),
   /** Reads and writes of buffers much larger than caches, bytes/s. */
-  stream_read_bytes: finite,
-  stream_write_bytes: finite,
+  stream_read_bytes: rate,
+  stream_write_bytes: rate,
   /** Reads of the same bytes again, bytes/s, where a cache holds them; and how many it holds. */
-  cache_read_bytes: finite,
+  cache_read_bytes: rate,
   cache_bytes: count,
   /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
-  dispatch_ms: finite,
-  readback_ms: finite,
+  dispatch_ms: ms,
+  readback_ms: ms,
 });
 export type Ceilings = z.infer<typeof ceilings_schema>;
 
-/** One configuration, saved as soon as it has ended. */
+/** GPU memory at its highest, by what it holds. */
+export const memory_schema = z.strictObject({
+  weights: count,
+  kv: count,
+  activations: count,
+  tables: count,
+  staging: count,
+  /** Of all together at one moment: less than the sum of the highest. */
+  total: count,
+});
+export type MemoryRecord = z.infer<typeof memory_schema>;
+
+/**
+ * Times of the whole model that follow from a slice of it (same widths, fewer blocks): what runs once, once; what a block
+ * takes, times the blocks. Never under the name of a measured time.
+ */
+export const scaled_schema = z.strictObject({
+  model: z.string(),
+  from: z.string(),
+  method: z.string(),
+  /** Blocks that ran and blocks of the whole, in the language model and in the vision encoder. */
+  blocks: z.strictObject({ language: z.tuple([count, count]), vision: z.tuple([count, count]) }),
+  stages: by_stage(z.strictObject({ factor: amount })),
+  samples: z.array(sample_schema).refine(some_ran, 'expected runs, in each a stage that ran'),
+  parts: z.array(z.strictObject({ stage: stage_schema, part: part_schema, gpu_ms: signed_ms })),
+  /** Exact counts of the whole model. */
+  counters: by_stage(counts_schema),
+  flops: flops_schema,
+});
+export type Scaled = z.infer<typeof scaled_schema>;
+
+const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+export type Settings = z.infer<typeof settings_schema>;
+const knobs_schema = z.record(z.string(), plain);
+
+/** One of several requests of a cell. */
+export const request_schema = z.strictObject({
+  id: z.string(),
+  prompt: z.string(),
+  /** Name of its picture; null without one. */
+  image: z.string().nullable(),
+  tokens: token_counts_schema,
+  counters: by_stage(counts_schema),
+  flops: flops_schema,
+});
+export type RequestRecord = z.infer<typeof request_schema>;
+
+/** One cell, saved as soon as it has ended. */
 export const configuration_schema = z.strictObject({
-  schema: z.literal('molmoe.configuration/1'),
+  schema: z.literal('molmoe.configuration/2'),
   experiment: z.string(),
-  key: z.string(),
+  key,
   /** Digest of the run's fingerprint: results under another are not mixed in. */
   run: z.string(),
-  /** What the plan set for this configuration: { regime: 'high', prompt: 'short', decode: 'long' }. */
-  settings: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  /** What the plan set for this cell: { regime: 'high', prompt: 'short', decode: 'long' }. */
+  settings: settings_schema,
+  /** Knobs of this cell's requests. */
+  knobs: knobs_schema,
+  /** Digest of its requests, knobs included: a cell of this key that asks something else is another one. null: not known. */
+  asked: z.string().nullable(),
   started: z.iso.datetime(),
   ended: z.iso.datetime(),
+  /** Of the request; of several, of the first: `requests` has them all. null: not known. */
+  prompt: z.string().nullable(),
+  image: z.string().nullable(),
   tokens: token_counts_schema,
-  clean: z.strictObject({ clock: z.literal('host wall time between fences'), samples: z.array(sample_schema) }),
+  clean: z
+    .strictObject({
+      clock: z.enum(['host wall time between fences', 'not timed']),
+      samples: z.array(sample_schema),
+    })
+    .refine(({ clock, samples }) => (clock === 'not timed' ? samples.length === 0 : some_ran(samples)), {
+      path: ['samples'],
+      error: 'expected runs, in each a stage that ran, where there is a clock',
+    }),
   methods: z.array(method_sample_schema),
   instrumented: instrumented_schema.nullable(),
   counters: by_stage(counts_schema),
   flops: flops_schema,
+  /** Where a cell has more than one. */
+  requests: z.array(request_schema),
+  memory: memory_schema.nullable(),
+  scaled: z.union([scaled_schema, z.strictObject({ why_not: z.string() })]).nullable(),
   routing: routing_schema.nullable(),
   warnings: strings,
 });
 export type Configuration = z.infer<typeof configuration_schema>;
 
-/** run.json: what all configurations of a folder have in common. */
+export const skipped_schema = z.strictObject({ key: z.string(), settings: settings_schema, reason: z.string() });
+export type Skipped = z.infer<typeof skipped_schema>;
+
+/** plan.json: what the last command wanted of this folder. */
+export const plan_schema = z.strictObject({
+  schema: z.literal('molmoe.plan/1'),
+  experiment: z.string(),
+  options: z.record(z.string(), plain),
+  cells: z.array(z.strictObject({ key, settings: settings_schema })),
+  skipped: z.array(skipped_schema),
+});
+export type PlanRecord = z.infer<typeof plan_schema>;
+
+/** run.json: what all cells of a folder have in common. */
 export const run_schema = z.strictObject({
   schema: z.literal('molmoe.run/1'),
   experiment: z.string(),
   fingerprint: z.strictObject({
     provenance: provenance_schema,
     protocol: protocol_schema,
-    knobs: z.record(z.string(), z.unknown()),
+    /** Those that were chosen for all cells. */
+    knobs: knobs_schema,
   }),
   run: z.string(),
   started: z.iso.datetime(),
@@ -304,7 +433,7 @@ export const run_schema = z.strictObject({
 });
 export type Run = z.infer<typeof run_schema>;
 
-const fit_schema = z.strictObject({
+export const fit_schema = z.strictObject({
   slope: finite,
   intercept: finite,
   r_squared: finite.nullable(),
@@ -312,23 +441,6 @@ const fit_schema = z.strictObject({
   n: count,
 });
 export type FitRecord = z.infer<typeof fit_schema>;
-
-const e1_head = {
-  experiment: z.literal('e1'),
-  provenance: provenance_schema,
-  protocol: protocol_schema,
-  knobs: z.record(z.string(), z.unknown()),
-  ceilings: ceilings_schema.nullable(),
-  started: z.iso.datetime(),
-  ended: z.iso.datetime(),
-};
-const e1_key = {
-  key: z.string(),
-  regime: z.string(),
-  prompt: z.string(),
-  decode: z.string(),
-  ...token_counts_schema.shape,
-};
 
 export const finding_schema = z.strictObject({
   expectation: z.string(),
@@ -338,97 +450,20 @@ export const finding_schema = z.strictObject({
 });
 export type Finding = z.infer<typeof finding_schema>;
 
-export const e1_stages_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.stage_latency_breakdown/1'),
-  ...e1_head,
-  configurations: z.array(
-    z.strictObject({
-      ...e1_key,
-      clock: z.string(),
-      /** By T_ name; null where a request has no such stage. */
-      statistics: z.record(z.string(), summary_schema.nullable()),
-      samples: z.array(sample_schema),
-      methods: z.array(method_sample_schema),
-      /** Of the sum of the stages' medians. */
-      shares: by_stage(finite),
-      largest_stage: stage_schema,
-      flops: flops_schema,
-      counters: by_stage(counts_schema),
-      warnings: strings,
-    }),
-  ),
-  findings: z.array(finding_schema),
-  scaling: z.strictObject({
-    /** ms over prompt positions; ms over decode steps. */
-    prefill: fit_schema.nullable(),
-    decode: fit_schema.nullable(),
-  }),
-});
-export type E1Stages = z.infer<typeof e1_stages_schema>;
+/** What every published file begins with. */
+export const head_shape = {
+  provenance: provenance_schema,
+  protocol: protocol_schema,
+  knobs: knobs_schema,
+  ceilings: ceilings_schema.nullable(),
+  started: z.iso.datetime(),
+  ended: z.iso.datetime(),
+};
 
-export const e1_flops_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.flops_vs_latency/1'),
-  ...e1_head,
-  points: z.array(
-    z.strictObject({
-      key: z.string(),
-      stage: stage_schema,
-      flops: finite,
-      legacy_S1: finite,
-      legacy_S4: finite,
-      /** Median of the clean runs. */
-      latency_ms: finite,
-      bytes: finite,
-      dispatches: count,
-      floor_ms: finite.nullable(),
-    }),
-  ),
-  correlation: z.array(
-    z.strictObject({
-      /** A stage, or all of them together. */
-      over: z.union([stage_schema, z.literal('pooled')]),
-      flops: z.enum(['exact', 'S1', 'S4']),
-      n: count,
-      spearman: finite.nullable(),
-      r_squared: finite.nullable(),
-      ms_per_gflop: z.tuple([finite, finite]).nullable(),
-    }),
-  ),
-});
-export type E1Flops = z.infer<typeof e1_flops_schema>;
-
-export const e1_parts_schema = z.strictObject({
-  schema: z.literal('molmoe.e1.attention_ffn_breakdown/1'),
-  ...e1_head,
-  configurations: z.array(
-    z.strictObject({
-      ...e1_key,
-      clock: z.string(),
-      parts: z.array(
-        z.strictObject({
-          stage: stage_schema,
-          part: part_schema,
-          statistics: summary_schema,
-          share_of_stage: finite,
-          ...counts_schema.shape,
-          floor_ms: finite.nullable(),
-        }),
-      ),
-      largest_part: by_stage(part_schema),
-      kernels: z.array(kernel_row_schema),
-      routing: routing_schema.nullable(),
-      runs: z.array(instrumented_run_schema),
-    }),
-  ),
-});
-export type E1Parts = z.infer<typeof e1_parts_schema>;
-
-/** Schemas by file name; results/schema holds them as JSON Schema. */
+/** Schemas of the files that every experiment writes; results/schema holds them as JSON Schema. */
 export const SCHEMAS = {
   run: run_schema,
+  plan: plan_schema,
   configuration: configuration_schema,
   ceilings: ceilings_schema,
-  e1_stage_latency_breakdown: e1_stages_schema,
-  e1_flops_vs_latency: e1_flops_schema,
-  e1_attention_ffn_breakdown: e1_parts_schema,
 } as const;

@@ -8,6 +8,8 @@ const RESAMPLES = 2000;
 /** Trends and outliers smaller than these are not worth a warning. */
 const DRIFT_SHARE = 0.05;
 const OUTLIER_SHARE = 0.1;
+/** Runs that vary more than this share of their mean make small differences invisible. */
+const COV_SHARE = 0.1;
 
 const ascending = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 
@@ -30,6 +32,16 @@ function percentile_sorted(sorted: readonly number[], q: number): number {
   const high = sorted[Math.min(i + 1, last)] as number;
   // From the nearer end, so that t near 1 gives exactly `high`.
   return t < 0.5 ? low + t * (high - low) : high - (1 - t) * (high - low);
+}
+
+/** Percentile q says something of the tail only where at least one value in so many lies beyond it. */
+export const rests_on_enough = (q: number, n: number): boolean => n * (100 - q) >= 100;
+
+/** `P95 of 40`; `P99 of 10, between the two slowest`; `P50 of 1, the only one`. */
+export function percentile_name(q: number, n: number): string {
+  const name = `P${q} of ${n}`;
+  if (rests_on_enough(q, n) && n > 1) return name;
+  return n > 1 ? `${name}, between the two slowest` : `${name}, the only one`;
 }
 
 /** What published results hold; of NaN and infinities it makes what numpy makes of them. */
@@ -177,8 +189,14 @@ export function drift(values: readonly number[]): Drift | null {
 /** What a reader of these latencies should know: a line each, what was seen and what to do. */
 export function warnings_of(name: string, values: readonly number[]): string[] {
   if (values.length === 0) return [];
+  if (values.length === 1) return [`${name}: a single run, so nothing is known of its spread; raise --runs`];
   const lines: string[] = [];
   const median = percentile(values, 50);
+  const { mean, std } = basic_statistics(values);
+  if (std > COV_SHARE * mean) {
+    const share = ((100 * std) / mean).toFixed(0);
+    lines.push(`${name}: its runs vary by ${share} % (CoV); let the machine rest, or raise --warmup and --runs`);
+  }
   const far = outliers(values).filter((i) => Math.abs((values[i] as number) - median) > OUTLIER_SHARE * median);
   if (far.length > 0) {
     const seen = far.map((i) => `run ${i + 1} took ${((values[i] as number) / median).toFixed(2)} times`).join(', ');

@@ -9,6 +9,7 @@ export const TIMES = [
   'T_LLM_prefill',
   'T_LLM_decode',
   'T_decode_per_token',
+  'T_first_token',
   'T_total',
   'T_system_total',
   'T_gaps',

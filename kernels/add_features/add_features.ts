@@ -17,7 +17,14 @@ export const add_features = kernel({
     ['x_stride', 'u32'],
     ['rows', 'u32'],
   ],
+  /** Each cell belongs to one chunk of rows, but which is known only there: all are counted with the first. */
+  host: ['cells_counted'],
   variants: [{ name: 'simple', wgsl: [simple], grid: (p) => [ceil_div(p.cols, 4 * 64), p.cells, 1] }],
-  flops: (p) => ({ useful: 0, other: p.cells * p.cols }),
-  bytes: (p) => ({ weights: 0, read: p.cells * (8 * p.cols + 4), written: 4 * p.cells * p.cols, kv: 0 }),
+  flops: (p) => ({ useful: 0, other: p.cells_counted * p.cols }),
+  bytes: (p) => ({
+    weights: 0,
+    read: p.cells_counted * (8 * p.cols + 4),
+    written: 4 * p.cells_counted * p.cols,
+    kv: 0,
+  }),
 });

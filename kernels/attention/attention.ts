@@ -4,7 +4,7 @@ import lanes from './attention_lanes.wgsl';
 import matrix from './attention_matrix.wgsl';
 import tiled from './attention_tiled.wgsl';
 
-export const ATTENTION_PARAMS = [
+const ATTENTION_PARAMS = [
   ['groups', 'u32'],
   ['rows', 'u32'], // queries a group
   ['keys', 'u32'], // keys a group; causal runs count theirs from first_position

@@ -1,6 +1,17 @@
 import { UsageError } from '../../engine/errors.ts';
-import { type Comparison, compare_results, RULE, type StageRatio } from '../../experiments/lab/compare.ts';
+import { visible } from '../../engine/weights/text.ts';
+import {
+  type Comparison,
+  compare_results,
+  fewest_runs,
+  LEAST_RUNS,
+  RULE,
+  type StageRatio,
+} from '../../experiments/lab/compare.ts';
+import { some_of } from '../../experiments/lab/fingerprint.ts';
 import { read_results } from '../../experiments/lab/read.ts';
+import type { Provenance } from '../../experiments/lab/schema.ts';
+import { interval_name } from '../../experiments/lab/words.ts';
 import { version } from '../build.ts';
 import { note, out, table, warn } from '../print.ts';
 
@@ -16,20 +27,25 @@ export interface Slowdown {
   readonly ratio: number;
 }
 
-/** 1 where a significant ratio lies above --fail-above. */
+/** 1 where, with --fail-above, a significant ratio lies above it or B lacks something that A has. */
 export async function compare(a: string, b: string, flags: CompareFlags): Promise<number> {
-  const { comparison, slowdowns } = await compare_paths(a, b, flags.failAbove);
+  const { failAbove } = flags;
+  const { comparison, slowdowns } = await compare_paths(a, b, failAbove);
+  const { warnings, missing } = comparison;
   if (flags.json) {
-    const head = { schema: 'molmoe.compare/1', version, a, b, rule: RULE, fail_above: flags.failAbove ?? null };
+    const head = { schema: 'molmoe.compare/1', version, a, b, rule: RULE, fail_above: failAbove ?? null };
     out(`${JSON.stringify({ ...head, ...comparison, slowdowns })}\n`);
   } else {
-    for (const line of comparison.warnings) warn(line);
-    out(`${comparison_lines(comparison).join('\n')}\n`);
+    for (const line of warnings) warn(visible(line));
+    out(`${comparison_lines(comparison, { a, b }).join('\n')}\n`);
     for (const { key, stage, ratio } of slowdowns) {
-      note(`slower: ${key}, ${stage}: ${ratio.toFixed(3)} times A, above ${flags.failAbove}`);
+      note(`slower: ${key}, ${stage}: ${ratio.toFixed(3)} times A, above ${failAbove}`);
+    }
+    if (failAbove !== undefined && missing.length > 0) {
+      note(`missing in B: ${some_of(missing.map(({ key, stage }) => (stage === null ? key : `${key} ${stage}`)))}`);
     }
   }
-  return slowdowns.length > 0 ? 1 : 0;
+  return slowdowns.length > 0 || (failAbove !== undefined && missing.length > 0) ? 1 : 0;
 }
 
 export async function compare_paths(
@@ -41,25 +57,52 @@ export async function compare_paths(
     throw new UsageError(`--fail-above ${fail_above}: expected a ratio above 0, such as 1.10`);
   }
   const comparison = compare_results(await read_results(a), await read_results(b));
+  if (fail_above === undefined) return { comparison, slowdowns: [] };
+  const few = fewest_runs(comparison.configurations);
+  if (few !== undefined) {
+    throw new UsageError(
+      `--fail-above ${fail_above}: expected at least ${LEAST_RUNS} runs a side, found ${few.runs} of ${few.key} in ${few.side}: fewer cannot show a significant difference; measure with --runs ${LEAST_RUNS} or more`,
+    );
+  }
   const slowdowns = comparison.configurations.flatMap(({ key, stages }) =>
     stages
-      .filter(({ significant, ratio }) => fail_above !== undefined && significant && ratio > fail_above)
+      .filter(({ significant, ratio }) => significant && ratio > fail_above)
       .map(({ stage, ratio }) => ({ key, stage, ratio })),
   );
   return { comparison, slowdowns };
 }
 
-export function comparison_lines({ configurations, only_a, only_b }: Comparison): string[] {
+/** The table, and what A and B are. */
+export function comparison_lines(
+  { provenance, configurations, only_a, only_b }: Comparison,
+  paths: { readonly a: string; readonly b: string },
+): string[] {
   const rows = configurations.flatMap(({ key, stages }) =>
     stages.map((stage, i) => [i === 0 ? key : '', ...row(stage)]),
   );
+  const few = configurations.some(({ runs }) => interval_name(Math.min(...runs)) === 'range');
+  const interval = few
+    ? 'interval of their ratio by resampling, rough with under 6 runs a side'
+    : '95 % interval of their ratio';
   return [
+    origin('A', paths.a, provenance.a),
+    origin('B', paths.b, provenance.b),
+    '',
     table([['configuration', 'stage', 'A ms', 'B ms', 'B/A', 'from', 'to', 'B is'], ...rows]),
     '',
-    `Medians; from and to: 95 % interval of their ratio. ${RULE}.`,
+    `Medians; from and to: ${interval}. ${RULE}.`,
     ...only('A', only_a),
     ...only('B', only_b),
   ];
+}
+
+function origin(side: string, path: string, provenance: Provenance | null): string {
+  if (provenance === null) return `${side}  ${visible(path)}: version, commit, model and adapter not known`;
+  const { package_version, commit, dirty, model, adapter, backend } = provenance;
+  const tree = `${commit.slice(0, 12)}${dirty ? ' and changes' : ''}`;
+  return visible(
+    `${side}  ${path}: molmoe ${package_version} (${tree}); ${model.name} (${model.weights}) stored as ${model.dtype}; ${adapter.description || adapter.device} (${backend})`,
+  );
 }
 
 function row({ stage, a_ms, b_ms, ratio, ratio_ci95, significant }: StageRatio): string[] {

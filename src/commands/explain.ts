@@ -1,11 +1,11 @@
 import { UsageError } from '../../engine/errors.ts';
-import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
+import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
-import { decode_image } from '../../engine/node/decode_image.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
-import { REGIMES, type Regime } from '../../experiments/core/e1.ts';
+import { check_request } from '../../engine/request.ts';
+import { REGIMES, type Regime, rings_of_tiling } from '../../experiments/lab/inputs.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
 import type { Ceilings } from '../../experiments/lab/schema.ts';
 import { commit, dirty, version } from '../build.ts';
@@ -14,11 +14,11 @@ import { bold, dim, ms, note, out, progress, short_number, warn } from '../print
 import { ceilings_of } from './ceilings.ts';
 import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { type InputFlags, orientation_note, read_picture, read_prompt } from './inputs.ts';
 
-export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags {
+export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags, InputFlags {
   readonly regime?: Regime;
-  readonly image?: string;
-  readonly prompt?: string;
+  readonly orient?: boolean;
   readonly decode: number;
   readonly recalibrate?: boolean;
   readonly json?: boolean;
@@ -28,36 +28,52 @@ const BUILT_IN_PROMPT = 'Describe this image.';
 
 /** One request, stage by stage: what it asks of the adapter, the least that takes, what it took, and what bounds it. */
 export async function explain(flags: ExplainFlags, debug: boolean): Promise<undefined> {
-  if (flags.prompt?.trim() === '') throw new UsageError('--prompt: expected some text, found none');
   if (flags.regime !== undefined && flags.image !== undefined)
     throw new UsageError('--regime and --image: expected one picture, found both; leave one out');
+  const prompt = await read_prompt(flags);
   const signal = interruptible();
-  const image = await picture_of(flags);
-  const request: GenerateRequest = {
-    prompt: flags.prompt ?? BUILT_IN_PROMPT,
-    image,
-    maxNewTokens: flags.decode,
-    ignoreEos: true,
-    knobs: knobs_of(flags),
-    signal,
-  };
-  const model = await open_model(load_options(flags, debug));
+  const { image, notes } = await picture_of(flags);
+  let request: GenerateRequest | undefined;
+  const model = await open_model({
+    ...load_options(flags, debug),
+    on_model: ({ config, tokenizer }) => {
+      request = {
+        prompt: prompt ?? BUILT_IN_PROMPT,
+        image: image === 'built-in' ? rings_of_tiling(config, REGIMES[flags.regime ?? 'medium']).picture : image,
+        maxNewTokens: flags.decode,
+        ignoreEos: true,
+        knobs: knobs_of(flags),
+        signal,
+      };
+      check_request(request, config, tokenizer);
+    },
+  });
   try {
-    plan_blocks(model.facts.config, request.knobs ?? {}); // refused before anything is measured
     const ceilings = await ceilings_of(model, flags.recalibrate);
-    const explained = await run(model, request, ceilings, flags, signal);
+    const measured = await run(model, request as GenerateRequest, ceilings, signal);
+    const explained = { ...measured, warnings: [...notes, ...measured.warnings] };
     if (flags.json) out(`${JSON.stringify(explained)}\n`);
-    else print(explained, model, image, request);
+    else print(explained, model, request?.image, request as GenerateRequest);
   } finally {
     await model.close();
   }
 }
 
-async function picture_of({ image, regime, prompt }: ExplainFlags): Promise<Picture | undefined> {
-  if (image !== undefined) return decode_image(image);
-  if (regime === undefined && prompt !== undefined) return undefined;
-  const { width, height } = REGIMES[regime ?? 'medium'];
-  return formula_picture('rings', width, height);
+/** The built-in one is made once the model's geometry is known. */
+async function picture_of(
+  flags: ExplainFlags,
+): Promise<{ readonly image: Picture | 'built-in' | undefined; readonly notes: readonly string[] }> {
+  const { image: file, regime, orient = false } = flags;
+  if (file !== undefined) {
+    const image = await read_picture(file, orient);
+    return { image, notes: orientation_note(image, orient) };
+  }
+  if (regime === undefined && flags.prompt !== undefined) {
+    const unused =
+      flags.maxCrops === undefined ? [] : ['--max-crops: without effect, the request has no picture (--image FILE)'];
+    return { image: undefined, notes: unused };
+  }
+  return { image: 'built-in', notes: [] };
 }
 
 interface Explained {
@@ -83,7 +99,6 @@ async function run(
   open: OpenModel,
   request: GenerateRequest,
   ceilings: Ceilings,
-  flags: ExplainFlags,
   signal: AbortSignal,
 ): Promise<Explained> {
   const bar = progress('loading weights');
@@ -91,8 +106,8 @@ async function run(
   await measure(engine, request);
   const { result } = await measure(engine, request);
   const { kernels, clock } = await measure_kernels(engine, request);
-  const { config, name, weights } = open.facts;
-  const pass = pass_weight_bytes(config, flags.dtype, plan_blocks(config, request.knobs ?? {}));
+  const { config, dtype, name, weights } = open.facts;
+  const pass = pass_weight_bytes(config, dtype, plan_blocks(config, request.knobs ?? {}));
   const counts = counters(result);
   const stages = result.stages.map(({ stage, wall_ms }) => {
     const of_stage = kernels.filter((row) => row.stage === stage);
@@ -100,7 +115,7 @@ async function run(
     if (exact === undefined) throw new Error(`${stage}: ran without counts`);
     const measured = { stage, counts: exact, wall_ms, kernels: of_stage };
     const facts = stage_facts(measured, result.counts, result.decode_step_ms.length, ceilings, pass[stage]);
-    return { ...facts, explanation: `${bound_sentence(facts, ceilings, flags.dtype)} ${gap_sentence(facts)}` };
+    return { ...facts, explanation: `${bound_sentence(facts, ceilings, dtype)} ${gap_sentence(facts)}` };
   });
   return {
     schema: 'molmoe.explain/1',
@@ -110,7 +125,7 @@ async function run(
     adapter: ceilings.adapter,
     model: name,
     weights,
-    dtype: flags.dtype,
+    dtype,
     tokens: { ...result.counts },
     clocks: {
       wall: 'host wall time between fences, a plain run after a warm-up',

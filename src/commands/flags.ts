@@ -2,6 +2,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
 import type { DeviceChoice, LoadOptions } from '../../engine/node/load.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
+import { dim, note } from '../print.ts';
 
 /** What src/options.ts parses, as commands read it. */
 export interface AdapterFlags {
@@ -16,13 +17,16 @@ export interface AdapterFlags {
 
 export interface ModelFlags {
   readonly model: string;
-  readonly dtype: WeightFormat;
+  readonly dtype?: WeightFormat;
   readonly weightsSeed: number;
   readonly tokenizer?: string;
 }
 
 export interface KnobFlags {
   readonly maxCrops?: number;
+  /** Of commands that cut a picture of the user's own. */
+  readonly crops?: number;
+  readonly tier?: string;
   readonly topK?: readonly number[];
   readonly blocks?: string;
 }
@@ -43,10 +47,56 @@ export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): 
   dtype: flags.dtype,
   seed: flags.weightsSeed,
   tokenizer: flags.tokenizer,
+  on_choice: (model, dtype, { by, why }) => {
+    if (by !== 'given') note(dim(`auto     ${model} stored as ${dtype}: ${why}`));
+  },
 });
 
-export const knobs_of = ({ maxCrops, topK, blocks }: KnobFlags): Knobs => ({
-  maxCrops,
-  topK: topK?.length === 1 ? topK[0] : topK,
-  blocks: blocks === undefined ? undefined : parse_blocks(blocks),
-});
+/** Which of the picture's knobs fit together, the engine checks. */
+export const knobs_of = ({ maxCrops, crops, tier, topK, blocks }: KnobFlags): Knobs =>
+  ({
+    maxCrops,
+    crops,
+    tier,
+    topK: topK?.length === 1 ? topK[0] : topK,
+    blocks: blocks === undefined ? undefined : parse_blocks(blocks),
+  }) as Knobs;
+
+/** Options of the engine by the flags that set them. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  maxNewTokens: '--max-new-tokens',
+  tokensPerReadback: '--flush',
+  maxCrops: '--max-crops',
+  crops: '--crops',
+  tier: '--tier',
+  topK: '--top-k',
+  blocks: '--blocks',
+  temperature: '--temperature',
+  topP: '--top-p',
+  prompt: '--prompt',
+  stop: '--stop',
+  timing: '--timing',
+  resize: '--resize',
+  model: '--model',
+  dtype: '--dtype',
+  adapter: '--adapter',
+  variant: '--variant',
+  preset: '--preset',
+  'sampling.topK': '--sample-top-k',
+  'sampling.seed': '--seed',
+};
+
+const flag_of = (key: string): string | undefined => FLAG_OF[key] ?? FLAG_OF[key.split('.').at(-1) as string];
+
+/** The engine's message with the flag's name where it says an option's: at its head, and where only an option is so spelled. */
+export function in_flags(message: string, is_usage: boolean): string {
+  const [head = '', ...rest] = message.split(':');
+  const keys = is_usage ? head.split(', ') : [];
+  const flags = keys.map(flag_of);
+  let tail = rest.join(':').replace(/(?<![-\w])dtype(?= \w)/g, '--dtype');
+  if (rest.length === 0 || keys.length === 0 || flags.includes(undefined))
+    return rest.length === 0 ? head : `${head}:${tail}`;
+  if (keys.length > 1)
+    for (const key of keys) tail = tail.replaceAll(new RegExp(`\\b${key}\\b`, 'g'), flag_of(key) as string);
+  return `${flags.join(', ')}:${tail}`;
+}

@@ -1,6 +1,6 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { Engine } from '../../engine/molmoe.ts';
-import { write_atomic } from '../../engine/node/files.ts';
+import { check_place, write_atomic } from '../../engine/node/files.ts';
 import { open_model } from '../../engine/node/load.ts';
 import { compare_quality, QUALITY_REQUESTS, type Quality, record_reference } from '../../experiments/lab/quality.ts';
 import { FORMATS, is_quantised, type WeightFormat } from '../../kernels/spec.ts';
@@ -18,12 +18,14 @@ const REFERENCE = 'f16';
 
 /** The built-in requests with f16 weights and with quantised ones: how far apart are they, stage by stage? */
 export async function quality(flags: QualityFlags, debug: boolean): Promise<undefined> {
-  if (!is_quantised(FORMATS[flags.dtype])) {
-    throw new UsageError(`--dtype ${flags.dtype}: expected q8 or q4, which are compared with ${REFERENCE}`);
+  const { dtype: quantised = 'q8' } = flags;
+  if (!is_quantised(FORMATS[quantised])) {
+    throw new UsageError(`--dtype ${quantised}: expected q8 or q4, which are compared with ${REFERENCE}`);
   }
+  if (flags.out !== undefined) await check_place(flags.out);
   const signal = interruptible();
-  const with_weights = async <T>(dtype: WeightFormat, use: (engine: Engine) => Promise<T>) => {
-    const model = await open_model(load_options({ ...flags, dtype }, debug));
+  const with_weights = async <T>(name: string, dtype: WeightFormat, use: (engine: Engine) => Promise<T>) => {
+    const model = await open_model(load_options({ ...flags, model: name, dtype }, debug));
     try {
       const moving = progress(`loading ${dtype}`);
       const { engine } = await model.load(moving.update, signal);
@@ -41,8 +43,11 @@ export async function quality(flags: QualityFlags, debug: boolean): Promise<unde
       await model.close();
     }
   };
-  const before = await with_weights(REFERENCE, (engine) => record_reference(engine, QUALITY_REQUESTS, signal));
-  const now = await with_weights(flags.dtype, (engine) =>
+  const before = await with_weights(flags.model, REFERENCE, (engine) =>
+    record_reference(engine, QUALITY_REQUESTS, signal),
+  );
+  // By name: `auto` may find room for a larger model in smaller weights.
+  const now = await with_weights(before.facts.name, quantised, (engine) =>
     compare_quality(engine, QUALITY_REQUESTS, before.result, signal),
   );
   const { name, weights, weights_kind, seed } = now.facts;
@@ -55,20 +60,19 @@ export async function quality(flags: QualityFlags, debug: boolean): Promise<unde
     variant: now.variant,
     model: { name, weights, weights_kind, seed: seed ?? null },
     reference: REFERENCE,
-    dtype: flags.dtype,
-    weight_bytes: { [REFERENCE]: before.weight_bytes, [flags.dtype]: now.weight_bytes },
+    dtype: quantised,
+    weight_bytes: { [REFERENCE]: before.weight_bytes, [quantised]: now.weight_bytes },
     requests: QUALITY_REQUESTS.length,
     ...now.result,
   };
   const text = `${JSON.stringify(report)}\n`;
-  if (flags.out !== undefined) await write_atomic(flags.out, text);
-  if (flags.json) {
-    out(text);
-    return;
+  if (flags.json) out(text);
+  else {
+    note(dim(`model    ${name}: ${weights}, ${quantised} against ${REFERENCE}, ${now.adapter}`));
+    out(`${table(rows_of(now.result, before.weight_bytes, now.weight_bytes))}\n`);
+    if (weights_kind === 'synthetic') note('These weights were never trained: the numbers tell about arithmetic only.');
   }
-  note(dim(`model    ${name}: ${weights}, ${flags.dtype} against ${REFERENCE}, ${now.adapter}`));
-  out(`${table(rows_of(now.result, before.weight_bytes, now.weight_bytes))}\n`);
-  if (weights_kind === 'synthetic') note('These weights were never trained: the numbers tell about arithmetic only.');
+  if (flags.out !== undefined) await write_atomic(flags.out, text); // last: what is wrong with it loses no answer
 }
 
 const rows_of = (q: Quality, before_bytes: number, now_bytes: number): string[][] => [

@@ -6,8 +6,9 @@ import { InputError, UsageError } from '../../engine/errors.ts';
 import type { Feature } from '../../engine/gpu/device.ts';
 import { file_error, node_folder } from '../../engine/node/files.ts';
 import { open_executor } from '../../engine/node/load.ts';
-import { type CaseReport, type GoldenFiles, verify_set } from '../../engine/verify.ts';
-import type { Finding } from '../../engine/verify_compare.ts';
+import type { Check } from '../../engine/verify/check.ts';
+import type { GoldenFiles } from '../../engine/verify/golden.ts';
+import { type CaseReport, verify_set } from '../../engine/verify/verify_set.ts';
 import { open_checkpoint } from '../../engine/weights/checkpoint.ts';
 import { commit, dirty, version } from '../build.ts';
 import { note, out, seconds, table } from '../print.ts';
@@ -34,18 +35,34 @@ export async function verify(folder: string | undefined, flags: VerifyFlags, deb
   const { executor } = await open_executor({ ...device_choice(flags, debug), limits: flags.limits, without });
   const { facts } = executor.device;
   const reports: CaseReport[] = [];
+  const refused: { readonly set: string; readonly reason: string }[] = [];
   try {
     if (!flags.json) note(`adapter ${facts.description || facts.device} (${facts.type}), kernels ${executor.variant}`);
     for (const set of sets) {
-      const options = { cases: flags.case, checkpoint: flags.checkpoint, on_case: flags.json ? undefined : show };
-      reports.push(...(await verify_set(executor, golden_files(root), set, options)));
+      const on_case = (report: CaseReport) => {
+        reports.push(report);
+        if (!flags.json) show(report);
+      };
+      try {
+        await verify_set(executor, golden_files(root), set, {
+          checkpoint: flags.checkpoint,
+          cases: flags.case,
+          on_case,
+        });
+      } catch (error) {
+        if (!(error instanceof InputError) || sets.length === 1) throw error;
+        refused.push({ set, reason: error.message });
+        note(`REFUSED  ${set}: ${error.message}`);
+      }
     }
   } finally {
     executor.destroy();
   }
   const absent = flags.case?.find((name) => !reports.some((report) => report.case === name));
-  if (absent !== undefined) throw new UsageError(`--case ${absent}: no set in ${root} has such a case`);
-  if (reports.length === 0) throw new InputError(`${root}: expected golden sets with cases, found no case`);
+  if (absent !== undefined && refused.length === 0)
+    throw new UsageError(`--case ${absent}: no set in ${root} has such a case`);
+  if (reports.length === 0 && refused.length === 0)
+    throw new InputError(`${root}: expected golden sets with cases, found no case`);
   const passed = reports.filter((report) => report.passed).length;
   const closing = {
     schema: 'molmoe.verify/1',
@@ -57,10 +74,11 @@ export async function verify(folder: string | undefined, flags: VerifyFlags, deb
     cases: reports.length,
     passed,
     failed: reports.length - passed,
+    refused,
     worst: worst_of(reports),
   };
   out(`${JSON.stringify(closing)}\n`);
-  return closing.failed > 0 ? 1 : 0;
+  return closing.failed > 0 || refused.length > 0 ? 1 : 0;
 }
 
 /** A folder of sets, or one set itself. */
@@ -100,18 +118,18 @@ function show(report: CaseReport): void {
   const nearest =
     worst === null ? '' : `largest difference ${worst.found.toExponential(1)} of ${worst.limit} in ${worst.what}`;
   note(
-    `${verdict}  ${report.set}/${report.case}  ${report.findings.length} checks, ${nearest}  (${seconds(report.wall_ms)})`,
+    `${verdict}  ${report.set}/${report.case}  ${report.checks.length} checks, ${nearest}  (${seconds(report.wall_ms)})`,
   );
-  const rows = report.findings.filter((f) => !f.ok).map((f) => ['', f.what, f.kind, describe(f), f.detail ?? '']);
+  const rows = report.checks.filter((c) => !c.ok).map((c) => ['', c.what, c.kind, describe(c), c.detail ?? '']);
   if (rows.length > 0) note(table(rows));
 }
 
-const describe = ({ kind, found, limit }: Finding): string =>
+const describe = ({ kind, found, limit }: Check): string =>
   kind === 'difference' ? `${found.toExponential(2)} > ${limit}` : `${found} differ`;
 
 /** The difference closest to, or furthest beyond, its limit. */
-function worst_of(reports: readonly CaseReport[]): (Finding & { set: string; case: string }) | null {
-  const all = reports.flatMap((r) => r.findings.map((f) => ({ ...f, set: r.set, case: r.case })));
-  const by_share = (f: Finding) => (f.kind === 'difference' ? f.found / f.limit : f.ok ? 0 : Number.POSITIVE_INFINITY);
+function worst_of(reports: readonly CaseReport[]): (Check & { set: string; case: string }) | null {
+  const all = reports.flatMap((r) => r.checks.map((c) => ({ ...c, set: r.set, case: r.case })));
+  const by_share = (c: Check) => (c.kind === 'difference' ? c.found / c.limit : c.ok ? 0 : Number.POSITIVE_INFINITY);
   return all.reduce<(typeof all)[number] | null>((w, f) => (w === null || by_share(f) > by_share(w) ? f : w), null);
 }

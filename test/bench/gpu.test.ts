@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
+import type { Bench } from '../../bench/bench.ts';
 import { bench_gpu } from '../../bench/gpu.bench.ts';
-import type { Bench } from '../../bench/main.ts';
 import { open_executor } from '../../engine/node/load.ts';
 
 const lines: string[] = [];
 const bench: Bench = {
-  ...{ quick: true, filter: undefined, out: '', dtype: 'f16', rated: 1000 },
+  ...{ quick: true, runs: 1, out: '', dtype: 'f16', rated: 1000 },
   say: (line) => void lines.push(line),
 };
 const { executor } = await open_executor({ hush: true });

@@ -1,15 +1,13 @@
 import { expect, it } from 'vitest';
-import { kernel_cases } from '../../bench/cases/all.ts';
-import type { KernelCase } from '../../bench/cases/case.ts';
-import { linear } from '../../bench/cases/products.ts';
-import { norm } from '../../bench/cases/rows.ts';
+import { type BenchCase, kernel_cases, linear, norm } from '../../bench/cases.ts';
 import { open_contestant, takes_part, time_case, variant_names } from '../../bench/timed.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { type Kernel, type Options, type Variant, wgsl_files } from '../../kernels/spec.ts';
+import type { Want } from '../reference/cases/case.ts';
 import { test_executor } from '../support/gpu.ts';
 
 const contestant = await open_contestant(await test_executor(), 'tiled');
-const product = linear({ stage: 'prefill', what: '', rows: 33, k: 64, cols: 136 });
+const product = linear({ stage: 'prefill', rows: 33, k: 64, cols: 136 });
 
 it('times what is right, with the costs of the mathematics', async () => {
   const timed = await time_case(contestant, product);
@@ -19,7 +17,7 @@ it('times what is right, with the costs of the mathematics', async () => {
 
 it('cuts columns into slices that one binding holds', async () => {
   const max_binding_bytes = 128 * 64 * 2;
-  const sliced = linear({ stage: 'prefill', what: '', rows: 3, k: 64, cols: 301, max_binding_bytes });
+  const sliced = linear({ stage: 'prefill', rows: 3, k: 64, cols: 301, max_binding_bytes });
   expect(sliced.launches.map(({ params }) => [params.col0, params.cols])).toEqual([
     [0, 128],
     [128, 128],
@@ -29,7 +27,7 @@ it('cuts columns into slices that one binding holds', async () => {
 });
 
 /** The same case with a fault in its kernel's text. */
-function broken(made: KernelCase, from: string, to: string): KernelCase {
+function broken(made: BenchCase, from: string, to: string): BenchCase {
   const variants = made.kernel.variants.map((variant) => ({
     ...variant,
     wgsl: (options: Options) => wgsl_files(variant, options).map((text) => text.replace(from, to)),
@@ -44,16 +42,17 @@ it('tells what is wrong and does not time it', async () => {
   const eps = 'params.eps';
   expect(body).toContain(eps);
   expect(await time_case(contestant, broken(whole, eps, '(params.eps + 0.5)'))).toMatch(
-    /^y\[0\] is .*, the reference .* \(\d+ of 320 looked at are off\)$/,
+    /^y\[0\] is .*, the reference .* \(\d+ of 384 looked at are off\)$/,
   );
 });
 
 it('sees one wrong column at the edge of a sampled product', async () => {
-  const made = { ...product, want: () => product.want().map(off_at_the_end) };
+  const { buffers, want } = product.open();
+  const made = { ...product, open: () => ({ buffers, want: () => want().map(off_at_the_end) }) };
   expect(await time_case(contestant, made)).toMatch(/^c\[\d+\] is .* \(1 of \d+ looked at are off\)$/);
 });
 
-function off_at_the_end(want: ReturnType<KernelCase['want']>[number]) {
+function off_at_the_end(want: Want) {
   const values = Float64Array.from(want.values);
   values[values.length - 1] = (values.at(-1) ?? 0) + 0.1;
   return { ...want, values };
@@ -62,7 +61,7 @@ function off_at_the_end(want: ReturnType<KernelCase['want']>[number]) {
 it('leaves out a variant that would have a stand-in', () => {
   const swiglu = kernel_cases(preset_config('molmoe-tiny'), [16])
     .map((make) => make(contestant.setting))
-    .find((made) => made.kernel.name === 'swiglu') as KernelCase;
+    .find((made) => made.kernel.name === 'swiglu') as BenchCase;
   expect(takes_part(contestant, product)).toBe(true);
   expect(takes_part(contestant, swiglu)).toBe(false);
 });

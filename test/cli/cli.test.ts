@@ -94,6 +94,7 @@ describe('generate', () => {
     const { code, errors } = await cli(long, { watch });
     expect(code).toBe(130);
     expect(errors.at(-1)).toBe('interrupted');
+    expect(errors.at(-2)).toMatch(/^\d+ tokens in [\d.]+ s: first after [\d.]+ ms(, then [\d.]+ tokens\/s)?$/);
   });
 });
 
@@ -183,23 +184,30 @@ describe('pictures', () => {
 describe('wrong usage is one line and code 2', () => {
   const cases: [string[], RegExp][] = [
     [['nonsense'], /unknown command/],
+    [['completion', 'tcsh'], /bash, zsh, fish/],
     [['generate', '--nonsense'], /unknown option/],
-    [tiny('--blocks', '4'), /blocks: expected numbers from 0 to 3, found 4/],
-    [tiny('--blocks', 'all'), /--blocks "all"/],
-    [tiny('--top-k', '0'), /topK: .* 1 to 8.*found 0/],
-    [tiny('--top-k', '65'), /topK: .* 1 to 8.*found 65/],
+    [tiny('--blocks', '4'), /^error: --blocks: expected numbers from 0 to 3, found 4/],
+    [tiny('--blocks', 'all'), /^error: --blocks: expected numbers and ranges .* found "all"/],
+    [tiny('--top-k', '0'), /--top-k: .* 1 to 8.*found 0/],
+    [tiny('--top-k', '65'), /--top-k: .* 1 to 8.*found 65/],
     [tiny('--top-k', '1.5'), /top-k.*whole number/],
     [tiny('--crops', '0'), /crops.*0/],
     [tiny('--max-crops', '0'), /crops.*0/],
     [tiny('--tier', 'huge'), /tier.*low, medium, high.*huge/],
-    [tiny('--tier', 'low', '--crops', '2'), /one of maxCrops, crops and tier/],
+    [
+      tiny('--tier', 'low', '--crops', '2'),
+      /--max-crops, --crops, --tier: expected one of them, found --crops and --tier/,
+    ],
     [tiny('--dtype', 'int3'), /dtype.*f16/],
     [tiny('--max-new-tokens', '-1'), /whole number/],
     [tiny('--max-new-tokens', '40000'), /32768/],
     [tiny('--prompt', '  '), /--prompt: expected some text/],
     [tiny('--prompt', 'see <im_patch> here'), /<im_patch>/],
-    [tiny('--adapter', 'no such thing'), /--adapter no such thing: .*found 0:/],
-    [['generate', '--model', 'nowhere'], /--model nowhere: expected a checkpoint folder or one of molmoe-1b/],
+    [tiny('--adapter', '-1'), /--adapter: expected .* a number below \d+ or auto, found "-1"/],
+    [tiny('--image', 'a.png', '--image', 'b.png'), /--image.*expected it once, found it twice/],
+    [tiny('--prompt', '-', '--image', '-'), /--prompt - and --image -: expected one of them/],
+    [tiny('--adapter', 'no such thing'), /--adapter: expected a part .*found "no such thing"; there is 0:/],
+    [['generate', '--model', 'nowhere'], /--model: expected a checkpoint folder or one of molmoe-1b.*"nowhere"/],
     [['verify', '/no/such/folder'], /expected a golden folder/],
     [['verify', '--without', 'luck'], /--without luck/],
     [['verify', '--case', 'none'], /no set in/],

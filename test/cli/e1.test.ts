@@ -12,13 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  configuration_schema,
-  e1_flops_schema,
-  e1_parts_schema,
-  e1_stages_schema,
-  run_schema,
-} from '../../experiments/lab/schema.ts';
+import { e1 as definition } from '../../experiments/core/e1.ts';
+import type { E1Flops, E1Parts, E1Stages } from '../../experiments/core/e1_files.ts';
+import { configuration_schema, run_schema } from '../../experiments/lab/schema.ts';
 import { cli } from '../support/cli.ts';
 import { repo_root } from '../support/golden.ts';
 
@@ -30,6 +26,11 @@ const quick = ['--model', 'molmoe-tiny', '--runs', '2', '--warmup', '1', '--deco
 const e1 = (out: string, ...args: string[]) =>
   cli(['e1', ...quick, '--out', out, ...args], { env, timeout_ms: 110_000 });
 
+/** A published file that keeps to its schema. */
+const published = <T>(name: string): T =>
+  (definition.schemas[name] as NonNullable<(typeof definition.schemas)[string]>).parse(
+    read(results, `${name}.json`),
+  ) as T;
 const read = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'));
 const keys = (out: string) => readdirSync(join(out, 'configurations')).filter((name) => name.endsWith('.json'));
 
@@ -49,9 +50,9 @@ describe('molmoe e1', () => {
   });
 
   it('writes three files that keep to their schemas, four figures and a report', () => {
-    const stages = e1_stages_schema.parse(read(results, 'e1_stage_latency_breakdown.json'));
-    const flops = e1_flops_schema.parse(read(results, 'e1_flops_vs_latency.json'));
-    const parts = e1_parts_schema.parse(read(results, 'e1_attention_ffn_breakdown.json'));
+    const stages = published<E1Stages>('e1_stage_latency_breakdown');
+    const flops = published<E1Flops>('e1_flops_vs_latency');
+    const parts = published<E1Parts>('e1_attention_ffn_breakdown');
     run_schema.parse(read(results, 'run.json'));
     for (const name of keys(results)) configuration_schema.parse(read(results, 'configurations', name));
     expect(stages.configurations.map((one) => one.key)).toEqual(parts.configurations.map((one) => one.key));
@@ -66,7 +67,7 @@ describe('molmoe e1', () => {
   });
 
   it('measures prefill that takes longer with more tokens, and counts what the ledger counts', () => {
-    const stages = e1_stages_schema.parse(read(results, 'e1_stage_latency_breakdown.json'));
+    const stages = published<E1Stages>('e1_stage_latency_breakdown');
     const of = (regime: string, prompt: string) =>
       stages.configurations.find((one) => one.regime === regime && one.prompt === prompt);
     const [fewer, more] = [of('low', 'short'), of('medium', 'long')];
@@ -145,10 +146,10 @@ describe('molmoe e1', () => {
 
   it.each([
     [2, ['--regime', 'huge'], /expected some of low, medium, high, or all/],
-    [2, ['--regime', 'high', '--max-crops', '4'], /regime high: expected a tiling of 3x4/],
+    [2, ['--regime', 'high', '--max-crops', '4'], /high_short_short: expected a tiling of 3x4/],
     [2, ['--runs', '0'], /expected at least 1/],
     [2, ['--trace', '--instrumented', '0'], /--trace: expected an instrumented run to write/],
-    [2, ['--full-grid', '--regime', 'low'], /--full-grid measures all 27 cells/],
+    [2, ['--full-grid', '--regime', 'low'], /fullGrid measures all 27 cells|--full-grid measures all 27 cells/],
     [1, ['--out', '/proc/molmoe'], /\/proc\/molmoe.*: expected /],
     [1, ['--out', join(repo_root, 'package.json')], /package\.json: expected a /],
   ])('ends with %i for %j', async (code, args, message) => {

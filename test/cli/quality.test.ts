@@ -8,9 +8,9 @@ const folder = mkdtempSync(join(tmpdir(), 'molmoe-quality-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('quality', () => {
-  it('--json says how far quantised weights are from f16, and --out keeps it', async () => {
+  it('by default compares q8; --json says how far it is from f16, and --out keeps it', async () => {
     const file = join(folder, 'q8.json');
-    const { code, stdout } = await cli(['quality', '--model', 'molmoe-tiny', '--dtype', 'q8', '--json', '--out', file]);
+    const { code, stdout } = await cli(['quality', '--model', 'molmoe-tiny', '--json', '--out', file]);
     expect(code).toBe(0);
     expect(readFileSync(file, 'utf8')).toBe(stdout);
     const report = JSON.parse(stdout);
@@ -36,8 +36,23 @@ describe('quality', () => {
 
   it('compares only quantised weights', async () => {
     const out = join(folder, 'none.json');
-    const { code, errors } = await cli(['quality', '--model', 'molmoe-tiny', '--out', out]);
+    const { code, errors } = await cli(['quality', '--model', 'molmoe-tiny', '--dtype', 'f16', '--out', out]);
     expect([code, errors]).toEqual([2, [expect.stringMatching(/--dtype f16: expected q8 or q4/)]]);
     expect(existsSync(out)).toBe(false);
+  });
+
+  it('refuses a place that cannot be written before it measures', async () => {
+    const { code, stdout, errors } = await cli([
+      'quality',
+      '--model',
+      'molmoe-tiny',
+      '--out',
+      join(folder, 'no/q8.json'),
+    ]);
+    expect([code, stdout, errors]).toEqual([
+      1,
+      '',
+      [expect.stringMatching(/no\/q8\.json: expected a file that can be written/)],
+    ]);
   });
 });

@@ -55,7 +55,16 @@ it('a trace of more than 10,000 events keeps to the format: no negative time, no
   const { code } = await cli([...tiny, '--max-new-tokens', '230', '--trace', file, '--json']);
   expect(code).toBe(0);
   const trace = JSON.parse(readFileSync(file, 'utf8'));
-  expect(Object.keys(trace)).toEqual(['traceEvents']);
+  expect(Object.keys(trace)).toEqual(['traceEvents', 'metadata']);
+  expect(trace.metadata).toMatchObject({
+    version: expect.any(String),
+    commit: expect.any(String),
+    adapter: { description: expect.any(String) },
+    backend: expect.any(String),
+    model: { name: 'molmoe-tiny', dtype: 'f16' },
+    request: { knobs: { maxCrops: 1 } },
+    timing: 'kernel',
+  });
   const events: TraceEvent[] = trace.traceEvents;
   expect(events.length).toBeGreaterThan(10_000);
   for (const event of events) {
@@ -82,15 +91,20 @@ it('--timing stage says what each number is', async () => {
   expect(code).toBe(0);
   const text = errors.join('\n');
   expect(text).toMatch(/GPU time of +sum +share +passes/);
+  expect(text).toMatch(/stage +stamped wall +share/);
+  expect(text).toMatch(/first token after .* \(times of a stamped run, slower than a plain one\)/);
   for (const stage of ['vision_encoder', 'projector', 'prefill', 'decode'])
     expect(text.split(stage).length).toBeGreaterThan(2);
   expect(text).toMatch(/sum of stage passes [\d.]+ ms, first to last stamp [\d.]+ ms, wall of all stages/);
 });
 
-it('a trace that cannot be written is one line, and no half of a file', async () => {
+it('a trace that cannot be written is one line before anything runs, and no half of a file', async () => {
   const file = join(folder, 'no/such/folder/run.json');
-  const { code, errors } = await cli([...tiny, '--trace', file, '--json']);
-  expect(code).toBe(1);
-  expect(errors.length).toBe(1);
+  const { code, stdout, errors } = await cli([...tiny, '--trace', file]);
+  expect([code, stdout, errors]).toEqual([
+    1,
+    '',
+    [expect.stringMatching(/run\.json: expected a file that can be written/)],
+  ]);
   expect(existsSync(file)).toBe(false);
 });

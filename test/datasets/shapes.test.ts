@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { choose_tiling } from '../../engine/input/tiling.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import { preset_config } from '../../engine/model/presets.ts';
 import { type Sample, type Split, scene_seed, shapes_sample } from '../../experiments/datasets/shapes.ts';
 import { picture_of } from '../../experiments/datasets/shapes_picture.ts';
 import { type QuestionType, question_types, shapes_words } from '../../experiments/datasets/shapes_questions.ts';
@@ -87,7 +89,12 @@ describe('the built-in set', () => {
       expect(photo_pictures.sizes.some((s) => s.width === picture.width && s.height === picture.height)).toBe(true);
       expect(picture.rgb.length).toBe(picture.width * picture.height * 3);
       expect(scene_of(seed, photo_pictures).shapes.length).toBeGreaterThan(0);
-      const { rows, cols } = choose_tiling(picture.width, picture.height);
+      const { rows, cols } = choose_tiling(
+        picture.width,
+        picture.height,
+        { max_crops: 12 },
+        geometry_of(preset_config('molmoe-1b')),
+      );
       tilings.set(`${rows}x${cols}`, (tilings.get(`${rows}x${cols}`) ?? 0) + 1);
     }
     expect(tilings.size).toBeGreaterThanOrEqual(3);

@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { run_model } from '../../engine/generate.ts';
+import { dry_executor } from '../../engine/gpu/dry.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
 import { load_weights } from '../../engine/model/weights.ts';
 import { synthetic_source } from '../../engine/weights/formula.ts';
-import { stub_executor } from '../support/stub_executor.ts';
+import { dry_device } from '../support/dry.ts';
 
 const GPU = { subgroup_size: 32, software: false };
 const CPU = { subgroup_size: 8, software: true };
 const MiB = 2 ** 20;
 
 async function launches_a_token(preset: string, traits: typeof GPU, max_binding_bytes: number, prompt: number) {
-  const executor = stub_executor(traits, 'auto', max_binding_bytes);
+  const executor = dry_executor(dry_device(traits, max_binding_bytes));
   const config = preset_config(preset);
   const source = synthetic_source(tensor_specs(config), 1, 'F32');
   const weights = await load_weights(executor, config, source, 'f16');

@@ -193,6 +193,39 @@ describe('requests in a row', () => {
     expect(together.map((r) => r.tokens)).toEqual([3, 5, 4].map((n) => alone.tokens.slice(0, n)));
   });
 
+  it('one that was begun and forgotten ends by itself when another waits, and keeps its tokens for a late reader', async () => {
+    const whole = await run({ maxNewTokens: 6 });
+    const held = bytes_held();
+    const forgotten = engine.generate({ prompt, ignoreEos: true, maxNewTokens: 6 });
+    const reader = forgotten[Symbol.asyncIterator]();
+    const ids: number[] = []; // by their places: what a stop text held back comes with the last token once more
+    const first = await reader.next();
+    if (!first.done) ids[first.value.index] = first.value.id;
+    expect(bytes_held()).toBeGreaterThan(held); // it waits for its reader
+    const [a, b] = await Promise.all([run({ maxNewTokens: 6 }), run({ maxNewTokens: 4 })]);
+    expect([a.tokens, b.tokens]).toEqual([whole.tokens, whole.tokens.slice(0, 4)]);
+    expect(bytes_held()).toBe(held);
+    for await (const token of { [Symbol.asyncIterator]: () => reader }) ids[token.index] = token.id;
+    expect(ids).toEqual(whole.tokens);
+    expect((await forgotten.result).tokens).toEqual(whole.tokens);
+  });
+
+  it('the result of one that was begun and left waiting comes without a reader', async () => {
+    const generation = engine.generate({ prompt, ignoreEos: true, maxNewTokens: 5 });
+    await generation[Symbol.asyncIterator]().next();
+    const { tokens, first_token_ms, preprocess_ms } = await generation.result;
+    expect(tokens.length).toBe(5);
+    expect(first_token_ms).toBeGreaterThan(preprocess_ms);
+  });
+
+  it('a reader that takes the result first misses no token', async () => {
+    const generation = engine.generate({ prompt, ignoreEos: true, maxNewTokens: 5 });
+    const { result } = generation;
+    const seen: number[] = [];
+    for await (const { id, index } of generation) seen[index] = id;
+    expect(seen).toEqual((await result).tokens);
+  });
+
   it('leaving the loop early or aborting frees everything, and the next request runs', async () => {
     await run({ maxNewTokens: 2 });
     const held = bytes_held();
@@ -233,9 +266,46 @@ describe('requests that cannot be', () => {
     ['more positions than the model has', { maxNewTokens: 40_000 }, /positions .*32768/],
     [
       'two crop knobs',
-      { image: formula_picture('ramp', 9, 9), knobs: { crops: 1, maxCrops: 2 } },
-      /one of maxCrops, crops and tier/,
+      { image: formula_picture('ramp', 9, 9), knobs: { crops: 1, maxCrops: 2 } as never },
+      /maxCrops, crops, tier: expected one of them, found maxCrops and crops/,
     ],
+    [
+      'a knob beside its place',
+      { topk: 4 } as never,
+      /^topk: no option of a request; did you mean knobs.topK or sampling.topK\?/,
+    ],
+    ['another spelling', { max_new_tokens: 4 } as never, /^max_new_tokens: .* did you mean maxNewTokens\?/],
+    ['a slip in a knob', { knobs: { block: [0] } as never }, /^knobs.block: .* did you mean knobs.blocks\?/],
+    [
+      'a word that is like none',
+      { beam_width: 4 } as never,
+      /^beam_width: no option of a request; there are prompt, image/,
+    ],
+    ['one stop text', { stop: 'abc' as never }, /^stop: expected a list of texts that are not empty, found "abc"/],
+    [
+      'a path for a picture',
+      { image: 'photo.jpg' as never },
+      /^image: expected a decoded picture .*decode_image.*found "photo.jpg"/,
+    ],
+    [
+      'a file for a picture',
+      { image: new Uint8Array(9) as never },
+      /^image: expected a decoded picture .*found 9 bytes/,
+    ],
+    ['an unknown timing', { timing: 'nope' as never }, /^timing: expected one of stage, kernel, found "nope"/],
+    ['an unknown resize', { resize: 'bogus' as never }, /^resize: expected one of pad, fill, found "bogus"/],
+    [
+      'an unknown tier',
+      { knobs: { tier: 'huge' as never } },
+      /^knobs.tier: expected one of low, medium, high, found "huge"/,
+    ],
+    ['a prompt that is none', { prompt: 7 as never }, /^prompt: expected a text, found 7/],
+    [
+      'sampling without a temperature',
+      { sampling: { topP: 0.5 } as never },
+      /^sampling.temperature: expected .* found none/,
+    ],
+    ['text for a number', { maxNewTokens: '8' as never }, /^maxNewTokens: expected a whole number .* found "8"/],
   ];
   for (const [what, request, message] of refused) {
     it(what, async () => {

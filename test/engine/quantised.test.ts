@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { read_tensors } from '../../engine/verify.ts';
+import { read_tensors } from '../../engine/verify/golden.ts';
 import { bytes_per_weight, FORMATS, matrix_lines, QUANT_GROUP } from '../../kernels/spec.ts';
 import { golden_files } from '../../src/commands/verify.ts';
 import { repo_root } from '../support/golden.ts';

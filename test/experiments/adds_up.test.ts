@@ -33,7 +33,8 @@ describe.each(['molmoe-tiny', 'molmoe-mini'])('%s', async (name) => {
   it('plain stages and gaps make the total', async () => {
     const { sample } = await measure(model.engine, request);
     const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_gaps, T_total } = sample;
-    const stages = (T_vision_encoder as number) + (T_projector as number) + T_LLM_prefill + T_LLM_decode;
+    const stages =
+      (T_vision_encoder as number) + (T_projector as number) + (T_LLM_prefill as number) + (T_LLM_decode as number);
     expect(stages + T_gaps).toBeCloseTo(T_total, 6);
     expect(T_gaps).toBeGreaterThan(0);
     expect(T_gaps).toBeLessThan(NEAR * T_total + 5);
@@ -51,7 +52,7 @@ describe.each(['molmoe-tiny', 'molmoe-mini'])('%s', async (name) => {
     expect(total).toBeCloseTo(by_difference.T_total, 6);
     const hook = await measure_by('hook', model.engine, request);
     expect(hook.T_LLM_prefill).toBeGreaterThan(0);
-    expect(hook.T_LLM_prefill).toBeLessThan(1.5 * direct.T_LLM_prefill);
+    expect(hook.T_LLM_prefill).toBeLessThan(1.5 * (direct.T_LLM_prefill as number));
   });
 });
 
@@ -60,5 +61,5 @@ it('a request without a picture has no vision times', async () => {
   const { sample } = await measure(model.engine, { prompt: 'some text', maxNewTokens: 1 });
   model.close();
   expect(sample).toMatchObject({ T_vision_encoder: null, T_projector: null, T_vision_total: null });
-  expect(sample).toMatchObject({ T_LLM_decode: 0, T_decode_per_token: null, T_decode_per_step: [] });
+  expect(sample).toMatchObject({ T_LLM_decode: null, T_decode_per_token: null, T_decode_per_step: [] });
 });

@@ -66,6 +66,8 @@ const ALLOWED: readonly (readonly [string, string])[] = [
   ['engine/weights/source.ts', '../model/tensors.ts'],
   ['engine/meter/ledger.ts', '../gpu/executor.ts'],
   ['engine/meter/stages.ts', '../model/config.ts'],
+  ['engine/meter/stages.ts', '../model/geometry.ts'],
+  ['engine/input/layout.ts', '../model/geometry.ts'],
   ['engine/model/decoder.ts', '../meter/stages.ts'],
   ['engine/model/molmoe.ts', '../weights/source.ts'],
   ['engine/generate.ts', './model/molmoe.ts'],
@@ -153,6 +155,36 @@ describe('import arrows', () => {
     const { status, output } = lint(file);
     expect(output).toContain(`/${rule}`);
     expect(status).not.toBe(0);
+  });
+
+  it.each([
+    [
+      'value',
+      "import { b } from './b.ts';\nexport const a = () => b;\n",
+      "import { a } from './a.ts';\nexport const b = () => a;\n",
+    ],
+    [
+      'type',
+      "import type { B } from './b.ts';\nexport type A = B;\n",
+      "import type { A } from './a.ts';\nexport type B = A[];\n",
+    ],
+  ])('fails on a circle of %s imports', (_, a, b) => {
+    write('experiments/lab/a.ts', a);
+    write('experiments/lab/b.ts', b);
+    const { status, output } = lint('experiments/lab');
+    for (const file of ['experiments/lab/a.ts', 'experiments/lab/b.ts']) {
+      expect(output).toMatch(new RegExp(`^${file}:1:\\d+ lint/suspicious/noImportCycles`, 'm'));
+    }
+    expect(status).not.toBe(0);
+    for (const file of ['a.ts', 'b.ts']) rmSync(join(scratch, 'experiments/lab', file));
+  });
+
+  it('fails on a circle of three files', () => {
+    write('engine/model/one.ts', "export { two } from './two.ts';\n");
+    write('engine/model/two.ts', "export { three } from './three.ts';\n");
+    write('engine/model/three.ts', "import { one } from './one.ts';\nexport const three = { one };\n");
+    expect(lint('engine/model').output).toContain('lint/suspicious/noImportCycles');
+    for (const file of ['one.ts', 'two.ts', 'three.ts']) rmSync(join(scratch, 'engine/model', file));
   });
 
   it('lets the same files pass with plain content and every allowed import', () => {

@@ -15,13 +15,19 @@ buildSync({
   stdin: {
     contents: `
       import { writeSync } from 'node:fs';
-      import { hush_native_stderr } from './engine/node/adapter_env.ts';
+      import { hushed } from './engine/node/adapter_env.ts';
       writeSync(2, 'before\\n');
-      const loud = hush_native_stderr();
-      writeSync(2, 'a driver warns\\n');
-      await new Promise((done) => setTimeout(done, 5));
-      loud();
-      writeSync(2, 'after\\n');
+      const seven = await hushed(async () => {
+        writeSync(2, 'a driver warns\\n');
+        await new Promise((done) => setTimeout(done, 5));
+        return 7;
+      });
+      writeSync(2, seven === 7 ? 'after\\n' : 'lost the result\\n');
+      try {
+        hushed(() => {
+          throw new Error('expected');
+        });
+      } catch {}
       process.stderr.write('own\\n');
       process.exitCode = 3;`,
     resolveDir: repo_root,
@@ -44,6 +50,12 @@ describe.skipIf(process.platform !== 'linux')('native noise on stderr', () => {
     writeFileSync(join(scratch, 'run.sh'), `"${process.execPath}" "${script}"\n`);
     const { stdout } = shell(`script -qec "sh ${join(scratch, 'run.sh')}" /dev/null < /dev/null`);
     expect(stdout.replaceAll('\r', '')).toBe('before\nafter\nown\n');
+  });
+
+  it('is hushed in a file that is appended to, where the order of its writers is kept', () => {
+    const log = join(scratch, 'appended');
+    shell(`{ "$1" "$2"; echo end; } >> ${log} 2>&1`);
+    expect(readFileSync(log, 'utf8')).toBe('before\nafter\nown\nend\n');
   });
 
   it('is left alone in a file, whose writers share one position, and nothing is lost', () => {

@@ -5,18 +5,31 @@ import { test } from 'vitest';
 import { type Formula, formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import type { SpecialIds } from '../../engine/input/special_ids.ts';
 import { bpe_tokenizer, type Tokenizer } from '../../engine/input/tokenizer.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import { preset_config } from '../../engine/model/presets.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { golden_path, repo_root } from '../support/golden.ts';
 
+/** The published geometry. */
+export const MOLMO = geometry_of(preset_config('molmoe-1b'));
+
+/** Reference data of the published geometry, and of others. */
+export type GoldenFolder = 'data' | 'data_geo';
+
 /** A test over one golden file, skipped by name where the folder lacks it. */
-export function golden_test(file: string, what: string, body: (text: string) => void | Promise<void>): void {
-  const path = golden_path(`data/${file}`);
-  if (path) test(`${file}: ${what}`, () => body(readFileSync(path, 'utf8')));
-  else test.skip(`${file}: ${what} (no such file in the golden folder)`, () => {});
+export function golden_test(
+  file: string,
+  what: string,
+  body: (text: string) => void | Promise<void>,
+  folder: GoldenFolder = 'data',
+): void {
+  const path = golden_path(`${folder}/${file}`);
+  if (path) test(`${folder}/${file}: ${what}`, () => body(readFileSync(path, 'utf8')));
+  else test.skip(`${folder}/${file}: ${what} (no such file in the golden folder)`, () => {});
 }
 
-export function golden_data<T>(file: string): T | undefined {
-  const path = golden_path(`data/${file}`);
+export function golden_data<T>(file: string, folder: GoldenFolder = 'data'): T | undefined {
+  const path = golden_path(`${folder}/${file}`);
   return path ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CropTierName, choose_tiling, crop_tiers, tokens_to_crops } from '../../engine/input/tiling.ts';
-import { golden_test } from './support.ts';
+import { type CropTierName, choose_tiling, crop_tiers } from '../../engine/input/tiling.ts';
+import { golden_test, MOLMO } from './support.ts';
 
 type TilingCase = {
   width: number;
@@ -16,25 +16,19 @@ golden_test('tilings.json', 'every size, max_crops and tier', (text) => {
   expect(golden.cases.length).toBeGreaterThan(0);
   for (const { width, height, rows_cols, tier_rows_cols } of golden.cases) {
     for (const [max_crops, [rows, cols]] of Object.entries(rows_cols)) {
-      const found = choose_tiling(width, height, { max_crops: Number(max_crops) });
+      const found = choose_tiling(width, height, { max_crops: Number(max_crops) }, MOLMO);
       expect(found, `${width}x${height}, max_crops ${max_crops}`).toEqual({ rows, cols });
     }
     for (const [tier, [rows, cols]] of Object.entries(tier_rows_cols)) {
-      const found = choose_tiling(width, height, { tier: tier as CropTierName });
+      const found = choose_tiling(width, height, { tier: tier as CropTierName }, MOLMO);
       expect(found, `${width}x${height}, tier ${tier}`).toEqual({ rows, cols });
     }
   }
 });
 
-golden_test('tokens_to_crops.json', 'every target', (text) => {
-  const { cases } = JSON.parse(text) as { cases: { target_tokens: number; num_crops: number }[] };
-  expect(cases.length).toBeGreaterThan(0);
-  for (const { target_tokens, num_crops } of cases) expect(tokens_to_crops(target_tokens)).toBe(num_crops);
-});
-
 test('adaptive tilings at the rounding edges of the rule', () => {
   const adaptive = (height: number, width: number, max_crops: number) => {
-    const { rows, cols } = choose_tiling(width, height, { max_crops });
+    const { rows, cols } = choose_tiling(width, height, { max_crops }, MOLMO);
     return `${rows}x${cols}`;
   };
   expect([1, 2, 3, 4, 5, 6, 8, 9, 13].map((n) => adaptive(480, 640, n))).toEqual([
@@ -55,15 +49,15 @@ test('adaptive tilings at the rounding edges of the rule', () => {
 });
 
 test('exact counts keep to the count and take the nearest shape', () => {
-  expect(choose_tiling(640, 480, { exact_crops: 6 })).toEqual({ rows: 2, cols: 3 });
-  expect(choose_tiling(480, 640, { exact_crops: 6 })).toEqual({ rows: 3, cols: 2 });
+  expect(choose_tiling(640, 480, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 2, cols: 3 });
+  expect(choose_tiling(480, 640, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 3, cols: 2 });
   // The difference of the ratios decides, as for tiers: 1/7 is nearer to 4/3 than 7 is.
-  expect(choose_tiling(640, 480, { exact_crops: 7 })).toEqual({ rows: 7, cols: 1 });
-  expect(choose_tiling(1680, 336, { exact_crops: 7 })).toEqual({ rows: 1, cols: 7 });
-  expect(choose_tiling(100, 2000, { exact_crops: 5 })).toEqual({ rows: 5, cols: 1 });
+  expect(choose_tiling(640, 480, { exact_crops: 7 }, MOLMO)).toEqual({ rows: 7, cols: 1 });
+  expect(choose_tiling(1680, 336, { exact_crops: 7 }, MOLMO)).toEqual({ rows: 1, cols: 7 });
+  expect(choose_tiling(100, 2000, { exact_crops: 5 }, MOLMO)).toEqual({ rows: 5, cols: 1 });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 64 }), side, side, (exact_crops, width, height) => {
-      const { rows, cols } = choose_tiling(width, height, { exact_crops });
+      const { rows, cols } = choose_tiling(width, height, { exact_crops }, MOLMO);
       expect(rows * cols).toBe(exact_crops);
     }),
   );
@@ -74,7 +68,7 @@ const side = fc.integer({ min: 1, max: 30000 });
 test('any size gives a grid within the cap', () => {
   fc.assert(
     fc.property(side, side, fc.integer({ min: 1, max: 20 }), (width, height, max_crops) => {
-      const { rows, cols } = choose_tiling(width, height, { max_crops });
+      const { rows, cols } = choose_tiling(width, height, { max_crops }, MOLMO);
       expect(rows * cols).toBeGreaterThanOrEqual(1);
       expect(rows * cols).toBeLessThanOrEqual(max_crops);
     }),
@@ -83,11 +77,10 @@ test('any size gives a grid within the cap', () => {
 
 test('bad knobs are named', () => {
   for (const bad of [0, -1, 1.5, Number.NaN, 65]) {
-    expect(() => choose_tiling(9, 9, { max_crops: bad })).toThrow(/max_crops: expected .* found/);
-    expect(() => choose_tiling(9, 9, { exact_crops: bad })).toThrow(/exact crops: expected .* found/);
+    expect(() => choose_tiling(9, 9, { max_crops: bad }, MOLMO)).toThrow(/maxCrops: expected .* found/);
+    expect(() => choose_tiling(9, 9, { exact_crops: bad }, MOLMO)).toThrow(/crops: expected .* found/);
   }
-  expect(() => choose_tiling(9, 9, { tier: 'toString' as CropTierName })).toThrow(
+  expect(() => choose_tiling(9, 9, { tier: 'toString' as CropTierName }, MOLMO)).toThrow(
     /low, medium, high, found "toString"/,
   );
-  expect(() => tokens_to_crops(-1)).toThrow(/vision tokens/);
 });

@@ -173,6 +173,41 @@ test('files that are no tokenizer are refused with what was expected', () => {
   }
 });
 
+test('a pattern that could take time without end is refused before it is run, and others are not', () => {
+  const model = { type: 'BPE', vocab: { a: 0 }, merges: [] };
+  const with_pattern = (pattern: string) => ({
+    model,
+    added_tokens: [],
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Split', pattern: { Regex: pattern } }] },
+  });
+  const load = (pattern: string) => () => bpe_tokenizer(with_pattern(pattern), {});
+  const slow = [
+    '(\\w+\\s?)*$',
+    '(a*)*b',
+    '(a|a)*b',
+    '(?:a?){40}a{40}',
+    '(a{1,30}){1,30}b',
+    'a*a*a*b',
+    '(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)(a|a)b',
+    'a?a?a?a?a?a?a?a?a?a?aaaaaaaaaa',
+    '(?:x{2}+)*y',
+    '(?=(a+)+b)',
+    '[[](a*)*b]',
+    '(\\w+)\\1+',
+    '(?:\\X)*b',
+    'x'.repeat(3000),
+  ];
+  for (const pattern of slow) {
+    expect(load(pattern), pattern).toThrow(
+      /pre_tokenizer\.pretokenizers\.0\.pattern: expected a pattern that ends soon/,
+    );
+  }
+  const published = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+  for (const pattern of [published, '[0-9]{1,3}', '(?:ab)+c', '\\[\\]+', "(?i:don't)|x*?y", 'a{,3}']) {
+    expect(load(pattern), pattern).toThrow(/expected a special token/); // what is wrong next
+  }
+});
+
 tokenizer_test('a damaged copy of the published files is refused', () => {
   const { tokenizer, config } = tokenizer_files() as { tokenizer: Record<string, unknown>; config: unknown };
   expect(() => bpe_tokenizer(tokenizer, null)).toThrow(/tokenizer_config.json: expected an object, found none/);

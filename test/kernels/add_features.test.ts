@@ -14,7 +14,14 @@ for (const mode of ['validated', 'release'] as const) {
       [3, 2048, 7],
     ] as const) {
       it(`${cells} cells of ${cols} columns into ${rows} rows`, async () => {
-        const d = { cells, cols, rows, f_stride: round_up(cols, 8) + 8, x_stride: round_up(cols, 8) };
+        const d = {
+          cells,
+          cells_counted: cells,
+          cols,
+          rows,
+          f_stride: round_up(cols, 8) + 8,
+          x_stride: round_up(cols, 8),
+        };
         const features = noise(cells * d.f_stride, 1);
         const unused = [-100, -1, rows, rows + 1, -(2 ** 31), 2 ** 31 - 1];
         // Backwards through the rows, every third cell without a token.

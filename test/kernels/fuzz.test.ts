@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Kernel, round_up } from '../../kernels/spec.ts';
 import { swiglu } from '../../kernels/swiglu/swiglu.ts';
-import { type FuzzCase, type FuzzOp, faults_of, launch, SHAPES } from '../support/fuzz.ts';
+import { type KernelCase, launch } from '../reference/cases/case.ts';
+import { type FuzzOp, faults_of, SHAPES } from '../support/fuzz.ts';
 import { FUZZ_OPS } from '../support/fuzz_ops.ts';
 import { repo_root } from '../support/golden.ts';
 import { test_executor } from '../support/gpu.ts';
@@ -25,8 +26,11 @@ it('every kernel of the model is fuzzed', async () => {
 describe('the fuzz itself', async () => {
   const e = await test_executor();
   const op = FUZZ_OPS.find(({ name }) => name === 'swiglu') as FuzzOp;
-  const spoiled = (spoil: (made: FuzzCase) => FuzzCase): FuzzOp => ({ ...op, make: (...by) => spoil(op.make(...by)) });
-  const rows_of = (made: FuzzCase) => made.launches[0]?.params.rows as number;
+  const spoiled = (spoil: (made: KernelCase) => KernelCase): FuzzOp => ({
+    ...op,
+    make: (...by) => spoil(op.make(...by)),
+  });
+  const rows_of = (made: KernelCase) => made.launches[0]?.params.rows as number;
 
   it('finds nothing where nothing is wrong, whatever it is run on', async () => {
     expect(await faults_of(e, op, 'simple')).toEqual([]);
@@ -36,9 +40,12 @@ describe('the fuzz itself', async () => {
     let spoilt = 0;
     const wrong = spoiled((made) => {
       if (rows_of(made) < 3 || spoilt++ > 0) return made;
-      const h = Float64Array.from(made.want.h as Float64Array);
-      h[1] = (h[1] as number) + 1e-4;
-      return { ...made, want: { h } };
+      const open: KernelCase['open'] = () => {
+        const { buffers, want } = made.open();
+        const off_by_little = (values: ArrayLike<number>) => Array.from(values, (x, i) => (i === 1 ? x + 1e-4 : x));
+        return { buffers, want: () => want().map((one) => ({ ...one, values: off_by_little(one.values) })) };
+      };
+      return { ...made, open };
     });
     const faults = await faults_of(e, wrong, 'simple');
     expect(faults.length).toBe(1);

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { compare_results, ratio_of } from '../../experiments/lab/compare.ts';
 import { random_numbers } from '../../experiments/lab/random.ts';
 import type { Configuration, Run } from '../../experiments/lab/schema.ts';
-import { compare_paths, comparison_lines } from '../../src/commands/compare.ts';
+import { compare, compare_paths, comparison_lines } from '../../src/commands/compare.ts';
 import { FAKE_RUN, fake_configuration, fake_configurations, PROVENANCE } from '../support/records.ts';
 
 const results = (configurations: Configuration[], run: Run = FAKE_RUN) => ({ run, configurations });
@@ -64,7 +64,7 @@ describe('compare_results', () => {
     }
     const itself = compare_results(results(all), results(all));
     expect(itself.configurations.flatMap(({ stages }) => stages).filter(({ significant }) => significant)).toEqual([]);
-    expect(itself).toMatchObject({ warnings: [], only_a: [], only_b: [] });
+    expect(itself).toMatchObject({ warnings: [], only_a: [], only_b: [], missing: [] });
   });
 
   it('leaves out stages that did not run', () => {
@@ -74,6 +74,51 @@ describe('compare_results', () => {
     }
     const { configurations } = compare_results(results([text]), results([low()]));
     expect(configurations[0]?.stages.map(({ stage }) => stage)).toEqual(['T_LLM_prefill', 'T_total']);
+    const { missing, warnings } = compare_results(results([low()]), results([text]));
+    expect(missing.map(({ stage }) => stage)).toEqual(['T_vision_encoder', 'T_projector', 'T_LLM_decode']);
+    expect(warnings[0]).toBe(
+      'ran in A and not in B: low_short_short T_vision_encoder; low_short_short T_projector; low_short_short T_LLM_decode',
+    );
+  });
+
+  it('says first that most of A is not in B', () => {
+    const all = fake_configurations();
+    const { warnings, only_a, missing } = compare_results(results(all), results([low()]));
+    expect(warnings).toEqual([
+      "14 of A's 15 configurations are not in B: low_short_medium; low_short_long; low_medium_short; and 11 more",
+    ]);
+    expect(missing).toEqual(only_a.map((key) => ({ key, stage: null })));
+    expect(compare_results(results([low()]), results(all)).missing).toEqual([]);
+  });
+
+  it('says that so few runs can show nothing', () => {
+    const few = (a: number, b: number) => compare_results(results([low(a)]), results([low(b, 9)]));
+    expect(few(4, 3).warnings).toEqual([
+      'low_short_short has 3 runs in B: under 4 a side no difference is significant; measure with --runs 4 or more',
+    ]);
+    expect(few(1, 3).warnings).toEqual([expect.stringContaining('low_short_short has 1 run in A: ')]);
+    expect(few(3, 3).configurations[0]?.stages.some(({ significant }) => significant)).toBe(false);
+    expect(few(4, 4)).toMatchObject({ warnings: [], configurations: [{ runs: [4, 4] }] });
+    expect(few(4, 4).configurations[0]?.stages.every(({ significant }) => significant)).toBe(true);
+  });
+
+  it('says where one key stands for two requests', () => {
+    const other = low();
+    Object.assign(other, { prompt: 'Another question?' });
+    expect(compare_results(results([low()]), results([other])).warnings).toEqual([
+      'A and B asked different things under one key: low_short_short (prompt: "What is this?" -> "Another question?")',
+    ]);
+    const longer = low();
+    Object.assign(longer.tokens, { text_tokens: 40 });
+    expect(compare_results(results([{ ...low(), prompt: null }]), results([longer])).warnings).toEqual([
+      'A and B asked different things under one key: low_short_short (tokens.text_tokens: 20 -> 40)',
+    ]);
+  });
+
+  it('says what each side is, and where a side does not say it', () => {
+    const { provenance, warnings } = compare_results({ configurations: [low()] }, results([low()]));
+    expect(provenance).toEqual({ a: null, b: PROVENANCE });
+    expect(warnings).toEqual(['A comes without its run.json: what it ran, and on what, is not known; name its folder']);
   });
 
   it('lists what only one side has, and refuses when nothing is on both', () => {
@@ -132,7 +177,10 @@ describe('molmoe compare', () => {
 
   it('prints a table and what is on one side only', async () => {
     const { comparison } = await compare_paths(a, b, undefined);
-    const lines = comparison_lines(comparison).join('\n').split('\n');
+    const [of_a, of_b, , ...lines] = comparison_lines(comparison, { a, b }).join('\n').split('\n');
+    const what =
+      'molmoe 0.1.0 (0123456789ab); molmoe-mini (synthetic, seed 1) stored as f16; llvmpipe: Mesa 25.0.7 (LLVM 15.0.6) 0.0.1 (vulkan)';
+    expect([of_a, of_b]).toEqual([`A  ${a}: ${what}`, `B  ${b}: ${what}`]);
     expect(lines[0]).toMatch(/^configuration +stage +A ms +B ms +B\/A +from +to +B is$/);
     expect(lines[1]).toMatch(
       /^low_short_short +T_vision_encoder +\d+\.\d\d +\d+\.\d\d +1\.2\d\d +1\.\d{3} +1\.\d{3} +slower$/,
@@ -157,9 +205,50 @@ describe('molmoe compare', () => {
     expect(await slow(a, b)).toEqual([]);
     expect(await slow(a, b, 1.3)).toEqual([]);
     expect(await slow(b, a, 1.1)).toEqual([]);
-    const single = join(scratch, 'one_run.json');
-    writeFileSync(single, JSON.stringify(low(1, 2)));
-    expect(await slow(a, single, 1.1)).toEqual([]);
+  });
+
+  it('refuses a limit that so few runs cannot reach, however slow B is', async () => {
+    const few = write('few', [low(3, 2)]);
+    const { message } = await compare_paths(a, few, 1.1).catch((error) => error);
+    expect(message).toBe(
+      '--fail-above 1.1: expected at least 4 runs a side, found 3 of low_short_short in B: fewer cannot show a significant difference; measure with --runs 4 or more',
+    );
+    await expect(compare_paths(few, a, 1.1)).rejects.toThrow(UsageError);
+    expect((await compare_paths(a, few, undefined)).slowdowns).toEqual([]);
+    const enough = write('enough', [low(4, 2)]);
+    expect((await compare_paths(write('four', [low(4)]), enough, 1.1)).slowdowns.length).toBe(5);
+  });
+
+  it('ends with 1 where B lacks what A has, if a limit is given', async () => {
+    const printed = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      const [all, less] = [write('all', [low(), fake_configuration('high', 'short', 'short')]), write('less', [low()])];
+      expect(await compare(all, less, {})).toBe(0);
+      expect(said.mock.calls.map(([text]) => text)).toEqual([
+        "warning: 1 of A's 2 configurations are not in B: high_short_short\n",
+      ]);
+      expect(await compare(all, less, { failAbove: 1.1 })).toBe(1);
+      expect(said.mock.lastCall).toEqual(['missing in B: high_short_short\n']);
+      expect(await compare(less, all, { failAbove: 1.1 })).toBe(0);
+      expect(await compare(all, less, { failAbove: 1.1, json: true })).toBe(1);
+      expect(JSON.parse(String(printed.mock.lastCall?.[0]))).toMatchObject({
+        schema: 'molmoe.compare/1',
+        provenance: { a: { package_version: '0.1.0' }, b: { commit: PROVENANCE.commit } },
+        missing: [{ key: 'high_short_short', stage: null }],
+        slowdowns: [],
+      });
+    } finally {
+      printed.mockRestore();
+      said.mockRestore();
+    }
+  });
+
+  it('shows no control character of a file', () => {
+    const run = structuredClone(FAKE_RUN);
+    Object.assign(run.fingerprint.provenance.model, { name: 'a\x1b[2J\nb' });
+    const lines = comparison_lines(compare_results(results([low()], run), results([low()])), { a: 'x\x07', b });
+    expect(lines[0]).toMatch(/^A {2}x\\x07: .*a\\x1b\[2J\\x0ab/);
   });
 
   it('refuses a limit that is none', async () => {

@@ -1,5 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
@@ -62,6 +71,12 @@ describe('take_lock', () => {
     expect(JSON.parse(readFileSync(lock_file, 'utf8')).pid).toBe(process.pid);
   });
 
+  it('does not go round in a circle of claims', async () => {
+    writeFileSync(lock_file, lock());
+    writeFileSync(join(folder, 'lock.0123456789abcdef.json'), lock());
+    await expect(take_lock(folder)).rejects.toThrow(/lock\.0123456789abcdef\.json: .*found a circle; delete it/);
+  });
+
   it('keeps off where another process is taking over', async () => {
     writeFileSync(lock_file, lock());
     writeFileSync(join(folder, 'lock.0123456789abcdef.json'), lock({ pid: process.ppid, token: 'fedcba9876543210' }));
@@ -85,7 +100,7 @@ describe('take_lock', () => {
     'waits a moment with a lock that says %j, then takes over',
     async (text) => {
       writeFileSync(lock_file, text);
-      await expect(take_lock(folder)).rejects.toThrow('another run is about to write here');
+      await expect(take_lock(folder)).rejects.toThrow('another run may begin here');
       const old = Date.now() / 1000 - 60;
       utimesSync(lock_file, old, old);
       const held = await take_lock(folder);
@@ -94,6 +109,41 @@ describe('take_lock', () => {
       expect(readdirSync(folder)).toEqual([]);
     },
   );
+
+  it('says which file to delete where an unreadable lock has a later time, and deletes nothing itself', async () => {
+    writeFileSync(lock_file, '');
+    const later = Date.now() / 1000 + 1e6;
+    utimesSync(lock_file, later, later);
+    const { message } = await take_lock(folder).catch((error) => error);
+    expect(message).toBe(
+      `${lock_file}: expected a lock, found one not yet written: another run may begin here; wait for it or choose another --out, or delete ${lock_file} if there is none`,
+    );
+    expect(readdirSync(folder)).toEqual(['lock.json']);
+  });
+
+  it.each([
+    ['a pipe', () => execFileSync('mkfifo', [lock_file])],
+    ['a directory', () => mkdirSync(lock_file)],
+    ['a symbolic link', () => symlinkSync('nowhere', lock_file)],
+    ['a symbolic link', () => symlinkSync('/dev/zero', lock_file)],
+  ])('neither waits for nor follows %s in its place', async (found, place) => {
+    place();
+    const { message } = await take_lock(folder).catch((error) => error);
+    expect(message).toBe(
+      `${lock_file}: expected a file, found ${found}; delete it if no other run writes here, or choose another --out`,
+    );
+  });
+
+  it.each([
+    ['a process id that no system has', { pid: 2 ** 32 + 1 }],
+    ['a host that would write on the terminal', { host: 'a\x1b[2J\nb' }],
+  ])('takes %s for no lock at all', async (_, over) => {
+    writeFileSync(lock_file, lock(over));
+    const old = Date.now() / 1000 - 60;
+    utimesSync(lock_file, old, old);
+    await (await take_lock(folder)).release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
 
   it('does not release what another run took over meanwhile', async () => {
     const held = await take_lock(folder);

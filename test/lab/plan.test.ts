@@ -1,20 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { grid, key_of, ordered } from '../../experiments/lab/plan.ts';
-
-describe('grid', () => {
-  it('crosses all axes, the last one fastest', () => {
-    expect(grid({ crops: [1, 4], top_k: [8, 2] })).toEqual([
-      { crops: 1, top_k: 8 },
-      { crops: 1, top_k: 2 },
-      { crops: 4, top_k: 8 },
-      { crops: 4, top_k: 2 },
-    ]);
-    expect(grid({ crops: [4, 4] })).toEqual([{ crops: 4 }]);
-    expect(grid({ crops: [], top_k: [1] })).toEqual([]);
-    expect(grid({})).toEqual([{}]);
-  });
-});
+import { key_of, ordered } from '../../experiments/lab/plan.ts';
 
 describe('key_of', () => {
   it('reads well', () => {

@@ -1,13 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
+import { e1 } from '../../experiments/core/e1.ts';
 import { digest_of } from '../../experiments/lab/fingerprint.ts';
 import { open_results, type ResultsOptions, read_results } from '../../experiments/lab/record.ts';
-import { type Configuration, e1_stages_schema, run_schema } from '../../experiments/lab/schema.ts';
+import { type Configuration, run_schema } from '../../experiments/lab/schema.ts';
 import { FAKE_RUN, fake_configuration, PROVENANCE } from '../support/records.ts';
 
 vi.mock('node:fs/promises', async (original) => {
@@ -28,7 +38,8 @@ beforeEach(() => {
 });
 
 const { fingerprint, ceilings } = FAKE_RUN;
-const options: ResultsOptions = { experiment: 'e1', fingerprint, ceilings, started: FAKE_RUN.started };
+const plan = { options: {}, cells: [], skipped: [] };
+const options: ResultsOptions = { experiment: 'e1', fingerprint, plan, ceilings, started: FAKE_RUN.started };
 const run = digest_of(fingerprint);
 const low: Configuration = { ...fake_configuration('low', 'short', 'short', 3), run };
 const high: Configuration = {
@@ -87,6 +98,7 @@ describe('a results folder', () => {
       'configurations/high_short_short.json',
       'configurations/low_short_short.json',
       'files.txt',
+      'plan.json',
       'run.json',
     ]);
     expect(await with_results({ started: undefined }, (again) => again.run)).toEqual({ ...FAKE_RUN, run });
@@ -111,24 +123,21 @@ describe('a results folder', () => {
       expect(fault.message).toMatch(/low_short_short: .*clean\.samples\[1\]\.T_total: .*expected number/);
       await expect(results.save({ ...low, run: 'other' })).rejects.toThrow('of run other');
       await expect(results.write_json('x.json', run_schema, {} as never)).rejects.toThrow('x.json: ');
+      const outside = ['', '..', '../x.json', '/x.json', 'figures/../../x.svg', 'a//b.json', './a.json', 'figures/'];
+      const not_ours = ['lock.json', 'lock.0123456789abcdef.json', 'files.txt', 'a\nb.json', 'a\\b.json', '.json'];
+      const elsewhere = ['src/main.json', 'figures/deeper/a.svg', 'configurations/a.svg', 'notes.txt', 'photo.png'];
       for (const name of [
-        '',
-        '..',
-        '../x',
-        '/x',
-        'a/../../x',
-        'a//b',
-        './a',
-        'a/',
-        'lock.json',
-        'files.txt',
-        'a\nb',
-        'a\\b',
+        ...outside,
+        ...not_ours,
+        ...elsewhere,
+        'figures/a\x1b.svg',
+        'index.html',
+        '__proto__/a.json',
       ]) {
-        await expect(results.write(name, ''), name).rejects.toThrow('not a name inside');
+        await expect(results.write(name, ''), name).rejects.toThrow('not a name of a file in a results folder');
       }
     });
-    expect(names()).toEqual(['files.txt', 'run.json']);
+    expect(names()).toEqual(['files.txt', 'plan.json', 'run.json']);
   });
 
   it('is held by one run at a time, also while the other fails', async () => {
@@ -184,7 +193,7 @@ describe('another run in the same folder', () => {
       expect(results.finished().size).toBe(0);
       expect(results.run.run).not.toBe(run);
     });
-    expect(names()).toEqual([...foreign, 'files.txt', 'run.json'].sort());
+    expect(names()).toEqual([...foreign, 'files.txt', 'plan.json', 'run.json'].sort());
   });
 
   it('removes no file outside, whatever the list says', async () => {
@@ -222,39 +231,54 @@ describe('what a killed run leaves', () => {
   });
 
   it.each<[what: string, text: string, message: string]>([
-    ['an empty file', '', 'expected schema molmoe.configuration/1, found an empty file; delete it or use --fresh'],
+    [
+      'an empty file',
+      '',
+      'expected schema molmoe.configuration/2, found an empty file; delete that file, and only it is measured again',
+    ],
     [
       'a file cut short',
       JSON.stringify(low).slice(0, 500),
-      'expected schema molmoe.configuration/1, found JSON that is cut off or broken; delete it or use --fresh',
+      'expected schema molmoe.configuration/2, found JSON that is cut off or broken; delete that file, and only it is measured again',
     ],
-    ['another schema', '{"schema":"x"}', 'expected schema molmoe.configuration/1, found "x"; delete it or use --fresh'],
-    ['no object', 'null', 'expected schema molmoe.configuration/1, found none; delete it or use --fresh'],
+    [
+      'another schema',
+      '{"schema":"x"}',
+      'expected schema molmoe.configuration/2, found "x"; delete that file, and only it is measured again',
+    ],
+    [
+      'no object',
+      'null',
+      'expected schema molmoe.configuration/2, found none; delete that file, and only it is measured again',
+    ],
     [
       'a newer schema',
-      JSON.stringify({ ...low, schema: 'molmoe.configuration/2' }),
-      'expected schema molmoe.configuration/1, found "molmoe.configuration/2"; a newer version wrote it: update molmoe',
+      JSON.stringify({ ...low, schema: 'molmoe.configuration/3' }),
+      'expected schema molmoe.configuration/2, found "molmoe.configuration/3"; a newer version wrote it: update molmoe',
     ],
     [
       'a broken record',
       JSON.stringify({ ...low, warnings: [1] }),
-      'expected schema molmoe.configuration/1, found warnings[0]: Invalid input: expected string, received number; delete it or use --fresh',
+      'expected schema molmoe.configuration/2, found warnings[0]: Invalid input: expected string, received number; delete that file, and only it is measured again',
     ],
     [
       'a result of another run',
       JSON.stringify({ ...low, run: 'other' }),
-      `expected run "${run}", found "other"; delete it or use --fresh`,
+      `expected run "${run}", found "other"; delete that file, and only it is measured again`,
     ],
     [
       'a copy under another name',
       JSON.stringify(high),
-      'expected key "low_short_short", found "high_short_short"; delete it or use --fresh',
+      'expected key "low_short_short", found "high_short_short"; delete that file, and only it is measured again',
     ],
-  ])('%s is named, and --fresh gets rid of it', async (_, text, message) => {
-    await saved(low);
+  ])('%s is named; deleting it, or --fresh, gets rid of it', async (_, text, message) => {
+    await saved(low, high);
     const path = inside('configurations/low_short_short.json');
     writeFileSync(path, text);
     expect(await failure(keys())).toBe(`${path}: ${message}`);
+    rmSync(path);
+    expect(await keys()).toEqual(['high_short_short']);
+    writeFileSync(path, text);
     expect(await keys({ fresh: true })).toEqual([]);
   });
 
@@ -262,7 +286,7 @@ describe('what a killed run leaves', () => {
     await saved(low);
     writeFileSync(inside('configurations/mine.json'), '{}');
     expect(await failure(keys({ fresh: true }))).toContain(
-      'mine.json: expected schema molmoe.configuration/1, found none; move it',
+      'mine.json: expected schema molmoe.configuration/2, found none; move it',
     );
   });
 
@@ -327,40 +351,40 @@ describe('read_results', () => {
   it('reads a folder, in the order measured, and a single configuration', async () => {
     await saved(high, low);
     expect(await read_results(folder)).toEqual({ run: { ...FAKE_RUN, run }, configurations: [low, high] });
-    expect(await read_results(inside('configurations/high_short_short.json'))).toEqual({ configurations: [high] });
+    expect(await read_results(inside('configurations/high_short_short.json'))).toEqual({
+      run: { ...FAKE_RUN, run },
+      configurations: [high],
+    });
   });
 
-  it('reads the published file of stages: all but the instrumented runs', async () => {
-    const { tokens, samples, settings } = { ...low, ...low.clean };
-    const { regime, prompt, decode } = settings as Record<string, string>;
-    const { provenance, protocol, knobs } = fingerprint;
-    const stages = e1_stages_schema.parse({
-      schema: 'molmoe.e1.stage_latency_breakdown/1',
-      experiment: 'e1',
-      ...{ provenance, protocol, knobs, ceilings, started: low.started, ended: low.ended },
-      configurations: [
-        {
-          ...{ key: low.key, regime, prompt, decode, ...tokens, clock: low.clean.clock, statistics: {}, samples },
-          ...{
-            methods: [],
-            shares: {},
-            largest_stage: 'decode',
-            flops: low.flops,
-            counters: low.counters,
-            warnings: [],
-          },
-        },
-      ],
-      findings: [],
-      scaling: { prefill: null, decode: null },
-    });
+  it('does not take a published file for cells: it lacks what makes them', async () => {
     const path = join(scratch, 'e1_stage_latency_breakdown.json');
-    writeFileSync(path, JSON.stringify(stages));
-    const { run: found, configurations } = await read_results(path);
-    expect(found).toEqual({ ...FAKE_RUN, run });
-    expect(configurations).toEqual([{ ...low, instrumented: null, routing: null }]);
-    writeFileSync(path, JSON.stringify({ ...stages, configurations: [] }));
-    expect(await failure(read_results(path))).toContain('found no finished configuration');
+    const { files } = e1.derive({ run: FAKE_RUN, configurations: [low], skipped: [] });
+    writeFileSync(path, JSON.stringify(files.e1_stage_latency_breakdown));
+    expect(await failure(read_results(path))).toBe(
+      `${path}: expected schema molmoe.configuration/2, found "molmoe.e1.stage_latency_breakdown/2"; name the folder it lies in`,
+    );
+  });
+
+  it('reads cells of the earlier format: what did not run is null, what was not kept is not known', async () => {
+    const { knobs, asked, prompt, image, requests, memory, scaled, ...rest } = low;
+    const samples = low.clean.samples.map(({ T_first_token, ...sample }) => ({ ...sample, T_LLM_decode: 0 }));
+    const tokens = { ...low.tokens, decode_steps: 0 };
+    const old = { ...rest, schema: 'molmoe.configuration/1', tokens, clean: { ...low.clean, samples } };
+    const path = join(scratch, 'old.json');
+    writeFileSync(path, JSON.stringify(old));
+    const { configurations } = await read_results(path);
+    expect(configurations[0]).toMatchObject({ knobs: {}, asked: null, prompt: null, memory: null, scaled: null });
+    expect(configurations[0]?.clean.samples[0]).toMatchObject({ T_LLM_decode: null, T_first_token: null });
+  });
+
+  it('knows the run of a single configuration where it lies beside it, and only where it is its own', async () => {
+    await saved(low);
+    const path = inside('configurations/low_short_short.json');
+    symlinkSync(path, join(scratch, 'link.json'));
+    expect((await read_results(join(scratch, 'link.json'))).run?.run).toBe(run);
+    writeFileSync(path, JSON.stringify({ ...low, run: 'other' }));
+    expect((await read_results(path)).run).toBeUndefined();
   });
 
   it('says what it found instead', async () => {
@@ -369,17 +393,20 @@ describe('read_results', () => {
       writeFileSync(path, text);
       return (await failure(read_results(path))).replace(`${path}: `, '');
     };
-    const names = 'molmoe.configuration/1 or molmoe.e1.stage_latency_breakdown/1';
+    const names = 'molmoe.configuration/2';
     expect(await single('')).toBe(`expected results (${names}), found an empty file; choose another`);
     expect(await single('{"schema": "molm')).toBe(
       `expected results (${names}), found JSON that is cut off or broken; choose another`,
     );
     expect(await single('[1]')).toBe(`expected schema ${names}, found nothing; choose another, or name its folder`);
     expect(await single('{"schema":"molmoe.run/1"}')).toBe(
-      `expected schema ${names}, found "molmoe.run/1"; choose another, or name its folder`,
+      `expected schema ${names}, found "molmoe.run/1"; name the folder it lies in`,
     );
-    expect(await single('{"schema":"molmoe.e1.stage_latency_breakdown/3"}')).toBe(
-      `expected schema ${names}, found "molmoe.e1.stage_latency_breakdown/3"; a newer version wrote it: update molmoe`,
+    expect(await single('{"schema":"molmoe.e1.stage_latency_breakdown/1"}')).toBe(
+      `expected schema ${names}, found "molmoe.e1.stage_latency_breakdown/1"; name the folder it lies in`,
+    );
+    expect(await single('{"schema":"molmoe.configuration/3"}')).toBe(
+      `expected schema ${names}, found "molmoe.configuration/3"; a newer version wrote it: update molmoe`,
     );
     expect(await single(JSON.stringify({ ...low, tokens: {} }))).toContain('found tokens.image_size: Invalid input');
     expect(await failure(read_results(join(scratch, 'none')))).toBe(

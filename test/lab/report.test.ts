@@ -1,33 +1,33 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InputError } from '../../engine/errors.ts';
-import { kernel_facts, type ReportData } from '../../experiments/lab/report/data.ts';
-import { digits, interval, percent, round_ticks, si } from '../../experiments/lab/report/format.ts';
-import { build_report } from '../../experiments/lab/report.ts';
+import { kernel_facts, type PageData } from '../../experiments/lab/report/data.ts';
+import { digits, interval, measure, percent, round_ticks, si, tick } from '../../experiments/lab/report/format.ts';
+import { build_index, build_page } from '../../experiments/lab/report.ts';
 import { summarise } from '../../experiments/lab/stats.ts';
+import { interval_name, interval_of, names_formulas } from '../../experiments/lab/words.ts';
 import { FAKE_RUN, fake_configuration } from '../support/records.ts';
-import { report_input } from './report_input.ts';
+import { bare, index_entry, page_input } from './report_input.ts';
 
 const one = fake_configuration('low', 'short', 'short', 3);
-const html = build_report(report_input());
+const html = build_page(page_input());
 
 const inside = (page: string, open: string, close: string): string => {
   const start = page.indexOf(open) + open.length;
   return page.slice(start, page.indexOf(close, start));
 };
 const json_of = (page: string): string => inside(page, '<script type="application/json" id="data">', '</script>');
-const data_of = (page: string): ReportData => JSON.parse(json_of(page));
+const data_of = (page: string): PageData => JSON.parse(json_of(page));
 
 describe('the page', () => {
-  const input = report_input();
+  const input = page_input();
   const data = data_of(html);
 
   it('holds the results themselves, strips to 0.1 µs', () => {
     expect(data.run).toEqual(input.run);
     expect(data.findings).toEqual(input.findings);
     for (const [i, expected] of input.configurations.entries()) {
-      const { statistics, part_ms, ...found } = data.configurations[i] as ReportData['configurations'][number];
+      const { statistics, part_ms, ...found } = data.configurations[i] as PageData['configurations'][number];
       const rows = found.instrumented?.strip.rows ?? [];
       const wanted = expected.instrumented?.strip.rows ?? [];
       expect({ ...found, instrumented: { ...found.instrumented, strip: expected.instrumented?.strip } }).toEqual(
@@ -65,16 +65,28 @@ describe('the page', () => {
     expect(html.length - strips.reduce((sum, size) => sum + size, 0)).toBeLessThan(1.5e6);
   });
 
-  it('needs a configuration', () => {
-    expect(() => build_report(report_input({ configurations: [] }))).toThrow(InputError);
-    expect(() => build_report(report_input({ configurations: [] }))).toThrow(/^report: .*at least one[^\n]*$/);
+  it('needs no configuration: some experiments only count', () => {
+    expect(data_of(build_page(page_input({ configurations: [] }))).configurations).toEqual([]);
   });
 
-  it('fits no line where nothing varies', () => {
-    expect(data_of(build_report(report_input({ configurations: [one, one] }))).fits).toEqual({
-      prefill: null,
-      decode: null,
-    });
+  it('has no time of a stage that did not run, though older results say 0', () => {
+    const { statistics } = data_of(build_page(page_input({ configurations: [bare(one)] }))).configurations[0] ?? {};
+    expect(statistics).toMatchObject({ T_LLM_decode: null, T_decode_per_token: null, T_vision_encoder: null });
+    expect(statistics?.T_LLM_prefill?.n).toBe(1);
+  });
+});
+
+describe('the index', () => {
+  const index = build_index([index_entry(), index_entry({ fault: 'run.json: expected JSON, found "</script>"' })]);
+
+  it('holds every entry, and lets only its own script and styles run', () => {
+    expect(JSON.parse(json_of(index))).toHaveLength(2);
+    const policy = inside(index, 'http-equiv="Content-Security-Policy" content="', '"');
+    const script = createHash('sha256')
+      .update(inside(index, '<script>', '</script>'))
+      .digest('base64');
+    expect(policy).toContain(`script-src 'sha256-${script}';`);
+    expect(index.match(/<\/?script/gi)).toHaveLength(4);
   });
 });
 
@@ -87,7 +99,7 @@ const hostile = fc.oneof(
 
 it('keeps hostile text inside the data', () => {
   const tags = (page: string) => page.match(/<\/?script/gi)?.length;
-  const plain = tags(build_report(report_input({ configurations: [one] })));
+  const plain = tags(build_page(page_input({ configurations: [one] })));
   fc.assert(
     fc.property(hostile, hostile, hostile, (title, warning, vendor) => {
       const { fingerprint } = FAKE_RUN;
@@ -96,10 +108,11 @@ it('keeps hostile text inside the data', () => {
         ...FAKE_RUN,
         fingerprint: { ...fingerprint, provenance: { ...provenance, adapter: { ...provenance.adapter, vendor } } },
       };
-      const page = build_report(report_input({ title, run, configurations: [{ ...one, warnings: [warning] }] }));
+      const experiment = { ...page_input().experiment, title };
+      const page = build_page(page_input({ experiment, run, configurations: [{ ...one, warnings: [warning] }] }));
       expect(tags(page)).toBe(plain);
       const data = data_of(page);
-      expect(data.title).toBe(title);
+      expect(data.experiment.title).toBe(title);
       expect(data.configurations[0]?.warnings).toEqual([warning]);
       expect(data.run.fingerprint.provenance.adapter.vendor).toBe(vendor);
     }),
@@ -165,6 +178,23 @@ describe('numbers', () => {
     expect(interval(null)).toBe('one run: none');
   });
 
+  it.each([
+    [1e11, '100 G'],
+    [1e12, '1 T'],
+    [250_000, '250 k'],
+    [-2e6, '−2 M'],
+    [1500, '1,500'],
+    [0.00005, '5e−5'],
+    [0, '0'],
+  ])('an axis writes %d as %s', (value, text) => expect(tick(value)).toBe(text));
+
+  it('follow the unit of their axis', () => {
+    expect(measure(1.5e9, 'Work (FLOP)')).toBe('1.50 GFLOP');
+    expect(measure(12.345, 'Latency (ms)')).toBe('12.3 ms');
+    expect(measure(12, 'Prompt positions (count)')).toBe('12');
+    expect(measure(0.5, 'Spearman')).toBe('0.500');
+  });
+
   it('of an axis are round, in order and inside', () => {
     const range = fc.tuple(
       fc.double({ min: 0, max: 1e6, noNaN: true }),
@@ -182,5 +212,24 @@ describe('numbers', () => {
         }
       }),
     );
+  });
+});
+
+describe('words', () => {
+  it('call an interval of fewer than six values what it is: the range', () => {
+    expect([2, 5].map(interval_name)).toEqual(['range', 'range']);
+    expect([6, 30].map(interval_name)).toEqual(['95 % interval', '95 % interval']);
+    const five = summarise([1, 2, 3, 4, 9]);
+    expect(five && interval_of(five)).toEqual([1, 9]);
+    const ten = summarise([1, 2, 3, 4, 5, 6, 7, 8, 9, 30]);
+    expect(ten && interval_of(ten)).toEqual(ten?.median_ci95);
+    const single = summarise([1]);
+    expect(single && interval_of(single)).toBeNull();
+  });
+
+  it('see where formulas are named', () => {
+    expect(names_formulas(['by S1', undefined])).toBe(true);
+    expect(names_formulas(['work_S4 (FLOP)'])).toBe(true);
+    expect(names_formulas(['S10', 'MS4', 'ES1 '])).toBe(false);
   });
 });

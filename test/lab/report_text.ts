@@ -29,24 +29,43 @@ export function record_text(): void {
   };
 }
 
-/** Texts of one canvas that touch each other or are cut at its edge. */
-export function overlaps(): { canvases: number; texts: number; found: string[] } {
+/** Texts of one chart that touch each other or are cut at its edge. */
+export function overlaps(): { charts: number; texts: number; found: string[] } {
   const { written } = window as unknown as { written: Map<HTMLCanvasElement, Written[]> };
-  const found: string[] = [];
-  let canvases = 0;
-  let texts = 0;
+  type Box = { text: string; left: number; right: number; top: number; bottom: number };
+  const charts: { place: string; width: number; height: number; boxes: Box[] }[] = [];
   for (const [canvas, list] of written) {
     if (!canvas.isConnected) continue;
-    canvases += 1;
-    texts += list.length;
     const boxes = list.map(({ text, corners }) => {
       const x = corners.map(([px]) => px);
       const y = corners.map(([, py]) => py);
       return { text, left: Math.min(...x), right: Math.max(...x), top: Math.min(...y), bottom: Math.max(...y) };
     });
-    const place = canvas.closest('section')?.id;
+    charts.push({ place: canvas.closest('section')?.id ?? '', width: canvas.width, height: canvas.height, boxes });
+  }
+  for (const picture of document.querySelectorAll('.chart svg')) {
+    const around = picture.getBoundingClientRect();
+    const boxes = [...picture.querySelectorAll('text')].map((node) => {
+      const { left, right, top, bottom } = node.getBoundingClientRect();
+      const [x, y] = [around.left, around.top];
+      // A line of text is a good deal higher than its letters.
+      const spare = (bottom - top) / 5;
+      return {
+        text: node.textContent ?? '',
+        left: left - x,
+        right: right - x,
+        top: top - y + spare,
+        bottom: bottom - y - spare,
+      };
+    });
+    const figure =
+      picture.closest('[data-figure]')?.getAttribute('data-figure') ?? picture.closest('section')?.id ?? '';
+    charts.push({ place: figure, width: around.width, height: around.height, boxes });
+  }
+  const found: string[] = [];
+  for (const { place, width, height, boxes } of charts) {
     for (const [i, one] of boxes.entries()) {
-      if (one.left < -1 || one.top < -1 || one.right > canvas.width + 1 || one.bottom > canvas.height + 1) {
+      if (one.left < -1 || one.top < -1 || one.right > width + 1 || one.bottom > height + 1) {
         found.push(`${place}: "${one.text}" is cut`);
       }
       for (const other of boxes.slice(0, i)) {
@@ -56,5 +75,5 @@ export function overlaps(): { canvases: number; texts: number; found: string[] }
       }
     }
   }
-  return { canvases, texts, found };
+  return { charts: charts.length, texts: charts.reduce((sum, { boxes }) => sum + boxes.length, 0), found };
 }

@@ -11,11 +11,14 @@ import {
   linear_fit,
   outliers,
   percentile,
+  percentile_name,
   resample,
+  rests_on_enough,
   spearman,
   summarise,
   warnings_of,
 } from '../../experiments/lab/stats.ts';
+import { interval_name } from '../../experiments/lab/words.ts';
 import { golden_json } from '../support/golden.ts';
 
 type Stored = number | 'NaN' | 'Infinity' | '-Infinity';
@@ -193,13 +196,39 @@ describe('summarise', () => {
   });
 });
 
+describe('the words for statistics', () => {
+  it.each([2, 3, 4, 5])('call the interval of %i runs what it is: their range', (n) => {
+    const values = [131.2, 140.9, 128.8, 134.1, 133.3].slice(0, n);
+    expect(interval_name(n)).toBe('range');
+    expect(summarise(values)?.median_ci95).toEqual([Math.min(...values), Math.max(...values)]);
+  });
+
+  it('call it an interval from 6 on, where it is narrower', () => {
+    const values = [131.2, 140.9, 128.8, 134.1, 133.3, 137];
+    expect(interval_name(6)).toBe('95 % interval');
+    expect(summarise(values)?.median_ci95?.[0]).toBeGreaterThan(Math.min(...values));
+  });
+
+  it('say what a percentile rests on', () => {
+    expect(percentile_name(99, 10)).toBe('P99 of 10, between the two slowest');
+    expect(percentile_name(99, 99)).toBe('P99 of 99, between the two slowest');
+    expect(percentile_name(99, 100)).toBe('P99 of 100');
+    expect(percentile_name(95, 19)).toBe('P95 of 19, between the two slowest');
+    expect(percentile_name(95, 20)).toBe('P95 of 20');
+    expect([percentile_name(50, 2), percentile_name(99, 1)]).toEqual(['P50 of 2', 'P99 of 1, the only one']);
+    expect([rests_on_enough(99, 99), rests_on_enough(99, 100)]).toEqual([false, true]);
+    // Between the two slowest it is indeed.
+    const runs = Array.from({ length: 99 }, (_, i) => i);
+    expect(percentile(runs, 99)).toBeGreaterThan(97);
+  });
+});
+
 describe('outliers and drift', () => {
   const steady = [100, 101, 99, 100.5, 100.2, 99.7, 100.1, 99.9, 100.3, 100];
 
   it('are silent on steady runs, and on none', () => {
     expect(warnings_of('T_total', steady)).toEqual([]);
     expect(warnings_of('T_total', [])).toEqual([]);
-    expect(warnings_of('T_total', [5])).toEqual([]);
     expect(outliers([])).toEqual([]);
   });
 
@@ -207,6 +236,7 @@ describe('outliers and drift', () => {
     const values = steady.with(6, 180);
     expect(outliers(values)).toEqual([6]);
     expect(warnings_of('T_total', values)).toEqual([
+      'T_total: its runs vary by 22 % (CoV); let the machine rest, or raise --warmup and --runs',
       'T_total: run 7 took 1.80 times the median; something else used the machine: close it or raise --runs',
     ]);
   });
@@ -222,6 +252,17 @@ describe('outliers and drift', () => {
     expect(drift(falling)).toMatchObject({ change: expect.closeTo(-13.5 / 118.25, 9), p: expect.closeTo(8.3e-5, 6) });
     expect(warnings_of('T_total', falling)).toEqual(['T_total: fell 11 % from first to last run; raise --warmup']);
     expect(warnings_of('T_total', falling.toReversed())[0]).toMatch(/^T_total: rose 13 % from first to last run; /);
+  });
+
+  it('are not all: runs that vary by more than a tenth, and a single one, are said', () => {
+    expect(warnings_of('T_total', [100, 125, 98, 121, 104, 127])).toEqual([
+      'T_total: its runs vary by 11 % (CoV); let the machine rest, or raise --warmup and --runs',
+    ]);
+    expect(warnings_of('T_total', [100, 118, 98, 116, 104, 119])).toEqual([]);
+    expect(warnings_of('T_total', [0, 0])).toEqual([]);
+    expect(warnings_of('T_total', [5])).toEqual([
+      'T_total: a single run, so nothing is known of its spread; raise --runs',
+    ]);
   });
 
   it('need more than chance, and more than 5 %', () => {

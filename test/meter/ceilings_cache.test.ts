@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,18 @@ it.each<[string, (text: string) => string]>([
   writeFileSync(only_file(), spoil(text));
   expect(await times_of(some, { build: 'b' })).toBe(2);
   expect(await times_of(some, { build: 'b' })).toBe(2); // mended
+});
+
+it('measures again, and does not wait, where a pipe or a folder lies in its place', async () => {
+  await ceilings_for(some, { build: 'b' });
+  const file = only_file();
+  rmSync(file);
+  execFileSync('mkfifo', [file]);
+  expect(await times_of(some, { build: 'b' })).toBe(2);
+  expect(await times_of(some, { build: 'b' })).toBe(2); // mended
+  rmSync(file);
+  mkdirSync(file);
+  expect(await times_of(some, { build: 'b' })).toBe(3);
 });
 
 it('does without a folder that cannot be written', async () => {

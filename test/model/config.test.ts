@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError, UsageError } from '../../engine/errors.ts';
-import { config_to_json, load_config, type ModelConfig, parse_config } from '../../engine/model/config.ts';
+import { config_to_json, type ModelConfig, parse_config } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { preset_config, preset_names } from '../../engine/model/presets.ts';
 import { parameter_counts, tensor_specs } from '../../engine/model/tensors.ts';
 import { element_count } from '../../engine/weights/source.ts';
@@ -24,6 +25,13 @@ function with_field(field: string, value: unknown): Json {
   else target[key] = value;
   return json;
 }
+
+it('says of a file of another model that it is one, not that the file is at fault', () => {
+  const llama = { architectures: ['LlamaForCausalLM'], model_type: 'llama', hidden_size: 4096 };
+  expect(() => parse_config(llama, 'here/config.json')).toThrow(
+    /^here\/config\.json: model_type: expected "molmo" \(MolmoE\), found "llama": another architecture, .* name the folder/,
+  );
+});
 
 describe('parse_config', () => {
   it('reads the published configuration', () => {
@@ -146,6 +154,8 @@ describe('parse_config', () => {
     ['overlap_margins', [4]],
     ['overlap_margins', [3, 4]],
     ['overlap_margins', [12, 12]],
+    ['overlap_margins', [4, 3]],
+    ['overlap_margins', [-2, 4]],
     ['overlap_margins', null],
     ['vit_layers', [-2]],
     ['vit_layers', [-2, -24]],
@@ -155,7 +165,11 @@ describe('parse_config', () => {
     ['always_start_with_space', 'yes'],
     ['vision_backbone', null],
     ['vision_backbone', []],
-    ['vision_backbone.image_default_input_size', [224, 224]],
+    ['vision_backbone.image_default_input_size', [100, 100]],
+    ['vision_backbone.image_default_input_size', [336, 672]],
+    ['vision_backbone.image_default_input_size', [42, 42]],
+    ['vision_backbone.image_default_input_size', [14 * 130, 14 * 130]],
+    ['vision_backbone.image_default_input_size', [336]],
     ['vision_backbone.image_default_input_size', 336],
     ['vision_backbone.image_emb_dim', 1022],
     ['vision_backbone.image_head_dim', 32],
@@ -167,8 +181,10 @@ describe('parse_config', () => {
     ['vision_backbone.image_num_key_value_heads', 8],
     ['vision_backbone.image_num_layers', 0],
     ['vision_backbone.image_num_pos', 576],
-    ['vision_backbone.image_patch_size', 16],
-    ['vision_backbone.image_pos_patch_size', 16],
+    ['vision_backbone.image_num_pos', null],
+    ['vision_backbone.image_patch_size', 7],
+    ['vision_backbone.image_patch_size', 0],
+    ['vision_backbone.image_patch_size', '14'],
     ['vision_backbone.resize_mode', 'siglip'],
   ];
   // A value may clash with the field it depends on; then the message names that one.
@@ -179,10 +195,19 @@ describe('parse_config', () => {
     expect(parse).toThrow(new RegExp(`^here/config\\.json: ${blamed[field] ?? field}: expected .+, found .+; .+$`));
   });
 
-  it('names heads that vec4 kernels cannot take', () => {
-    const json = { ...real(), d_model: 60, n_heads: 6 };
-    expect(() => parse_config(json, 'c')).toThrow(
-      'n_heads: expected heads of a multiple of 8 (d_model / n_heads), found 10',
+  it.each([
+    [60, 6, 10],
+    [2048, 8, 256],
+  ])('names heads that kernels cannot take: %i / %i', (d_model, n_heads, size) => {
+    expect(() => parse_config({ ...real(), d_model, n_heads }, 'c')).toThrow(
+      `n_heads: expected heads of a multiple of 8 up to 128 (d_model / n_heads), found ${size}`,
+    );
+  });
+
+  it('takes experts of any multiple of 4, as docs/weights.md says', () => {
+    expect(parse_config({ ...real(), mlp_hidden_size: 40 }, 'c').expert_hidden).toBe(20);
+    expect(() => parse_config({ ...real(), mlp_hidden_size: 36 }, 'c')).toThrow(
+      "mlp_hidden_size: expected twice an expert's hidden size, a multiple of 8 from 8 to 131072, found 36",
     );
   });
 
@@ -258,6 +283,12 @@ describe('parse_config', () => {
         for (const size of [d_model, head_dim, expert_hidden, vit.emb, vit.head_dim, vit.mlp]) {
           expect(size > 0 && size % 4 === 0).toBe(true);
         }
+        const g = geometry_of(config);
+        expect(g.patches_per_side * g.patch_px).toBe(g.crop_px);
+        expect(2 * g.cells_per_side).toBe(g.patches_per_side);
+        expect(vit.positions).toBe(g.patches + 1);
+        expect(g.patch_values % 4).toBe(0);
+        expect(g.tile_px > 0 && g.tile_px % (2 * g.patch_px) === 0).toBe(true);
         expect(config.top_k).toBeLessThanOrEqual(config.n_experts);
         for (const block of config.vit_layers) expect(block >= 0 && block < vit.layers).toBe(true);
         expect(parse_config(JSON.parse(JSON.stringify(config_to_json(config))), 'c')).toEqual(config);
@@ -268,29 +299,19 @@ describe('parse_config', () => {
   });
 });
 
-describe('load_config', () => {
-  const folder = (text: string) => ({
-    label: 'm',
-    list: async () => [],
-    open: () => Promise.reject(),
-    text: async () => text,
-  });
-
-  it('reads config.json of a folder', async () => {
-    expect(await load_config(folder(real_text))).toEqual(real_config);
-  });
-
-  it('refuses broken JSON and a repeated field', async () => {
-    await expect(load_config(folder('{'))).rejects.toThrow(/m\/config\.json: expected JSON, found the end/);
-    await expect(load_config(folder(real_text.replace('{', '{"d_model":64,')))).rejects.toThrow(
-      /"d_model" for the second time/,
-    );
-  });
-});
-
 describe('presets', () => {
   it('molmoe-1b is the published configuration', () => {
     expect(preset_config('molmoe-1b')).toEqual(real_config);
+  });
+
+  it('molmoe-slice differs from molmoe-1b in depth alone: 2 blocks, 3 of the ViT that count', () => {
+    const { n_layers, vit_layers, vit, ...slice } = preset_config('molmoe-slice');
+    const { n_layers: _, vit_layers: __, vit: real_vit, ...real } = real_config;
+    expect(slice).toEqual(real);
+    expect(n_layers).toBe(2);
+    expect({ ...vit, layers: 0 }).toEqual({ ...real_vit, layers: 0 });
+    // As the real one: the later tap first, the last block dead.
+    expect({ vit_layers, layers: vit.layers }).toEqual({ vit_layers: [2, 1], layers: 4 });
   });
 
   it('molmoe-mini keeps depth, experts, crops and vocabulary', () => {
@@ -323,7 +344,9 @@ describe('presets', () => {
 
   it('refuses an unknown name', () => {
     for (const name of ['molmo', 'toString', '__proto__']) expect(() => preset_config(name)).toThrow(UsageError);
-    expect(() => preset_config('7b')).toThrow(/expected one of molmoe-1b, molmoe-mini, molmoe-tiny, found "7b"/);
+    expect(() => preset_config('7b')).toThrow(
+      /expected one of molmoe-1b, molmoe-slice, molmoe-mini, molmoe-tiny, found "7b"/,
+    );
   });
 });
 
@@ -339,7 +362,7 @@ describe('tensor_specs', () => {
     expect(as_recorded(real_config)).toEqual(Object.entries(golden_json<Recorded>('model/tensors.json')));
   });
 
-  for (const set of ['tiny', 'odd', 'real2', 'tiny-bf16', 'tiny-f16']) {
+  for (const set of ['tiny', 'odd', 'geo', 'real2', 'tiny-bf16', 'tiny-f16']) {
     it.skipIf(!golden_path(`model/${set}/tensors.json`))(`are those of the recorded set model/${set}`, () => {
       const config = parse_config(golden_json(`model/${set}/config.json`), set);
       expect(as_recorded(config)).toEqual(Object.entries(golden_json<Recorded>(`model/${set}/tensors.json`)));

@@ -13,6 +13,7 @@ export interface Ended {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeout_ms?: number;
+  readonly stdin?: string | Uint8Array;
   /** Called with the child's output so far; returns a signal to send. */
   readonly watch?: (stdout: string) => NodeJS.Signals | undefined;
 }
@@ -23,7 +24,7 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
     const child = spawn(process.execPath, [join(repo_root, 'dist/cli.js'), ...args], {
       cwd: tmpdir(),
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
     let stdout = '';
     let stderr = '';
@@ -31,12 +32,14 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
       child.kill('SIGKILL');
       reject(new Error(`molmoe ${args.join(' ')}: no end in time; so far: ${stdout}${stderr}`));
     }, options.timeout_ms ?? 60_000);
-    child.stdout.on('data', (data) => {
+    child.stdin?.on('error', () => undefined); // closed unread: the test sees what the command said
+    child.stdin?.end(options.stdin);
+    child.stdout?.on('data', (data) => {
       stdout += data;
       const signal = options.watch?.(stdout);
       if (signal !== undefined) child.kill(signal);
     });
-    child.stderr.on('data', (data) => {
+    child.stderr?.on('data', (data) => {
       stderr += data;
     });
     child.on('error', reject);

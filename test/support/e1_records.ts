@@ -1,5 +1,6 @@
-import { flops_file, parts_file, stages_file } from '../../experiments/core/e1_results.ts';
-import type { Configuration, E1Flops, E1Parts, E1Stages } from '../../experiments/lab/schema.ts';
+import { e1 } from '../../experiments/core/e1.ts';
+import type { E1Flops, E1Parts, E1Stages } from '../../experiments/core/e1_files.ts';
+import type { Configuration } from '../../experiments/lab/schema.ts';
 import { FAKE_RUN, fake_configuration, fake_configurations } from './records.ts';
 
 export interface E1Files {
@@ -9,11 +10,14 @@ export interface E1Files {
 }
 
 /** E1's three result files from made-up configurations. */
-export const e1_files = (configurations: readonly Configuration[]): E1Files => ({
-  stages: stages_file(FAKE_RUN, configurations),
-  flops: flops_file(FAKE_RUN, configurations),
-  parts: parts_file(FAKE_RUN, configurations),
-});
+export function e1_files(configurations: readonly Configuration[]): E1Files {
+  const { files } = e1.derive({ run: FAKE_RUN, configurations: e1.sorted(configurations), skipped: [] });
+  return {
+    stages: files.e1_stage_latency_breakdown as E1Stages,
+    flops: files.e1_flops_vs_latency as E1Flops,
+    parts: files.e1_attention_ffn_breakdown as E1Parts,
+  };
+}
 
 const LENGTHS = ['short', 'medium', 'long'] as const;
 
@@ -35,8 +39,8 @@ function without_decode(configuration: Configuration): Configuration {
       ...configuration.clean,
       samples: configuration.clean.samples.map((sample) => ({
         ...sample,
-        T_total: sample.T_total - sample.T_LLM_decode,
-        T_LLM_decode: 0,
+        T_total: sample.T_total - (sample.T_LLM_decode ?? 0),
+        T_LLM_decode: null,
         T_decode_per_step: [],
         T_decode_per_token: null,
       })),
@@ -63,7 +67,7 @@ function text_only(configuration: Configuration): Configuration {
       ...configuration.clean,
       samples: configuration.clean.samples.map((sample) => ({
         ...sample,
-        T_total: sample.T_LLM_prefill + sample.T_LLM_decode + sample.T_gaps,
+        T_total: (sample.T_LLM_prefill ?? 0) + (sample.T_LLM_decode ?? 0) + sample.T_gaps,
         T_vision_encoder: null,
         T_projector: null,
         T_vision_total: null,

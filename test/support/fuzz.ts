@@ -1,23 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { decode, encode } from '../../engine/weights/half.ts';
-import type { StoredDtype } from '../../engine/weights/source.ts';
+import { round_up, type Variant } from '../../kernels/spec.ts';
 import {
-  bytes_per_weight,
-  FORMATS,
-  type Kernel,
-  type Options,
-  type Params,
-  round_up,
-  type Variant,
-  type WeightFormat,
-} from '../../kernels/spec.ts';
+  type Data,
+  framed,
+  type KernelCase,
+  type Numbers,
+  plain_weights,
+  range,
+  type Want,
+} from '../reference/cases/case.ts';
 import { quantise } from '../reference/quantise.ts';
 import { uniform } from '../reference/sample.ts';
 import { noise, TAG, test_executor, upload } from './gpu.ts';
 import { type Guard, guard } from './guarded.ts';
-import type { PlainFormat } from './weights.ts';
 
 /** Shapes an operation and variant is tried on, all different. */
 export const SHAPES = 200;
@@ -25,10 +22,12 @@ export const SHAPES = 200;
 const BASE_SEED = Number(process.env.MOLMOE_FUZZ_SEED ?? 1);
 const MOST_LINES = 5;
 
-/** Random choices that a seed repeats. */
-export interface Draw {
+/** Random choices that a seed repeats, and the numbers of a case; all of its results are looked at. */
+export interface Draw extends Numbers {
   /** low .. high, small numbers more often, and the two ends more often than their neighbours. */
   readonly whole: (low: number, high: number) => number;
+  /** `least` and up to three fours more: what a stride or a column can be where kernels work in fours. */
+  readonly fours: (least: number) => number;
   readonly pick: <T>(list: readonly T[]) => T;
   readonly maybe: () => boolean;
   readonly noise: (count: number) => Float32Array;
@@ -38,46 +37,39 @@ export function make_draw(seed: number): Draw {
   let step = 0;
   const next = () => uniform(seed, step++);
   const pick: Draw['pick'] = (list) => list[Math.floor(next() * list.length)] as (typeof list)[number];
-  return {
-    whole: (low, high) => {
-      const part = next();
-      if (part < 0.1) return low;
-      if (part > 0.95) return high;
-      return low - 1 + Math.floor((high - low + 2) ** next()); // 1 .. span + 1, each half as likely as half of it
-    },
-    pick,
-    maybe: () => next() < 0.5,
-    noise: (count) => noise(count, 1 + Math.floor(next() * 2 ** 30)),
+  const whole: Draw['whole'] = (low, high) => {
+    const part = next();
+    if (part < 0.1) return low;
+    if (part > 0.95) return high;
+    return low - 1 + Math.floor((high - low + 2) ** next()); // 1 .. span + 1, each half as likely as half of it
   };
+  const draw = { whole, fours: (least: number) => least + 4 * whole(0, 3), pick, maybe: () => next() < 0.5 };
+  return with_noise(draw, (count) => noise(count, 1 + Math.floor(next() * 2 ** 30)));
 }
 
-export type Data = Float32Array | Uint32Array | Int32Array;
-
-export interface Launch {
-  readonly kernel: Kernel;
-  readonly params: Params;
-  readonly options: Options;
-  /** Bindings that take a buffer of another name. */
-  readonly bind: Readonly<Record<string, string>>;
-}
-
-export function launch<P extends string>(
-  kernel: Kernel<P>,
-  params: Params<P>,
-  options: Options = {},
-  bind: Launch['bind'] = {},
-): Launch {
-  return { kernel: kernel as Kernel, params, options, bind };
-}
-
-/** One shape: what the buffers hold before the launches, and what some of them must hold, from end to end, after. */
-export interface FuzzCase {
-  readonly launches: readonly Launch[];
-  readonly buffers: Readonly<Record<string, Data>>;
-  /** NaN: any value is right. */
-  readonly want: Readonly<Record<string, ArrayLike<number>>>;
-  /** Largest difference; 0 where it is not given. */
-  readonly tolerance?: number;
+/** The same choices with other numbers. */
+export function with_noise(draw: Omit<Draw, 'noise' | keyof Numbers>, noise: Draw['noise']): Draw {
+  const given: Draw['given'] = (matrix, cols, format) => {
+    if (format !== 'q8' && format !== 'q4') return plain_weights(matrix, cols, format);
+    const { words, values } = quantise(matrix, matrix.length / cols, cols, format);
+    return { data: () => words, at: (row, col) => values[row * cols + col] as number };
+  };
+  return {
+    ...draw,
+    noise,
+    values: (count, scale = 1) => noise(count).map((x) => scale * x),
+    given,
+    weights: (rows, cols, format, parts = 1) => {
+      const wide = round_up(cols, 8);
+      const matrix = new Float32Array(rows * parts * wide);
+      for (let part = 0; part < parts; part++) {
+        framed(noise(rows * cols), { rows, cols, stride: parts * wide, col0: part * wide }, matrix);
+      }
+      const { data, at } = given(matrix, parts * wide, format);
+      return { data, at: (row, col, part) => at(row, part * wide + col, 0) };
+    },
+    some: range,
+  };
 }
 
 export interface FuzzOp {
@@ -86,76 +78,16 @@ export interface FuzzOp {
     readonly name: string;
     readonly variants: readonly Pick<Variant, 'name' | 'matrix'>[];
   }[];
-  readonly make: (draw: Draw, variant: Variant['name']) => FuzzCase;
-}
-
-/** Rows of a matrix inside a buffer. */
-export interface Frame {
-  readonly rows: number;
-  readonly cols: number;
-  readonly stride: number;
-  readonly row0?: number;
-  readonly col0?: number;
-}
-
-const place = ({ cols, stride, row0 = 0, col0 = 0 }: Frame, i: number): number =>
-  (row0 + Math.floor(i / cols)) * stride + col0 + (i % cols);
-
-export const frame_length = ({ rows, stride, row0 = 0 }: Frame): number => (row0 + rows) * stride;
-
-/** Puts the frame's rows into a buffer of NaN, so that reading around them shows. */
-export function framed(values: ArrayLike<number>, frame: Frame): Float32Array {
-  const out = new Float32Array(frame_length(frame)).fill(Number.NaN);
-  for (let i = 0; i < frame.rows * frame.cols; i++) out[place(frame, i)] = values[i] as number;
-  return out;
-}
-
-/** The buffer with other values in the frame. */
-export function replaced(
-  before: ArrayLike<number>,
-  values: ArrayLike<number> | number,
-  frame: Frame,
-): Float64Array<ArrayBuffer> {
-  const out = Float64Array.from(before);
-  for (let i = 0; i < frame.rows * frame.cols; i++) {
-    out[place(frame, i)] = typeof values === 'number' ? values : (values[i] as number);
-  }
-  return out;
-}
-
-/** The frame's values, row after row. */
-export function inside(data: ArrayLike<number>, frame: Frame): Float32Array {
-  return Float32Array.from({ length: frame.rows * frame.cols }, (_, i) => data[place(frame, i)] as number);
-}
-
-/** A matrix [k][cols] as a storage format holds it. */
-export function stored(matrix: Float32Array, k: number, cols: number, format: WeightFormat): Float32Array {
-  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).values;
-  return rounded(matrix, format);
-}
-
-export function rounded(values: Float32Array, format: PlainFormat): Float32Array {
-  const dtype = format.toUpperCase() as StoredDtype;
-  const bytes = new Uint8Array(values.length * bytes_per_weight(FORMATS[format]));
-  encode(values, dtype, bytes);
-  return decode(bytes, dtype);
-}
-
-/** [k][cols] with columns padded to eights by zeros, in the storage format: packed_words for whole arrays at once. */
-export function packed(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
-  if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).words;
-  const wide = round_up(cols, 8);
-  const padded = new Float32Array(replaced(new Float32Array(k * wide), matrix, { rows: k, cols, stride: wide }));
-  const bytes = new Uint8Array(padded.length * bytes_per_weight(FORMATS[format]));
-  encode(padded, format.toUpperCase() as StoredDtype, bytes);
-  return new Uint32Array(bytes.buffer);
+  readonly make: (draw: Draw, variant: Variant['name']) => KernelCase;
+  /** Largest difference; 0 where it is not given. */
+  readonly tolerance?: number;
 }
 
 const hash = (name: string): number => [...name].reduce((h, c) => (Math.imul(h, 31) + c.charCodeAt(0)) >>> 0, 7);
 
 interface Tried {
   readonly seed: number;
-  readonly made: FuzzCase;
+  readonly made: KernelCase;
 }
 
 /** The first different shapes that the seeds lead to. */
@@ -174,9 +106,12 @@ function shapes(op: FuzzOp, variant: Variant['name'], count: number): Tried[] {
 
 /** Runs all shapes, reads everything back at once, and describes each that is wrong in one line. */
 export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name'], count = SHAPES): Promise<string[]> {
-  const tried = shapes(op, variant, count);
-  const uploaded = tried.map(({ made }) =>
-    Object.fromEntries(Object.entries(made.buffers).map(([name, data]) => [name, upload(e, data, name)])),
+  const tried = shapes(op, variant, count).map(({ seed, made }) => {
+    const { buffers, want } = made.open();
+    return { seed, made, buffers, want: want() };
+  });
+  const uploaded = tried.map(({ buffers }) =>
+    Object.fromEntries(Object.entries(buffers).map(([name, data]) => [name, upload(e, data, name)])),
   );
   for (const [i, { made }] of tried.entries()) {
     for (const { kernel, params, options, bind } of made.launches) {
@@ -186,8 +121,8 @@ export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name'
       e.dispatch(kernel, bound, params, options, TAG);
     }
   }
-  const outputs = tried.flatMap(({ made }, i) =>
-    Object.keys(made.want).map((name) => ({ i, name, from: uploaded[i]?.[name] as Buffer })),
+  const outputs = tried.flatMap(({ want, ...of }, i) =>
+    want.map((one) => ({ ...of, want: one, from: uploaded[i]?.[one.buffer] as Buffer })),
   );
   const results = e.buffers.create(
     'results',
@@ -203,27 +138,29 @@ export async function faults_of(e: Executor, op: FuzzOp, variant: Variant['name'
   });
   const all = await e.read(results, 0, end);
   e.buffers.destroy(results, ...uploaded.flatMap((buffers) => Object.values(buffers)));
-  return outputs.flatMap(({ i, name }, n) => {
-    const { seed, made } = tried[i] as Tried;
-    const data = made.buffers[name] as Data;
+  return outputs.flatMap(({ seed, made, buffers, want }, n) => {
+    const data = buffers[want.buffer] as Data;
     const Type = data.constructor as Uint32ArrayConstructor;
     const got = new Type(all, offsets[n] as number, data.length);
-    const wrong = first_difference(got, made.want[name] as ArrayLike<number>, made.tolerance ?? 0);
+    const wrong = first_difference(got, want, op.tolerance ?? 0);
     if (wrong === undefined) return [];
     const what = made.launches.map(
       ({ kernel, options, params }) => `${kernel.name} ${JSON.stringify({ ...options, ...params })}`,
     );
-    return [`${op.name} ${variant}, seed ${seed}: ${name}${wrong}; ${what.join('; ')}`];
+    return [`${op.name} ${variant}, seed ${seed}: ${want.buffer}${wrong}; ${what.join('; ')}`];
   });
 }
 
-function first_difference(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number): string | undefined {
-  if (got.length !== want.length) return ` has ${got.length} values, the reference ${want.length}`;
+/** Everything is looked at: a reference that tells of some places only is a fault of the test. */
+function first_difference(got: ArrayLike<number>, { at, values }: Want, tolerance: number): string | undefined {
+  if (at !== undefined || got.length !== values.length) {
+    return ` has ${got.length} values, the reference ${values.length}`;
+  }
   const right = (x: number, y: number) => Number.isNaN(y) || x === y || Math.abs(x - y) <= tolerance;
-  const wrong = Array.from(got, (_, i) => i).filter((i) => !right(got[i] as number, want[i] as number));
-  const [at] = wrong;
-  if (at === undefined) return undefined;
-  return `[${at}] expected ${want[at]}, found ${got[at]} (${wrong.length} of ${got.length} differ by more than ${tolerance})`;
+  const wrong = range(got.length).filter((i) => !right(got[i] as number, values[i] as number));
+  const [first] = wrong;
+  if (first === undefined) return undefined;
+  return `[${first}] expected ${values[first]}, found ${got[first]} (${wrong.length} of ${got.length} differ by more than ${tolerance})`;
 }
 
 /** Variants that differ from each other; those for matrix units have a test of their own, which emulates the units. */

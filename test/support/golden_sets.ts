@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { type CaseReport, type VerifyOptions, verify_set } from '../../engine/verify.ts';
+import { type CaseReport, type VerifyOptions, verify_set } from '../../engine/verify/verify_set.ts';
 import { golden_files } from '../../src/commands/verify.ts';
 import { golden_dir } from './golden.ts';
 
@@ -39,8 +39,8 @@ export function golden_tests(
     for (const name of cases) {
       it(name, () => {
         const report = reports.get(name);
-        expect(report?.findings.filter((finding) => !finding.ok)).toEqual([]);
-        expect(report?.findings.length).toBeGreaterThan(10);
+        expect(report?.checks.filter((check) => !check.ok)).toEqual([]);
+        expect(report?.checks.length).toBeGreaterThan(10);
       });
     }
   });

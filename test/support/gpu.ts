@@ -23,7 +23,11 @@ export async function test_executor(
 
 export const TAG = { stage: 'prefill', component: 'mlp' } as const;
 
-export function upload(executor: Executor, data: Float32Array | Uint32Array | Int32Array, label = 'data'): Buffer {
+export function upload(
+  executor: Executor,
+  data: Float32Array | Uint32Array | Uint16Array | Int32Array,
+  label = 'data',
+): Buffer {
   const buffer = executor.buffers.create(label, data.byteLength, 'activations');
   executor.write(buffer, 0, data);
   return buffer;

@@ -6,7 +6,7 @@ import units from '../../kernels/common/matrix_units.wgsl';
 import { expert_matmul } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { type Kernel, type Options, type Traits, type Variant, wgsl_files } from '../../kernels/spec.ts';
-import type { Draw, FuzzOp } from './fuzz.ts';
+import { type Draw, type FuzzOp, with_noise } from './fuzz.ts';
 import { repo_root } from './golden.ts';
 import { test_executor } from './gpu.ts';
 
@@ -50,10 +50,10 @@ export function on_emulated_units(op: FuzzOp, tolerance?: number): FuzzOp {
     kernels,
     make(draw, variant) {
       const noise: Draw['noise'] = (count) => draw.noise(count).map((x) => Math.round(1024 * x) / 1024);
-      const made = op.make({ ...draw, noise }, variant);
-      const launches = made.launches.map((l) => ({ ...l, kernel: emulated(l.kernel) }));
-      return { ...made, launches, tolerance: tolerance ?? made.tolerance };
+      const made = op.make(with_noise(draw, noise), variant);
+      return { ...made, launches: made.launches.map((l) => ({ ...l, kernel: emulated(l.kernel) })) };
     },
+    tolerance: tolerance ?? op.tolerance,
   };
 }
 

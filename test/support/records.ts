@@ -102,6 +102,7 @@ export function fake_configuration(
       T_LLM_decode,
       T_decode_per_step,
       T_decode_per_token: T_LLM_decode / steps,
+      T_first_token: near(90, 7) + T_vision_encoder + T_projector + T_LLM_prefill,
       T_total,
       T_system_total: T_total + near(90, 7),
       T_gaps,
@@ -125,8 +126,8 @@ export function fake_configuration(
     ({
       vision_encoder: first.T_vision_encoder as number,
       projector: first.T_projector as number,
-      prefill: first.T_LLM_prefill,
-      decode: first.T_LLM_decode,
+      prefill: first.T_LLM_prefill as number,
+      decode: first.T_LLM_decode as number,
     })[stage];
   const kernels = [
     row('vision_encoder', 'attention', 'attention', 0.6),
@@ -161,11 +162,15 @@ export function fake_configuration(
     }),
   );
   return {
-    schema: 'molmoe.configuration/1',
+    schema: 'molmoe.configuration/2',
     experiment: 'e1',
     key: `${regime}_${prompt}_${decode}`,
     run: 'abcdef',
     settings: { regime, prompt, decode },
+    knobs: {},
+    asked: 'feed',
+    prompt: 'What is this?',
+    image: `rings ${image_size}`,
     started: '2026-01-01T00:00:00.000Z',
     ended: '2026-01-01T00:01:00.000Z',
     tokens: {
@@ -223,6 +228,9 @@ export function fake_configuration(
       })),
       imbalance: 1.4,
     },
+    requests: [],
+    memory: { weights: 4e8, kv: 1e6, activations: 5e7, tables: 1e4, staging: 2e6, total: 4.5e8 },
+    scaled: null,
     warnings: [],
   };
 }

@@ -1,6 +1,7 @@
 import type { ModelInput, RunOptions } from '../../engine/generate.ts';
+import type { ModelConfig } from '../../engine/model/config.ts';
 import type { Context } from '../../engine/model/context.ts';
-import { CELLS, PATCH_VALUES, PATCHES } from '../../engine/model/vision.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { noise } from './noise.ts';
 import { run_to_end, some_ids, tiny_config } from './run.ts';
 
@@ -38,11 +39,12 @@ export const QUANTISED_CONFIG = tiny_config({
 });
 
 /** Crops of noise, partly padded; the last of several is padding altogether. Some cells go to a prompt row. */
-function some_crops(count: number, ids: number): NonNullable<ModelInput['crops']> {
-  const images = noise(count * PATCHES * PATCH_VALUES, count);
-  if (count > 2) images.fill(-1, (count - 1) * PATCHES * PATCH_VALUES);
-  const masks = noise(count * PATCHES, 9).map((x) => (x < -0.5 ? 0 : x < 0 ? 0.4 : 1));
-  const index = Int32Array.from({ length: count * CELLS }, (_, cell) => {
+function some_crops(config: ModelConfig, count: number, ids: number): NonNullable<ModelInput['crops']> {
+  const { patches, patch_values, cells } = geometry_of(config);
+  const images = noise(count * patches * patch_values, count);
+  if (count > 2) images.fill(-1, (count - 1) * patches * patch_values);
+  const masks = noise(count * patches, 9).map((x) => (x < -0.5 ? 0 : x < 0 ? 0.4 : 1));
+  const index = Int32Array.from({ length: count * cells }, (_, cell) => {
     const row = cell / 7;
     return Number.isInteger(row) && row < ids ? row : -100;
   });
@@ -51,7 +53,7 @@ function some_crops(count: number, ids: number): NonNullable<ModelInput['crops']
 
 /** The tokens, and the bits of the logits they were chosen from. */
 export async function run_request(ctx: Context, { ids, crops, options }: Request) {
-  const input = { ids: some_ids(ids, 300), ...(crops > 0 ? { crops: some_crops(crops, ids) } : {}) };
+  const input = { ids: some_ids(ids, 300), ...(crops > 0 ? { crops: some_crops(ctx.config, crops, ids) } : {}) };
   const { tokens, logits } = await run_to_end(ctx, input, options);
   return { tokens, bits: logits.map((row) => new Uint32Array(row.buffer)) };
 }

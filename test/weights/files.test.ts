@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
-import { make_folders, node_folder, write_atomic } from '../../engine/node/files.ts';
+import { append_text, make_folders, node_folder, read_file_text, write_atomic } from '../../engine/node/files.ts';
 import { open_checkpoint } from '../../engine/weights/checkpoint.ts';
 import { safetensors_header } from '../../engine/weights/safetensors.ts';
 import type { TensorSpec } from '../../engine/weights/source.ts';
@@ -59,9 +59,9 @@ describe('a folder on disk', () => {
     mkdirSync(join(dir, 'sub'));
     execFileSync('mkfifo', [join(dir, 'pipe')]);
     const folder = node_folder(dir);
-    for (const name of ['sub', 'pipe']) {
-      expect(await input_error(folder.open(name))).toMatch(/expected a file, found a directory or device/);
-    }
+    expect(await input_error(folder.open('sub'))).toMatch(/sub: expected a file, found a directory; check the path/);
+    expect(await input_error(folder.open('pipe'))).toMatch(/pipe: expected a file, found a pipe; check the path/);
+    expect(await input_error(node_folder('/dev').open('zero'))).toMatch(/zero: expected a file, found a device/);
   });
 
   it('reports a range past the end, and a file that shrinks while it is open', async () => {
@@ -116,6 +116,47 @@ describe('a folder on disk', () => {
     await source.read('q', tensor_bytes - pieces.length, pieces);
     expect(pieces.subarray(-8)).toEqual(new Uint8Array(8).fill(4));
     await source.close();
+  });
+});
+
+describe('read_file_text and append_text', () => {
+  it('read and append what is a file', async () => {
+    const path = join(dir, 'list.txt');
+    await append_text(path, 'é');
+    await append_text(path, '\n2');
+    expect(await read_file_text(path, 4)).toBe('é\n2');
+    expect(await input_error(read_file_text(path, 3, 'delete it'))).toBe(
+      `${path}: expected at most 3 bytes, found 4; delete it`,
+    );
+    await expect(read_file_text(join(dir, 'none'), 4)).rejects.toMatchObject({ code: 'ENOENT' });
+    writeFileSync(path, new Uint8Array([0xff]));
+    expect(await input_error(read_file_text(path, 4))).toContain('expected text in UTF-8, found other bytes');
+  });
+
+  it('neither wait for a pipe, nor read a device, a folder or a huge hole', async () => {
+    const pipe = join(dir, 'waiting');
+    execFileSync('mkfifo', [pipe]);
+    for (const [path, found] of [
+      [pipe, 'a pipe'],
+      [dir, 'a directory'],
+      ['/dev/zero', 'a device'],
+    ] as const) {
+      expect(await input_error(read_file_text(path, 1e6))).toBe(
+        `${path}: expected a file, found ${found}; check the path`,
+      );
+    }
+    await expect(append_text(pipe, 'x')).rejects.toThrow();
+    const hole = join(dir, 'hole');
+    writeFileSync(hole, '');
+    truncateSync(hole, 2 ** 42);
+    expect(await input_error(read_file_text(hole, 1e6))).toContain('at most 1000000 bytes, found 4398046511104');
+  });
+
+  it('append through no symbolic link', async () => {
+    writeFileSync(join(dir, 'precious'), 'mine');
+    symlinkSync('precious', join(dir, 'appears'));
+    await expect(append_text(join(dir, 'appears'), 'x')).rejects.toMatchObject({ code: 'ELOOP' });
+    expect(readFileSync(join(dir, 'precious'), 'utf8')).toBe('mine');
   });
 });
 

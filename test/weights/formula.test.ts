@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../engine/errors.ts';
-import { load_config } from '../../engine/model/config.ts';
+import { load_config } from '../../engine/model/load_config.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
 import { node_folder } from '../../engine/node/files.ts';
 import { open_checkpoint } from '../../engine/weights/checkpoint.ts';

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../engine/errors.ts';
-import { load_config } from '../../engine/model/config.ts';
+import { load_config } from '../../engine/model/load_config.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
 import { node_folder } from '../../engine/node/files.ts';

@@ -26,7 +26,7 @@ export function entry_of(
   max_crops: number,
   marks: readonly Mark[] = scene.mark ? [scene.mark] : [],
 ): Entry {
-  const prepared = prepare_image(picture, { crops: { max_crops }, geometry: nano_geometry });
+  const prepared = prepare_image(picture, { mode: 'pad', crops: { max_crops }, geometry: nano_geometry });
   return { n, scene, marks, prepared, questions };
 }
 

@@ -1,5 +1,5 @@
-import { cells_per_side, type ImageGeometry, tile_px } from '../../engine/input/geometry.ts';
 import type { PreparedImage } from '../../engine/input/image.ts';
+import type { ImageGeometry } from '../../engine/model/geometry.ts';
 import { colors, kinds, type Mark, type Scene, type Shape } from '../../experiments/datasets/shapes_scene.ts';
 
 /** What a pooled cell shows, for losses that help the vision learn; no part of the model. */
@@ -20,7 +20,7 @@ export function cell_labels(
   prepared: PreparedImage,
   g: ImageGeometry,
 ): Int32Array {
-  const side = cells_per_side(g);
+  const side = g.cells_per_side;
   const cell_px = g.crop_px / side;
   const labels = new Int32Array(prepared.views * side * side * label_names.length);
   for (let view = 0, k = 0; view < prepared.views; view++) {
@@ -55,8 +55,8 @@ function view_of(
   g: ImageGeometry,
 ) {
   const at = view === 0 ? overview : canvas;
-  const crop_left = view === 0 ? 0 : ((view - 1) % tiling.cols) * tile_px(g);
-  const crop_top = view === 0 ? 0 : Math.floor((view - 1) / tiling.cols) * tile_px(g);
+  const crop_left = view === 0 ? 0 : ((view - 1) % tiling.cols) * g.tile_px;
+  const crop_top = view === 0 ? 0 : Math.floor((view - 1) / tiling.cols) * g.tile_px;
   const scale = at.scaled_width / width;
   const x = (value: number) => at.left + value * scale - crop_left;
   const y = (value: number) => at.top + (value * at.scaled_height) / height - crop_top;

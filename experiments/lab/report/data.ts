@@ -1,26 +1,66 @@
-import type { Configuration, Finding, FitRecord, KernelRow, PartName, Run, StageName, Summary } from '../schema.ts';
+import type { Figure } from '../charts.ts';
+import type { Configuration, Finding, KernelRow, PartName, Run, StageName, Summary } from '../schema.ts';
+import type { Table } from '../tables.ts';
 import type { TimeName } from '../times.ts';
 
+export interface ExperimentHead {
+  readonly name: string;
+  readonly title: string;
+  readonly question: string;
+  readonly group: string;
+}
+
 /** A configuration as the page gets it: with its statistics made, as every other result has them. */
-export interface ReportConfiguration extends Configuration {
+export interface PageConfiguration extends Configuration {
   /** Of the clean runs; null where a request has no such stage. */
   readonly statistics: Readonly<Record<TimeName, Summary | null>>;
   /** GPU time, mean over the instrumented runs. */
   readonly part_ms: readonly { readonly stage: StageName; readonly part: PartName; readonly gpu_ms: number }[];
 }
 
-/** All that the page knows. */
-export interface ReportData {
-  readonly title: string;
-  readonly question: string;
+export interface Skipped {
+  readonly key: string;
+  readonly settings: Configuration['settings'];
+  readonly reason: string;
+}
+
+/** All that the page of one experiment knows. */
+export interface PageData {
+  readonly experiment: ExperimentHead;
   readonly run: Run;
   readonly stages: readonly StageName[];
   readonly parts: readonly PartName[];
-  readonly configurations: readonly ReportConfiguration[];
-  readonly fits: { readonly prefill: FitRecord | null; readonly decode: FitRecord | null };
+  /** In the grid's order. */
+  readonly configurations: readonly PageConfiguration[];
+  readonly skipped: readonly Skipped[];
   readonly findings: readonly Finding[];
-  readonly figures: readonly { readonly name: string; readonly svg: string }[];
+  readonly figures: readonly Figure[];
+  readonly tables: readonly Table[];
   readonly files: readonly string[];
+  readonly basis?: string;
+}
+
+/** One experiment of the index. */
+export interface IndexEntry {
+  readonly experiment: ExperimentHead;
+  /** Relative link to its folder, '' for the same one. */
+  readonly folder: string;
+  readonly head: {
+    readonly model: string;
+    readonly adapter: string;
+    readonly date: string;
+    readonly weights: string;
+    readonly cells: number;
+    readonly runs: number;
+    readonly basis?: string;
+  };
+  readonly findings: readonly Finding[];
+  readonly figures: readonly Figure[];
+  readonly files: readonly string[];
+  /** Link to the deep page. */
+  readonly page?: string;
+  /** Why the folder could not be read. */
+  readonly fault?: string;
 }
 
 /** A kernel row with the rates that follow from it; null where a rate has no meaning. */

@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
+import { NAMED, words_of } from '../style.ts';
 
 type Child = Node | string | null | undefined;
 
@@ -16,6 +17,24 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
+
+type Shape = Readonly<Record<string, string | number | undefined>>;
+
+/** An element of a drawing. */
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Shape = {},
+  ...children: readonly Child[]
+): SVGElementTagNameMap[K] {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined) node.setAttribute(name, typeof value === 'number' ? String(round(value)) : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const round = (value: number): number => Math.round(value * 100) / 100;
 
 /** The clock a section's times come from, said beside its heading. */
 export type Clock = 'wall' | 'gpu' | 'counted';
@@ -57,33 +76,6 @@ export const folded = (summary: string, ...children: readonly Child[]): HTMLElem
 export const scrolling = (label: string, table: HTMLElement): HTMLElement =>
   el('div', { class: 'scrolling', role: 'region', tabindex: '0', 'aria-label': label }, table);
 
-/** A table of text; columns whose name is in `numeric` stand to the right. The first column heads its rows. */
-export function text_table(
-  caption: string,
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  numeric: (column: number) => boolean = (column) => column > 0,
-): HTMLTableElement {
-  const side = (i: number) => (numeric(i) ? 'number' : undefined);
-  return el(
-    'table',
-    {},
-    el('caption', {}, caption),
-    el('thead', {}, el('tr', {}, ...head.map((name, i) => el('th', { scope: 'col', class: side(i) }, name)))),
-    el(
-      'tbody',
-      {},
-      ...rows.map((row) =>
-        el(
-          'tr',
-          {},
-          ...row.map((text, i) => (i === 0 ? el('th', { scope: 'row' }, text) : el('td', { class: side(i) }, text))),
-        ),
-      ),
-    ),
-  );
-}
-
 /** Buttons of which one is on. */
 export function choice<T extends string>(
   label: string,
@@ -104,16 +96,15 @@ export function choice<T extends string>(
 
 export interface LegendItem {
   readonly name: string;
-  readonly label: string;
-  /** Paints 22 x 14 CSS pixels. */
-  readonly swatch: (context: CanvasRenderingContext2D) => void;
+  /** The small picture before the name. */
+  readonly swatch: Element;
 }
 
 /** A button a series; a press hides it. The last one shown stays. */
 export function legend(items: readonly LegendItem[], on_change: (hidden: ReadonlySet<string>) => void): HTMLElement {
   const hidden = new Set<string>();
-  const buttons = items.map(({ name, label, swatch }) => {
-    const button = el('button', { type: 'button', 'data-series': name, 'aria-pressed': 'true' }, sample(swatch), label);
+  const buttons = items.map(({ name, swatch }) => {
+    const button = el('button', { type: 'button', 'data-series': name, 'aria-pressed': 'true' }, swatch, spaced(name));
     button.addEventListener('click', () => {
       if (hidden.has(name)) hidden.delete(name);
       else if (hidden.size < items.length - 1) hidden.add(name);
@@ -125,14 +116,10 @@ export function legend(items: readonly LegendItem[], on_change: (hidden: Readonl
   return el('div', { class: 'legend', role: 'group', 'aria-label': 'Series: press to hide or show' }, ...buttons);
 }
 
-/** The small picture before a name. */
-export function sample(paint: LegendItem['swatch']): HTMLCanvasElement {
-  const [width, height] = [22, 14];
-  const canvas = el('canvas', { class: 'swatch', 'aria-hidden': 'true' });
-  canvas.width = width * devicePixelRatio;
-  canvas.height = height * devicePixelRatio;
-  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
-  context.scale(devicePixelRatio, devicePixelRatio);
-  paint(context);
-  return canvas;
-}
+/** Names without buttons: nothing to press. */
+export const key = (items: readonly LegendItem[]): HTMLElement =>
+  el('div', { class: 'legend key' }, ...items.map(({ name, swatch }) => el('span', {}, swatch, spaced(name))));
+
+/** Stages and parts as words; other names as they are. */
+export const spaced = (name: string): string =>
+  Object.hasOwn(NAMED, name) ? words_of(name as keyof typeof NAMED) : name;

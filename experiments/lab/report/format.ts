@@ -35,15 +35,36 @@ export function si(value: number, unit: string): string {
   return `${step === 0 && Number.isInteger(x) ? x : digits(x)} ${PREFIXES[step]}${unit}`;
 }
 
-export const interval = (ci: readonly [number, number] | null | undefined): string =>
-  ci ? `${digits(ci[0])} to ${digits(ci[1])} ms` : 'one run: none';
-
-/** vision_encoder -> vision encoder */
-export const words = (name: string): string => name.replaceAll('_', ' ');
+/** "1.20 to 1.40 ms"; null is a single run. */
+export const interval = (ends: readonly [number, number] | null | undefined): string =>
+  ends ? `${digits(ends[0])} to ${digits(ends[1])} ms` : 'one run: none';
 
 /** Ticks of an axis: no more digits than their distance needs. */
-export const tick = (value: number): string =>
-  Number(value.toPrecision(6)).toLocaleString('en-US', { maximumSignificantDigits: 6 });
+export function tick(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e5) {
+    const [number = '', prefix = ''] = si(value, '').split(' ');
+    return `${Number(number.replaceAll(',', '').replace('−', '-'))} ${prefix}`.replace('-', '−').trim();
+  }
+  if (size > 0 && size < 1e-4) return value.toExponential().replace('e-', 'e−');
+  return Number(value.toPrecision(6)).toLocaleString('en-US', { maximumSignificantDigits: 6 }).replace('-', '−');
+}
+
+/** "Latency (ms)" -> ["Latency", "ms"]. */
+export function name_and_unit(label: string): readonly [string, string] {
+  const [, name = label, unit = ''] = /^(.*?)\s*\(([^()]*)\)$/.exec(label) ?? [];
+  return [name, unit];
+}
+
+const SCALED_UNITS = new Set(['FLOP', 'FLOP/s', 'B', 'B/s', 'bytes', 'FLOP/byte']);
+
+/** A value of an axis as a reader wants it. */
+export function measure(value: number, label: string): string {
+  const [, unit] = name_and_unit(label);
+  if (SCALED_UNITS.has(unit)) return si(value, unit === 'bytes' ? 'B' : unit);
+  const text = Number.isInteger(value) && unit !== 'ms' ? count(value) : digits(value);
+  return unit === '' || unit === 'count' ? text : `${text} ${unit}`;
+}
 
 /** Round steps (1, 2 or 5 times a power of ten), about `wanted` of them from `low` to `high`. */
 export function round_ticks(low: number, high: number, wanted: number): number[] {

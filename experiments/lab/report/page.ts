@@ -1,21 +1,23 @@
-import type { ReportConfiguration, ReportData } from './data.ts';
-import { el } from './dom.ts';
+import { cells_section, stages_section, steps_section } from './cells.ts';
+import { basis_badge, basis_note, figure_view } from './charts/view.ts';
+import type { PageConfiguration, PageData } from './data.ts';
+import { el, section } from './dom.ts';
 import { count } from './format.ts';
 import { contents, findings_section, header } from './header.ts';
 import { kernels_section } from './kernel_table.ts';
 import { clocks_section, parts_section } from './parts.ts';
-import { figures_section, provenance_section } from './provenance.ts';
+import { files_section, provenance_section } from './provenance.ts';
 import { roofline_section } from './roofline.ts';
 import { routing_section } from './routing.ts';
-import { scaling_section, stages_section } from './stages.ts';
-import { steps_section } from './steps.ts';
+import { table_view } from './table_view.ts';
 import { timeline_section } from './timeline.ts';
 import { hide_tip } from './tip.ts';
 
-const data = JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData;
+const data = JSON.parse(document.getElementById('data')?.textContent ?? '') as PageData;
 
 /** What the picker changes. */
-const picked_sections = (one: ReportConfiguration): HTMLElement[] => [
+const picked_sections = (one: PageConfiguration): HTMLElement[] => [
+  stages_section(one, data),
   steps_section(one),
   clocks_section(one),
   parts_section(one, data),
@@ -25,7 +27,7 @@ const picked_sections = (one: ReportConfiguration): HTMLElement[] => [
   routing_section(one),
 ];
 
-function picker(show: (one: ReportConfiguration) => void): HTMLElement {
+function picker(show: (one: PageConfiguration) => void): HTMLElement {
   const { configurations } = data;
   const select = el(
     'select',
@@ -37,7 +39,7 @@ function picker(show: (one: ReportConfiguration) => void): HTMLElement {
   const after = el('button', { type: 'button', 'aria-label': 'next configuration' }, '›');
   const update = () => {
     const i = select.selectedIndex;
-    const one = configurations[i] as ReportConfiguration;
+    const one = configurations[i] as PageConfiguration;
     before.disabled = i === 0;
     after.disabled = i === configurations.length - 1;
     facts.textContent = summary(one);
@@ -61,7 +63,7 @@ function picker(show: (one: ReportConfiguration) => void): HTMLElement {
   );
 }
 
-function summary({ tokens, warnings }: ReportConfiguration): string {
+function summary({ tokens, warnings }: PageConfiguration): string {
   const facts = [
     tokens.image_size === null ? 'no picture' : `picture ${tokens.image_size}, ${count(tokens.num_crops)} views`,
     `${count(tokens.prompt_length)} prompt positions`,
@@ -72,23 +74,46 @@ function summary({ tokens, warnings }: ReportConfiguration): string {
   return facts.join(' · ');
 }
 
+function figures_section({ figures, basis }: PageData): HTMLElement[] {
+  if (figures.length === 0) return [];
+  return [
+    section(
+      'figures',
+      'Figures',
+      null,
+      null,
+      basis_note(basis),
+      ...figures.map((figure) => figure_view(figure, '', basis)),
+    ),
+  ];
+}
+
+function tables_section({ tables, basis }: PageData): HTMLElement[] {
+  if (tables.length === 0) return [];
+  const each = tables.map((table) => el('div', { class: 'table' }, basis_badge(basis), table_view(table)));
+  return [section('tables', 'Tables', null, null, basis_note(basis), ...each)];
+}
+
 function start(): void {
-  const before = [findings_section(data), stages_section(data), scaling_section(data)];
-  const after = [figures_section(data), provenance_section(data)];
+  const measured = data.configurations.length > 0;
+  const before = [
+    findings_section(data),
+    ...figures_section(data),
+    ...tables_section(data),
+    ...(measured || data.skipped.length > 0 ? [cells_section(data)] : []),
+  ];
+  const after = [provenance_section(data), files_section(data)];
   const body = el('div', { class: 'picked-sections' });
   // Of a fixed height while it is filled again, so that the page does not jump.
-  const show = (one: ReportConfiguration) => {
+  const show = (one: PageConfiguration) => {
     body.style.minHeight = `${body.offsetHeight}px`;
     body.replaceChildren(...picked_sections(one));
     requestAnimationFrame(() => requestAnimationFrame(() => body.style.removeProperty('min-height')));
   };
-  const pick = picker(show);
+  const picked = measured ? el('div', { class: 'picked-group' }, picker(show), body) : null;
   const nav = contents([...before, ...(body.children as unknown as HTMLElement[]), ...after]);
-  document.body.append(
-    header(data),
-    nav,
-    el('main', {}, ...before, el('div', { class: 'picked-group' }, pick, body), ...after),
-  );
+  const main = el('main', {}, ...before, picked, ...after);
+  document.body.append(header(data), nav, main);
 }
 
 start();

@@ -1,57 +1,47 @@
+import type { Stack } from '../charts.ts';
 import type { Instrumented } from '../schema.ts';
-import { mean, type ReportConfiguration, type ReportData } from './data.ts';
-import { folded, missing, scrolling, section, teach, text_table } from './dom.ts';
-import { digits, ms, NONE, or_none, percent, words } from './format.ts';
-import { stack_chart, with_interval } from './stack_chart.ts';
-import { PART_LOOK } from './style.ts';
+import type { Table } from '../tables.ts';
+import { chart_view } from './charts/view.ts';
+import { mean, type PageConfiguration, type PageData } from './data.ts';
+import { missing, section, teach } from './dom.ts';
+import { digits, ms, percent } from './format.ts';
+import { table_view } from './table_view.ts';
 
 export const NOT_INSTRUMENTED = 'Not measured: this configuration was run without instruments.';
 
 /** What the same request took by each clock. */
-export function clocks_section({ statistics, instrumented }: ReportConfiguration): HTMLElement {
+export function clocks_section({ statistics, instrumented }: PageConfiguration): HTMLElement {
+  const title = 'Three clocks, one request';
   const lead =
     'Every later section counts GPU time. It comes from other runs than the clean ones, and it costs time to take.';
-  if (instrumented === null)
-    return section('clocks', 'Three clocks, one request', null, lead, missing(NOT_INSTRUMENTED));
+  if (instrumented === null) return section('clocks', title, null, lead, missing(NOT_INSTRUMENTED));
   const { runs } = instrumented;
-  const clean = statistics.T_total;
-  const of = (name: 'wall_ms' | 'span_ms' | 'sum_ms' | 'gaps_ms') => mean(runs.map((run) => run[name]));
-  const row = (name: string, value: number, what: string) => [
+  const clean = statistics.T_total?.median ?? null;
+  const row = (name: string, value: number | null, what: string): Table['rows'][number] => [
     name,
-    digits(value),
-    clean ? percent(value / clean.median) : NONE,
+    value === null ? null : digits(value),
+    clean && value !== null ? percent(value / clean) : null,
     what,
   ];
+  const of = (name: 'wall_ms' | 'span_ms' | 'sum_ms' | 'gaps_ms') => mean(runs.map((run) => run[name]));
   const faults = runs.reduce((sum, { faults: { negative, zero } }) => sum + negative + zero, 0);
+  const table: Table = {
+    title: `Clock of the instruments: ${instrumented.clock}; mean of ${runs.length === 1 ? 'one run' : `${runs.length} runs`}`,
+    columns: ['time', 'ms', 'of the clean request', 'what it is'].map((name) => ({ name, unit: 'text' })),
+    rows: [
+      row('whole request, clean', clean, 'median of host wall time between fences, no instruments'),
+      row('stages, instrumented', of('wall_ms'), 'host wall time of the same stages with a stamp around every kernel'),
+      row('span', of('span_ms'), 'first stamp to last stamp on the GPU'),
+      row('sum of passes', of('sum_ms'), 'every kernel by itself, added up: what the sections below divide'),
+      row('gaps', of('gaps_ms'), 'between the passes: the GPU waited for work or switched'),
+    ],
+  };
   return section(
     'clocks',
-    'Three clocks, one request',
+    title,
     null,
     lead,
-    scrolling(
-      'The clocks of this configuration',
-      text_table(
-        `Clock of the instruments: ${instrumented.clock}; mean of ${runs.length === 1 ? 'one run' : `${runs.length} runs`}`,
-        ['time', 'ms', 'of the clean request', 'what it is'],
-        [
-          [
-            'whole request, clean',
-            or_none(clean?.median, digits),
-            '100 %',
-            `host wall time between fences, no instruments${with_interval(clean?.median_ci95)}`,
-          ],
-          row(
-            'stages, instrumented',
-            of('wall_ms'),
-            'host wall time of the same stages with a stamp around every kernel',
-          ),
-          row('span', of('span_ms'), 'first stamp to last stamp on the GPU'),
-          row('sum of passes', of('sum_ms'), 'every kernel by itself, added up: what the sections below divide'),
-          row('gaps', of('gaps_ms'), 'between the passes: the GPU waited for work or switched'),
-        ],
-        (column) => column === 1 || column === 2,
-      ),
-    ),
+    table_view(table),
     teach(
       'The second row against the first is the price of the instruments. If it is large, trust the order of the parts below, not their milliseconds.',
       ...quality(instrumented, faults),
@@ -71,63 +61,38 @@ function quality({ anchor_error_ms, runs }: Instrumented, faults: number): strin
 }
 
 /** One configuration: the parts of each stage. */
-export function parts_section(one: ReportConfiguration, { stages, parts }: ReportData): HTMLElement {
+export function parts_section({ instrumented, part_ms }: PageConfiguration, { stages, parts }: PageData): HTMLElement {
+  const title = 'Inside the stages';
   const lead = 'What each stage spends its GPU time on. A part adds up its kernels over all layers.';
-  const ran = stages.filter((stage) => one.part_ms.some((row) => row.stage === stage));
-  if (one.instrumented === null || ran.length === 0) {
-    return section('parts', 'Inside the stages', 'gpu', lead, missing(NOT_INSTRUMENTED));
+  const ran = stages.filter((stage) => part_ms.some((row) => row.stage === stage));
+  if (instrumented === null || ran.length === 0) {
+    return section('parts', title, 'gpu', lead, missing(NOT_INSTRUMENTED));
   }
-  const value = (stage: string, part: string) =>
-    one.part_ms.find((row) => row.stage === stage && row.part === part)?.gpu_ms ?? null;
-  const seen = parts.filter((part) => ran.some((stage) => value(stage, part) !== null));
-  const stage_sum = (stage: string) =>
-    one.part_ms.reduce((sum, row) => sum + (row.stage === stage ? row.gpu_ms : 0), 0);
-  const rows = ran.flatMap((stage) =>
-    one.part_ms
-      .filter((row) => row.stage === stage)
-      .map(({ part, gpu_ms }) => {
-        const whole = stage_sum(stage);
-        return [words(stage), words(part), digits(gpu_ms), whole > 0 ? percent(gpu_ms / whole) : NONE];
-      }),
-  );
+  const chart: Stack = {
+    kind: 'stack',
+    lying: true,
+    shares: true,
+    categories: 'Stage',
+    value: { label: 'GPU time (ms)' },
+    bars: ran.map((stage) => {
+      const segments = parts.flatMap((part) =>
+        part_ms
+          .filter((row) => row.stage === stage && row.part === part)
+          .map(({ gpu_ms }) => ({ look: part, name: part, value: gpu_ms })),
+      );
+      const value = segments.reduce((sum, one) => sum + one.value, 0);
+      return { label: [stage], segments, total: { value, label: ms(value) } };
+    }),
+  };
   return section(
     'parts',
-    'Inside the stages',
+    title,
     'gpu',
     lead,
-    stack_chart({
-      label: 'Stacked bars: GPU time of each part, a row a stage',
-      categories: ran.map(words),
-      series: seen.map((part) => ({
-        name: part,
-        label: words(part),
-        look: PART_LOOK[part],
-        values: ran.map((stage) => value(stage, part)),
-      })),
-      ms_axis: 'sum of GPU passes (ms)',
-      share_axis: 'share of the shown parts (%)',
-      start_as: 'share',
-      tip: (i, lines) => ({
-        title: words(ran[i] as string),
-        lines: [...lines, { label: 'all parts', value: ms(stage_sum(ran[i] as string)) }],
-        note: 'GPU time of instrumented runs.',
-      }),
-    }),
+    chart_view(chart, 'GPU time of each part, a row a stage'),
     teach(
       'Shares compare the make-up of stages of very different length; milliseconds show which of them is worth the trouble.',
       'Experts and routing are apart on purpose: routing picks a few of the experts for each token and sorts the tokens by expert, the experts then do the arithmetic.',
-    ),
-    folded(
-      'The same as a table',
-      scrolling(
-        'GPU time by part',
-        text_table(
-          'GPU time by stage and part',
-          ['stage', 'part', 'GPU time (ms)', 'share of the stage'],
-          rows,
-          (i) => i > 1,
-        ),
-      ),
     ),
   );
 }

@@ -1,11 +1,14 @@
-import type { ReportData } from './data.ts';
-import { el, missing, section, text_table } from './dom.ts';
-import { digits, si, words } from './format.ts';
+import type { Column } from '../tables.ts';
+import type { PageData } from './data.ts';
+import { el, missing, section } from './dom.ts';
+import { digits, si } from './format.ts';
+import { table_view } from './table_view.ts';
 
 type Row = readonly [string, string];
+const COLUMNS: readonly Column[] = ['what', 'value'].map((name) => ({ name, unit: 'text' }));
 
 /** Everything that another run must have in common with this one to be compared with it. */
-export function provenance_section({ run, configurations }: ReportData): HTMLElement {
+export function provenance_section({ run, configurations }: PageData): HTMLElement {
   const { provenance, protocol, knobs } = run.fingerprint;
   const { adapter, model, host, toggles, ...build } = provenance;
   const ended = configurations.reduce((last, one) => (one.ended > last ? one.ended : last), run.started);
@@ -30,17 +33,13 @@ export function provenance_section({ run, configurations }: ReportData): HTMLEle
     'Where these numbers come from',
     null,
     'Two results may be compared only where all of this agrees, but for what is being compared.',
-    el(
-      'div',
-      { class: 'provenance' },
-      ...groups.map(([name, rows]) => text_table(name, ['what', 'value'], rows, () => false)),
-    ),
+    el('div', { class: 'provenance' }, ...groups.map(([title, rows]) => table_view({ title, columns: COLUMNS, rows }))),
     el('h3', {}, 'Warnings'),
     warnings({ configurations }),
   );
 }
 
-function ceiling_rows(ceilings: NonNullable<ReportData['run']['ceilings']>): Row[] {
+function ceiling_rows(ceilings: NonNullable<PageData['run']['ceilings']>): Row[] {
   const rate = (value: number | null, unit: string) =>
     value === null ? 'not offered by the adapter' : si(value, unit);
   return [
@@ -52,7 +51,7 @@ function ceiling_rows(ceilings: NonNullable<ReportData['run']['ceilings']>): Row
     ['matrix units, f16', rate(ceilings.matrix_f16_flops, 'FLOP/s')],
     ['memory reads', rate(ceilings.stream_read_bytes, 'B/s')],
     ['memory writes', rate(ceilings.stream_write_bytes, 'B/s')],
-    ['an empty dispatch', `${digits(ceilings.dispatch_ms)} ms`],
+    ['an empty launch', `${digits(ceilings.dispatch_ms)} ms`],
     ['submit and 4-byte readback', `${digits(ceilings.readback_ms)} ms`],
   ];
 }
@@ -60,7 +59,7 @@ function ceiling_rows(ceilings: NonNullable<ReportData['run']['ceilings']>): Row
 /** Names and values of a nested record, a row each. */
 function flat(value: object, prefix = ''): Row[] {
   return Object.entries(value).flatMap(([name, item]): Row[] => {
-    const label = words(prefix === '' ? name : `${prefix}: ${name}`);
+    const label = (prefix === '' ? name : `${prefix}: ${name}`).replaceAll('_', ' ');
     if (Array.isArray(item)) return [[label, item.length > 0 ? item.map(String).join(', ') : 'none']];
     if (item !== null && typeof item === 'object') return flat(item, name);
     return [[label.replace(/ bytes$/, ''), shown(name, item)]];
@@ -78,7 +77,7 @@ function shown(name: string, value: unknown): string {
 }
 
 /** Equal warnings of several configurations stand once. */
-function warnings({ configurations }: Pick<ReportData, 'configurations'>): HTMLElement {
+function warnings({ configurations }: Pick<PageData, 'configurations'>): HTMLElement {
   const keys = new Map<string, string[]>();
   for (const one of configurations) {
     for (const text of one.warnings) keys.set(text, [...(keys.get(text) ?? []), one.key]);
@@ -91,30 +90,12 @@ function warnings({ configurations }: Pick<ReportData, 'configurations'>): HTMLE
   return el('ul', { class: 'warnings' }, ...items);
 }
 
-/** Drawings to keep, and the files beside this page. */
-export function figures_section({ figures, files }: ReportData): HTMLElement {
-  const cards = figures.map(({ name, svg }) => {
-    // As a picture, so that nothing inside it can run or load.
-    const source = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
-    const file = name.endsWith('.svg') ? name : `${name}.svg`;
-    return el(
-      'figure',
-      { class: 'card' },
-      el('img', { src: source, alt: words(name.replace(/\.svg$/, '')) }),
-      el('figcaption', {}, el('span', {}, name), el('a', { href: source, download: file }, 'download SVG')),
-    );
-  });
+/** What lies beside this page. */
+export function files_section({ files }: PageData): HTMLElement {
   const links = files.map((name) => {
     const href = `./${name.split('/').map(encodeURIComponent).join('/')}`;
     return el('li', {}, el('a', { href }, name));
   });
-  return section(
-    'figures',
-    'Figures and files',
-    null,
-    null,
-    cards.length > 0 ? el('div', { class: 'cards' }, ...cards) : missing('No figures were drawn.'),
-    el('h3', {}, 'Files beside this page'),
-    links.length > 0 ? el('ul', { class: 'files' }, ...links) : missing('None.'),
-  );
+  const list = links.length > 0 ? el('ul', { class: 'files' }, ...links) : missing('None.');
+  return section('files', 'Files beside this page', null, null, list);
 }

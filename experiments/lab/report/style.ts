@@ -1,34 +1,8 @@
-import type { PartName, StageName } from '../schema.ts';
-import type { LegendItem } from './dom.ts';
+import type { Look } from '../charts.ts';
+import { HATCH_INK, HATCH_OPACITY, HATCHES, hatch_width, MARKERS, style_of } from '../style.ts';
+import { svg } from './dom.ts';
 
-/** Colour never stands alone: every series has a hatching and a marker of its own too. */
-export type Hatch = 'none' | 'rising' | 'dots' | 'falling' | 'cross' | 'level' | 'upright' | 'grid';
-export type Shape = 'circle' | 'square' | 'triangle' | 'diamond';
-
-export interface Look {
-  readonly colour: string;
-  readonly hatch: Hatch;
-}
-
-export const STAGE_LOOK: Readonly<Record<StageName, Look & { readonly shape: Shape }>> = {
-  vision_encoder: { colour: '#1F77B4', hatch: 'none', shape: 'circle' },
-  projector: { colour: '#FF7F0E', hatch: 'cross', shape: 'square' },
-  prefill: { colour: '#2CA02C', hatch: 'rising', shape: 'triangle' },
-  decode: { colour: '#D62728', hatch: 'dots', shape: 'diamond' },
-};
-export const GAPS_LOOK: Look = { colour: '#9A9FA6', hatch: 'level' };
-
-/** Parts that share a colour never meet in a stage, and differ in hatching. */
-export const PART_LOOK: Readonly<Record<PartName, Look>> = {
-  attention: { colour: '#9467BD', hatch: 'none' },
-  mlp: { colour: '#8C564B', hatch: 'rising' },
-  moe_routing: { colour: '#E377C2', hatch: 'dots' },
-  moe_experts: { colour: '#8C564B', hatch: 'falling' },
-  norm: { colour: '#7F7F7F', hatch: 'level' },
-  embed: { colour: '#BCBD22', hatch: 'cross' },
-  pooling: { colour: '#17BECF', hatch: 'grid' },
-  head: { colour: '#17BECF', hatch: 'upright' },
-};
+/** How looks of the style table are put on a page: hatched fills, marks, the small pictures of a legend. */
 
 export interface Theme {
   readonly ink: string;
@@ -37,12 +11,12 @@ export interface Theme {
   readonly paper: string;
 }
 
-const LIGHT: Theme = { ink: '#1c2128', muted: '#57606a', grid: '#e4e7eb', paper: '#ffffff' };
-const DARK: Theme = { ink: '#e6e8eb', muted: '#a3abb5', grid: '#30363d', paper: '#171b21' };
-const dark = matchMedia('(prefers-color-scheme: dark)');
-let printing = false;
-
-export const theme = (): Theme => (dark.matches && !printing ? DARK : LIGHT);
+/** For canvases; drawings take theirs from the style sheet. */
+export function theme(): Theme {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name: string) => style.getPropertyValue(name).trim();
+  return { ink: of('--ink'), muted: of('--muted'), grid: of('--line'), paper: of('--paper') };
+}
 
 export const FONT_FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 export const font = (size: number, weight = ''): string => `${weight} ${size}px ${FONT_FAMILY}`.trim();
@@ -50,9 +24,17 @@ export const font = (size: number, weight = ''): string => `${weight} ${size}px 
 const ruler = document.createElement('canvas').getContext('2d') as CanvasRenderingContext2D;
 
 /** CSS pixels. */
-export function text_width(text: string, size: number): number {
-  ruler.font = font(size);
+export function text_width(text: string, size = 12, weight = ''): number {
+  ruler.font = font(size, weight);
   return ruler.measureText(text).width;
+}
+
+/** What fits into this many pixels, an ellipsis where it does not. */
+export function fitted(text: string, room: number, size = 12): string {
+  if (text_width(text, size) <= room) return text;
+  let shown = text;
+  while (shown.length > 1 && text_width(`${shown}…`, size) > room) shown = shown.slice(0, -1);
+  return `${shown.trimEnd()}…`;
 }
 
 type Draw = (width: number) => void;
@@ -80,101 +62,85 @@ function redraw(limit = Number.POSITIVE_INFINITY): void {
   for (const { width, draw } of drawn.values()) draw(Math.min(width, limit));
 }
 
-dark.addEventListener('change', () => redraw());
-addEventListener('beforeprint', () => {
-  printing = true;
-  redraw(PRINT_WIDTH);
-});
-addEventListener('afterprint', () => {
-  printing = false;
-  redraw();
-});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => redraw());
+addEventListener('beforeprint', () => redraw(PRINT_WIDTH));
+addEventListener('afterprint', () => redraw());
 
-/** A tile of 8 x 8 CSS pixels: the colour with its hatching in white. */
-export function hatched(context: CanvasRenderingContext2D, { colour, hatch }: Look, scale: number): CanvasPattern {
+let patterns: SVGDefsElement | undefined;
+const made = new Map<string, string>();
+
+/** A fill of the look's colour under its hatching: a pattern that the page holds once. */
+export function hatched(look: Look): string {
+  const { color, hatch } = style_of(look);
+  if (HATCHES[hatch] === '') return color;
+  const name = `${color} ${hatch}`;
+  const id = made.get(name) ?? `fill-${made.size}`;
+  if (made.has(name)) return `url(#${id})`;
+  made.set(name, id);
+  const strokes = svg('path', {
+    d: HATCHES[hatch],
+    fill: 'none',
+    stroke: HATCH_INK,
+    'stroke-opacity': HATCH_OPACITY,
+    'stroke-width': hatch_width(hatch),
+    'stroke-linecap': 'round',
+  });
+  if (patterns === undefined) {
+    patterns = svg('defs');
+    document.body.append(svg('svg', { width: 0, height: 0, class: 'patterns', 'aria-hidden': 'true' }, patterns));
+  }
+  const tile = { id, width: 8, height: 8, patternUnits: 'userSpaceOnUse' };
+  patterns.append(svg('pattern', tile, svg('rect', { width: 8, height: 8, fill: color }), strokes));
+  return `url(#${id})`;
+}
+
+/** The same fill for a canvas. */
+export function hatched_on(pen: CanvasRenderingContext2D, look: Look): CanvasPattern {
+  const { color, hatch } = style_of(look);
+  const scale = devicePixelRatio;
   const size = Math.round(8 * scale);
   const tile = document.createElement('canvas');
   tile.width = size;
   tile.height = size;
-  const pen = tile.getContext('2d') as CanvasRenderingContext2D;
-  pen.fillStyle = colour;
-  pen.fillRect(0, 0, size, size);
-  pen.scale(size / 8, size / 8);
-  pen.strokeStyle = 'rgba(255, 255, 255, 0.5)';
-  pen.fillStyle = 'rgba(255, 255, 255, 0.6)';
-  pen.lineWidth = 1.2;
-  pen.beginPath();
-  if (hatch === 'rising' || hatch === 'cross') lines(pen, [-2, 2, 2, -2], [-2, 10, 10, -2], [6, 10, 10, 6]);
-  if (hatch === 'falling' || hatch === 'cross') lines(pen, [-2, 6, 2, 10], [-2, -2, 10, 10], [6, -2, 10, 2]);
-  if (hatch === 'level' || hatch === 'grid') lines(pen, [0, 4, 8, 4]);
-  if (hatch === 'upright' || hatch === 'grid') lines(pen, [4, 0, 4, 8]);
-  pen.stroke();
-  if (hatch === 'dots') {
-    pen.arc(2, 2, 1, 0, 7);
-    pen.arc(6, 6, 1, 0, 7);
-    pen.fill();
-  }
-  return context.createPattern(tile, 'repeat') as CanvasPattern;
+  const brush = tile.getContext('2d') as CanvasRenderingContext2D;
+  brush.fillStyle = color;
+  brush.fillRect(0, 0, size, size);
+  brush.scale(size / 8, size / 8);
+  brush.strokeStyle = HATCH_INK;
+  brush.globalAlpha = HATCH_OPACITY;
+  brush.lineCap = 'round';
+  brush.lineWidth = hatch_width(hatch);
+  brush.stroke(new Path2D(HATCHES[hatch]));
+  const pattern = pen.createPattern(tile, 'repeat') as CanvasPattern;
+  pattern.setTransform(new DOMMatrix().scale(1 / scale));
+  return pattern;
 }
 
-function lines(pen: CanvasRenderingContext2D, ...segments: readonly [number, number, number, number][]): void {
-  for (const [x0, y0, x1, y1] of segments) {
-    pen.moveTo(x0, y0);
-    pen.lineTo(x1, y1);
-  }
+/** A mark around a point. */
+export function mark(look: Look, x: number, y: number, radius: number, hollow = false): SVGElement {
+  const { color, marker } = style_of(look);
+  return svg('path', {
+    d: MARKERS[marker],
+    transform: `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${radius})`,
+    fill: hollow ? 'var(--paper)' : color,
+    stroke: hollow ? color : 'var(--paper)',
+    'stroke-width': ((hollow ? 1.8 : 1) / radius).toFixed(3),
+    class: 'mark',
+  });
 }
 
-/** Adds a marker of about `radius` around a point. */
-export function trace_shape(path: Path2D, shape: Shape, x: number, y: number, radius: number): void {
-  if (shape === 'circle') {
-    path.moveTo(x + radius, y);
-    path.arc(x, y, radius, 0, 2 * Math.PI);
-  } else if (shape === 'square') {
-    path.rect(x - 0.88 * radius, y - 0.88 * radius, 1.76 * radius, 1.76 * radius);
-  } else {
-    const corners: readonly (readonly [number, number])[] =
-      shape === 'triangle'
-        ? [
-            [0, -1.2],
-            [1.1, 0.8],
-            [-1.1, 0.8],
-          ]
-        : [
-            [0, -1.3],
-            [1.3, 0],
-            [0, 1.3],
-            [-1.3, 0],
-          ];
-    for (const [i, [dx, dy]] of corners.entries())
-      path[i === 0 ? 'moveTo' : 'lineTo'](x + dx * radius, y + dy * radius);
-    path.closePath();
-  }
+const swatch = (...children: SVGElement[]): SVGElement =>
+  svg('svg', { class: 'swatch', width: 22, height: 14, viewBox: '0 0 22 14', 'aria-hidden': 'true' }, ...children);
+
+export const fill_swatch = (look: Look): SVGElement =>
+  swatch(svg('rect', { width: 22, height: 14, fill: hatched(look) }));
+
+export const mark_swatch = (look: Look, hollow = false, line?: 'full' | 'dashed'): SVGElement =>
+  swatch(...(line ? [line_of(look, 'M0 7H22', line === 'dashed')] : []), mark(look, 11, 7, 5, hollow));
+
+/** A path in the colour of a look, in its dashes where they tell it from others. */
+export function line_of(look: Look, d: string, dashed = true): SVGElement {
+  const { color, dash } = style_of(look);
+  const dashes = dashed ? dash.join(' ') : undefined;
+  return svg('path', { d, fill: 'none', stroke: color, 'stroke-width': 2, 'stroke-dasharray': dashes });
 }
-
-export const fill_swatch =
-  (look: Look): LegendItem['swatch'] =>
-  (context) => {
-    context.fillStyle = hatched(context, look, 1);
-    context.fillRect(0, 0, 22, 14);
-  };
-
-export const shape_swatch =
-  (colour: string, shape: Shape): LegendItem['swatch'] =>
-  (context) => {
-    const path = new Path2D();
-    trace_shape(path, shape, 11, 7, 5);
-    context.fillStyle = colour;
-    context.fill(path);
-  };
-
-export const line_swatch =
-  (colour: string, dash: readonly number[], width = 2): LegendItem['swatch'] =>
-  (context) => {
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.setLineDash([...dash]);
-    context.beginPath();
-    context.moveTo(0, 7);
-    context.lineTo(22, 7);
-    context.stroke();
-  };

@@ -11,7 +11,7 @@ let box: HTMLElement | undefined;
 /** One tooltip for the page, beside the pointer and never outside the window. */
 export function show_tip(x: number, y: number, { title, lines, note }: Tip): void {
   if (box === undefined) {
-    box = el('div', { class: 'tip', role: 'tooltip' });
+    box = el('div', { class: 'tip', role: 'status' });
     document.body.append(box);
   }
   box.replaceChildren(

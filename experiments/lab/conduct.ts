@@ -1,0 +1,132 @@
+import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
+import type { ModelConfig } from '../../engine/model/config.ts';
+import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
+import type { GenerateResult } from '../../engine/molmoe.ts';
+import type { WeightFormat } from '../../kernels/spec.ts';
+import { asked_digest } from './inputs.ts';
+import type { FloorOf, Instrument } from './instruments.ts';
+import { measure_kernels, type Runner } from './measure.ts';
+import type { Cell } from './plan.ts';
+import type { Results } from './record.ts';
+import { type Scaler, scaler_of } from './scale.ts';
+import type { Ceilings, Configuration, Protocol } from './schema.ts';
+
+export interface Conduct {
+  readonly results: Results;
+  readonly instrument: Instrument;
+  readonly protocol: Protocol;
+  /** Called once, when there is something to run. */
+  readonly load: () => Promise<Runner>;
+  /** Counts which experts each prompt goes to: one more run a cell. */
+  readonly routing: boolean;
+  /** Gets each instrumented run whole, as the text of a trace; undefined: no traces. */
+  readonly trace_of?: (cell: Cell, result: GenerateResult) => string;
+  readonly on_cell?: (cell: Cell, index: number, count: number) => void;
+  readonly on_progress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What is still to do of a cell. */
+interface Open {
+  readonly cell: Cell;
+  readonly saved: Configuration | undefined;
+  readonly times: boolean;
+  readonly routing: boolean;
+  readonly trace: boolean;
+}
+
+/** Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. */
+export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promise<void> {
+  const { results, instrument, protocol, signal } = conduct;
+  const open = cells.map((cell) => still_open(cell, conduct)).filter((one) => one.times || one.routing || one.trace);
+  const runs = ({ cell, times, routing, trace }: Open) =>
+    (times ? instrument.runs_of(protocol) * cell.requests.length : trace ? 1 : 0) + (routing ? 1 : 0);
+  const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
+  let done = 0;
+  const model = open.length > 0 ? await conduct.load() : undefined;
+  const scaler = model && scaler_of(model);
+  for (const [index, one] of open.entries()) {
+    signal?.throwIfAborted();
+    const { cell } = one;
+    conduct.on_cell?.(cell, index, open.length);
+    const on_run = (count: number) => {
+      done += cell.weight * count;
+      conduct.on_progress?.(done, total);
+    };
+    await results.save(await complete(one, model as Runner, scaler as Scaler, conduct, on_run));
+  }
+}
+
+function still_open(cell: Cell, { results, routing, trace_of, instrument }: Conduct): Open {
+  const saved = results.finished_cell(cell.key, asked_digest(cell.requests));
+  const stamps = instrument.name === 'latency';
+  return {
+    cell,
+    saved,
+    times: saved === undefined,
+    routing: routing && stamps && (saved?.routing ?? null) === null,
+    trace: trace_of !== undefined && stamps && !results.has(trace_name(cell)),
+  };
+}
+
+const trace_name = (cell: Cell): string => `traces/${cell.key}.json`;
+
+async function complete(
+  { cell, saved, times, routing, trace }: Open,
+  model: Runner,
+  scaler: Scaler,
+  conduct: Conduct,
+  on_run: (count: number) => void,
+): Promise<Configuration> {
+  const { results, instrument, protocol, trace_of, signal } = conduct;
+  const [first] = cell.requests as [Cell['requests'][number]];
+  const write_trace = async (result: GenerateResult) => {
+    if (trace && trace_of) await results.write(trace_name(cell), trace_of(cell, result));
+  };
+  let configuration = saved;
+  if (times || configuration === undefined) {
+    const started = new Date().toISOString();
+    const { config, dtype } = model.facts;
+    const observed = await instrument.observe(model, cell.requests, protocol, {
+      floor_of: floors_of(results.run.ceilings, config, dtype, cell.knobs),
+      on_run,
+      on_instrumented: write_trace,
+      signal,
+    });
+    configuration = {
+      schema: 'molmoe.configuration/2',
+      experiment: results.run.experiment,
+      key: cell.key,
+      run: results.run.run,
+      settings: cell.settings,
+      knobs: { ...cell.knobs },
+      asked: asked_digest(cell.requests),
+      started,
+      ended: new Date().toISOString(),
+      ...observed,
+      scaled: instrument.runs ? await scaler(cell.knobs, observed) : null,
+      routing: null,
+    };
+  } else if (trace) {
+    await write_trace((await measure_kernels(model, { ...first.request, signal })).result);
+    on_run(1);
+  }
+  if (!routing) return configuration;
+  const { routing: chosen } = await model.generate({ ...first.request, signal, maxNewTokens: 0, routing: true }).result;
+  on_run(1);
+  if (chosen?.imbalance.prefill === undefined) return configuration;
+  const layers = chosen.layers.map(({ layer, prefill }) => ({ layer, pairs: [...prefill] }));
+  return { ...configuration, routing: { layers, imbalance: chosen.imbalance.prefill } };
+}
+
+/** Least times under the knobs of a cell: fewer experts or blocks read fewer weights. */
+export function floors_of(
+  ceilings: Ceilings | null,
+  config: ModelConfig,
+  dtype: WeightFormat,
+  knobs: Knobs,
+): FloorOf | undefined {
+  if (ceilings === null) return undefined;
+  const weight_bytes = pass_weight_bytes(config, dtype, plan_blocks(config, knobs));
+  return (row) => floor_of(row, ceilings, weight_bytes[row.stage]);
+}

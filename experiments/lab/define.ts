@@ -1,0 +1,182 @@
+import { z } from 'zod';
+import type { Figure } from './charts.ts';
+import type { Swept } from './inputs.ts';
+import type { Instrument } from './instruments.ts';
+import type { Cell, Subject } from './plan.ts';
+import {
+  type Configuration,
+  type Finding,
+  head_shape,
+  type Protocol,
+  type Run,
+  type Settings,
+  type Skipped,
+} from './schema.ts';
+import type { Table } from './tables.ts';
+
+export const GROUPS = ['core', 'motivation', 'profiling', 'accuracy'] as const;
+export type Group = (typeof GROUPS)[number];
+
+type Shape = Readonly<Record<string, z.ZodType>>;
+type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> };
+/** What the lab writes before the body of every published file. */
+type FileHead = Values<typeof head_shape> & { schema: string; experiment: string };
+
+/** What a results folder holds, as an experiment sees it: cells in the order of its axes. */
+export interface Saved {
+  readonly run: Run;
+  readonly configurations: readonly Configuration[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** How often each cell runs where the command line does not say. */
+export type Repeats = Pick<Protocol, 'runs' | 'warmup' | 'instrumented'>;
+
+/** An experiment is a value: what it asks, which cells, which files, which pictures. The lab does the rest. */
+export interface Definition<O extends Shape, F extends Readonly<Record<string, Shape>>> {
+  readonly name: string;
+  /** Names under which others published it. */
+  readonly aliases?: readonly string[];
+  readonly group: Group;
+  readonly title: string;
+  readonly question: string;
+  /** Its axes and switches. From a described zod type come the flag, its help, its type and its check. */
+  readonly options: O;
+  /** What its cells set themselves, so that the command line does not offer it. */
+  readonly sweeps: readonly Swept[];
+  readonly instrument: Instrument;
+  readonly repeats?: Partial<Repeats>;
+  /** What --quick asks: enough to see that all works, not to publish. */
+  readonly quick?: { readonly options?: Partial<Values<O>>; readonly repeats?: Partial<Repeats> };
+  /** Words of an axis in their order; numbers have their own. */
+  readonly order?: Readonly<Record<string, readonly string[]>>;
+  /** Refuses options that do not go together, before anything is opened. */
+  readonly check?: (options: Values<O>) => void;
+  readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
+  /** File name, without its ending, to the shape of its body. */
+  readonly files: F;
+  readonly derive: (saved: Saved) => { readonly [K in keyof F]: Values<F[K]> };
+  readonly figures: (files: Files<F>) => Figure[];
+  readonly tables: (files: Files<F>) => Table[];
+  readonly findings: (files: Files<F>) => readonly Finding[];
+}
+
+export type Files<F extends Readonly<Record<string, Shape>>> = {
+  readonly [K in keyof F]: FileHead & Values<F[K]>;
+};
+
+export interface Plan {
+  readonly cells: readonly Cell[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** What a reader gets of a file or several, besides the files. */
+export interface Shown {
+  readonly figures: readonly Figure[];
+  readonly tables: readonly Table[];
+  readonly findings: readonly Finding[];
+}
+
+export interface Derived extends Shown {
+  /** By file name, without its ending; each keeps to its schema. */
+  readonly files: Readonly<Record<string, unknown>>;
+}
+
+/** A definition without its type parameters: what the registry, the command line and the pages work with. */
+export interface Experiment
+  extends Pick<
+    Definition<Shape, Record<string, Shape>>,
+    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument'
+  > {
+  readonly aliases: readonly string[];
+  readonly check: (options: Readonly<Record<string, unknown>>) => void;
+  readonly repeats: Repeats;
+  readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
+  /** By file name, without its ending; heads included. */
+  readonly schemas: Readonly<Record<string, z.ZodType>>;
+  /** Options as `options` checked them. Sorted by the axes; a cell that cannot be is among the skipped. */
+  readonly plan: (on: Subject, options: Readonly<Record<string, unknown>>) => Plan;
+  readonly sorted: <T extends { readonly settings: Settings }>(cells: readonly T[]) => T[];
+  readonly derive: (saved: Saved) => Derived;
+  /** From published files alone. */
+  readonly draw: (files: Readonly<Record<string, unknown>>) => Shown;
+}
+
+const REPEATS: Repeats = { runs: 10, warmup: 3, instrumented: 1 };
+const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
+
+/** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
+const schema_name = (file: string): string => `molmoe.${file.replace('_', '.')}/2`;
+
+export function define<O extends Shape, F extends Readonly<Record<string, Shape>>>(
+  definition: Definition<O, F>,
+): Experiment {
+  const { name, files, order = {} } = definition;
+  const schemas = Object.fromEntries(
+    Object.entries(files).map(([file, body]) => {
+      const head = { schema: z.literal(schema_name(file)), experiment: z.literal(name), ...head_shape };
+      return [file, z.strictObject({ ...head, ...body })];
+    }),
+  );
+  const shown = (all: Readonly<Record<string, unknown>>): Shown => {
+    const typed = all as Files<F>;
+    return {
+      figures: definition.figures(typed),
+      tables: definition.tables(typed),
+      findings: definition.findings(typed),
+    };
+  };
+  const sorted = <T extends { readonly settings: Settings }>(cells: readonly T[]) => in_grid_order(cells, order);
+  return {
+    ...definition,
+    options: definition.options,
+    aliases: definition.aliases ?? [],
+    repeats: { ...REPEATS, ...definition.repeats },
+    quick: {
+      options: definition.quick?.options ?? {},
+      repeats: { ...QUICK, ...definition.quick?.repeats },
+    },
+    schemas,
+    check: (options) => definition.check?.(options as Values<O>),
+    sorted,
+    plan: (on, options) => {
+      const all = definition.cells(on, options as Values<O>);
+      const cells = all.flatMap((one) => ('reason' in one ? [] : [one]));
+      return { cells: sorted(cells), skipped: all.flatMap((one) => ('reason' in one ? [one] : [])) };
+    },
+    derive: (saved) => {
+      const bodies = definition.derive(saved);
+      const all = Object.fromEntries(
+        Object.entries(bodies).map(([file, body]) => {
+          const value = { schema: schema_name(file), experiment: name, ...head_of(saved), ...(body as object) };
+          return [file, value];
+        }),
+      );
+      return { files: all, ...shown(all) };
+    },
+    draw: shown,
+  };
+}
+
+function head_of({ run, configurations }: Saved): Values<typeof head_shape> {
+  const { provenance, protocol, knobs } = run.fingerprint;
+  const ended = configurations.reduce((last, { ended: at }) => (at > last ? at : last), run.started);
+  return { provenance, protocol, knobs, ceilings: run.ceilings, started: run.started, ended };
+}
+
+/** By the first axis, then the second: numbers by size, words as `order` has them, whatever was measured first. */
+function in_grid_order<T extends { readonly settings: Settings }>(
+  cells: readonly T[],
+  order: Readonly<Record<string, readonly string[]>>,
+): T[] {
+  const axes = [...new Set(cells.flatMap(({ settings }) => Object.keys(settings)))];
+  const place = (axis: string, value: Settings[string] | undefined): number =>
+    typeof value === 'number' ? value : typeof value === 'string' ? (order[axis]?.indexOf(value) ?? 0) : -1;
+  return cells.toSorted((a, b) => {
+    for (const axis of axes) {
+      const by = place(axis, a.settings[axis]) - place(axis, b.settings[axis]);
+      if (by !== 0) return by;
+    }
+    return 0;
+  });
+}

@@ -1,0 +1,249 @@
+import { basename, resolve } from 'node:path';
+import { InputError, UsageError } from '../../engine/errors.ts';
+import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
+import type { GenerateResult } from '../../engine/molmoe.ts';
+import { decode_image } from '../../engine/node/decode_image.ts';
+import { type KnownModel, type OpenModel, open_model } from '../../engine/node/load.ts';
+import { visible } from '../../engine/weights/text.ts';
+import { run_cells } from '../../experiments/lab/conduct.ts';
+import type { Experiment, Plan } from '../../experiments/lab/define.ts';
+import { dry_engine } from '../../experiments/lab/dry.ts';
+import { type Ask, rings } from '../../experiments/lab/inputs.ts';
+import { ordered } from '../../experiments/lab/plan.ts';
+import { provenance_of } from '../../experiments/lab/provenance.ts';
+import { publish } from '../../experiments/lab/publish.ts';
+import { open_results, type Results } from '../../experiments/lab/record.ts';
+import type { Protocol } from '../../experiments/lab/schema.ts';
+import { build } from '../build.ts';
+import { interruptible } from '../options.ts';
+import { dim, note, progress } from '../print.ts';
+import { ceilings_of } from './ceilings.ts';
+import { dry_run } from './dry_run.ts';
+import { type AdapterFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { tell } from './report.ts';
+
+/** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
+export interface ExperimentFlags extends AdapterFlags, ModelFlags {
+  readonly image?: string;
+  readonly imageSize?: string;
+  readonly prompt?: string;
+  readonly promptTokens?: number;
+  readonly newTokens?: number;
+  readonly maxCrops?: number;
+  readonly topK?: readonly number[];
+  readonly blocks?: string;
+  readonly runs?: number;
+  readonly warmup?: number;
+  readonly instrumented?: number;
+  readonly method?: Protocol['method'];
+  readonly flush?: number;
+  readonly routing?: boolean;
+  readonly trace?: boolean;
+  readonly recalibrate?: boolean;
+  readonly shuffle?: number;
+  readonly quick?: boolean;
+  readonly dryRun?: boolean;
+  readonly out: string;
+  readonly fresh?: boolean;
+  readonly json?: boolean;
+}
+
+/** Any experiment, from its flags to its files. */
+export async function conduct_experiment(
+  experiment: Experiment,
+  flags: ExperimentFlags & Readonly<Record<string, unknown>>,
+  debug: boolean,
+): Promise<undefined> {
+  const signal = interruptible();
+  const protocol = protocol_of(experiment, flags);
+  const options = own_options(experiment, flags);
+  const asked = await asked_of(experiment, flags);
+  let planned: Plan | undefined;
+  const model = await open_model({
+    ...load_options(flags, debug),
+    // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
+    on_model: (known) => {
+      planned = plan_of(experiment, known, asked, options, protocol);
+    },
+  });
+  let results: Results | undefined;
+  try {
+    const plan = planned as Plan;
+    say_what_runs(model, flags);
+    if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
+    const provenance = await provenance_of(model, build);
+    const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
+    results = await open_results(flags.out, {
+      experiment: experiment.name,
+      fingerprint: { provenance, protocol, knobs: { ...asked.knobs } },
+      plan: {
+        options,
+        cells: plan.cells.map(({ key, settings }) => ({ key, settings })),
+        skipped: [...plan.skipped],
+      },
+      fresh: flags.fresh,
+      ceilings,
+    });
+    if (flags.recalibrate && results.run.ceilings?.date !== ceilings?.date) {
+      note('the results here keep the ceilings they were begun with (--fresh begins anew)');
+    }
+    await measure_cells(experiment, model, plan, results, protocol, flags, signal);
+    tell(experiment, results, await publish(experiment, results), flags.json);
+  } finally {
+    await results?.close();
+    await model.close();
+  }
+}
+
+function protocol_of({ repeats, quick, instrument }: Experiment, flags: ExperimentFlags): Protocol {
+  const usual = flags.quick ? quick.repeats : repeats;
+  const protocol: Protocol = {
+    batch: 1,
+    warmup: flags.warmup ?? usual.warmup,
+    runs: flags.runs ?? usual.runs,
+    instrumented: flags.instrumented ?? usual.instrumented,
+    order: flags.shuffle === undefined ? 'fixed' : 'shuffled',
+    order_seed: flags.shuffle ?? null,
+    method: flags.method ?? 'direct',
+    tokens_per_readback: flags.flush ?? 1,
+  };
+  if (flags.trace && protocol.instrumented === 0 && instrument.name === 'latency') {
+    throw new UsageError('--trace: expected an instrumented run to write, found --instrumented 0; ask for at least 1');
+  }
+  return protocol;
+}
+
+/** Options of the definition: as given, under the study's names, by --quick, else by their defaults. */
+function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const options = Object.fromEntries(
+    Object.entries(experiment.options).map(([key, type]) => {
+      const { aliases = [] } = (type.meta() ?? {}) as { aliases?: readonly string[] };
+      const given = [key, ...aliases.map(camel)].map((name) => flags[name]).find((value) => value !== undefined);
+      const quick = flags.quick ? experiment.quick.options[key] : undefined;
+      const checked = type.safeParse(given ?? quick);
+      if (!checked.success) throw new UsageError(`${key}: ${checked.error.issues[0]?.message}`);
+      return [key, checked.data];
+    }),
+  );
+  experiment.check(options);
+  return options;
+}
+
+/** As commander names a flag's value. */
+const camel = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The request that the user describes, as far as the experiment leaves it open. */
+async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise<Ask> {
+  if (flags.image !== undefined && flags.imageSize !== undefined) {
+    throw new UsageError('--image and --image-size: expected one picture, found two; leave one out');
+  }
+  if (flags.prompt !== undefined && flags.promptTokens !== undefined && !sweeps.includes('prompt')) {
+    throw new UsageError('--prompt and --prompt-tokens: expected one prompt, found two; leave one out');
+  }
+  const own = <T>(what: Experiment['sweeps'][number], value: T): T | undefined =>
+    sweeps.includes(what) ? undefined : value;
+  const knobs = knobs_of({
+    maxCrops: own('maxCrops', flags.maxCrops),
+    topK: own('topK', flags.topK),
+    blocks: own('blocks', flags.blocks),
+  });
+  return {
+    image: await picture_of(flags),
+    prompt: own('prompt', flags.prompt),
+    prompt_tokens: own('prompt', flags.promptTokens),
+    new_tokens: own('answer', flags.newTokens),
+    knobs,
+  };
+}
+
+async function picture_of({ image, imageSize }: ExperimentFlags): Promise<Ask['image']> {
+  if (image !== undefined) return { name: visible(basename(image)), picture: await decode_image(image) };
+  if (imageSize === undefined) return undefined;
+  if (imageSize === 'none') return null;
+  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(imageSize) ?? [];
+  if (width === undefined) {
+    throw new UsageError(`--image-size ${imageSize}: expected width x height such as 1008x784, or none`);
+  }
+  return rings(Number(width), Number(height));
+}
+
+/** Impossible cells are skipped with their reason; a plan of nothing else is an error. */
+export function plan_of(
+  experiment: Experiment,
+  { config, tokenizer }: KnownModel,
+  asked: Ask,
+  options: Readonly<Record<string, unknown>>,
+  protocol: Pick<Protocol, 'tokens_per_readback'>,
+): Plan {
+  const { tokens_per_readback } = protocol;
+  const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
+  const [first] = plan.skipped;
+  if (plan.cells.length === 0) {
+    const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${first.reason}`;
+    throw new UsageError(`${experiment.name}: expected a cell to run, found none; ${why}`);
+  }
+  const keys = new Set<string>();
+  for (const { key } of plan.cells) {
+    if (keys.has(key)) throw new UsageError(`${experiment.name}: ${key} is asked for twice; name each value once`);
+    keys.add(key);
+  }
+  return plan;
+}
+
+function say_what_runs({ executor, facts }: OpenModel, { quick }: ExperimentFlags): void {
+  const adapter = executor.device.facts;
+  note(dim(`adapter  ${adapter.description || adapter.device} (${adapter.type})`));
+  note(dim(`model    ${facts.name}: ${facts.weights}, stored as ${facts.dtype}`));
+  if (quick) note(dim('quick    few cells and runs: to see that all works, not to publish'));
+}
+
+async function measure_cells(
+  experiment: Experiment,
+  model: OpenModel,
+  { cells, skipped }: Plan,
+  results: Results,
+  protocol: Protocol,
+  flags: ExperimentFlags,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { key, reason } of skipped) note(`skipped ${key}: ${reason}`);
+  const known = cells.filter((cell) => results.finished().has(cell.key)).length;
+  const folder = resolve(flags.out);
+  if (known > 0)
+    note(`${known} of ${cells.length} configurations are already in ${folder}: not measured again (--fresh does)`);
+  const bar = progress('measuring');
+  const { provenance } = results.run.fingerprint;
+  try {
+    await run_cells(ordered(cells, protocol.order, protocol.order_seed ?? 0), {
+      results,
+      instrument: experiment.instrument,
+      protocol,
+      signal,
+      load: async () =>
+        experiment.instrument.runs ? (await model.load(undefined, signal)).engine : await dry_engine(model),
+      routing: flags.routing === true,
+      trace_of: flags.trace
+        ? (cell, result) =>
+            trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
+        : undefined,
+      on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
+      on_progress: bar.update,
+    });
+  } catch (error) {
+    bar.end();
+    if ((error as Error).name === 'AbortError') {
+      const saved = cells.filter((cell) => results.finished().has(cell.key)).length;
+      note(`${saved} of ${cells.length} configurations are saved in ${folder}; the same command goes on from there`);
+      if (saved > 0) tell(experiment, results, await publish(experiment, results), flags.json);
+    }
+    throw error;
+  } finally {
+    bar.end();
+  }
+}
+
+function trace_of(result: GenerateResult, about: Readonly<Record<string, unknown>>): string {
+  if (result.timeline === undefined) throw new InputError('trace: expected an instrumented run, found a plain one');
+  const trace = chrome_trace([...result.preprocess, ...stage_spans(result.stages)], result.timeline);
+  return JSON.stringify({ ...trace, otherData: about });
+}

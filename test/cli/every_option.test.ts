@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command, Option } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { make_program } from '../../src/program.ts';
+import { cli } from '../support/cli.ts';
+import { repo_root } from '../support/golden.ts';
+
+/**
+ * Reads every option and every choice from the program itself and runs each with a small model: what help names must not
+ * crash. It may be refused, in one line and with the exit code of a refusal.
+ */
+const scratch = mkdtempSync(join(tmpdir(), 'molmoe-options-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
+
+const PICTURE = join(repo_root, 'test/fixtures/golden/data/images/checker_560x560.png');
+const RESULTS = join(scratch, 'results');
+const TINY = ['--model', 'molmoe-tiny'];
+const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
+const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
+
+/** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
+const BASES: Readonly<Record<string, readonly string[]>> = {
+  generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
+  doctor: [],
+  verify: ['--set', 'tiny', '--case', 'text1'],
+  tune: [...TINY],
+  synth: ['--preset', 'molmoe-tiny', '--out', join(scratch, 'synth')],
+  models: [],
+  explain: [...TINY, '--prompt', 'Hello', '--decode', '2'],
+  quality: [...TINY, '--dtype', 'q8'],
+  list: [...TINY],
+  report: [RESULTS],
+  plot: [RESULTS],
+  compare: [RESULTS, RESULTS],
+  completion: ['bash'],
+  e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
+  'moe-topk': TOPK,
+};
+/** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
+const COUNTED: readonly string[] = ['e1'];
+/** Runs for minutes whatever its options: its own test runs it. */
+const LONG: readonly string[] = ['tune', 'quality'];
+
+/** A value of an option that takes any: from its own words where they give one. */
+const VALUES: Readonly<Record<string, string>> = {
+  '--adapter': 'llvmpipe',
+  '--model': 'molmoe-tiny',
+  '--weights-seed': '2',
+  '--tokenizer': join(repo_root, 'test/fixtures/golden'),
+  '--image': PICTURE,
+  '--prompt': 'What is this?',
+  '--max-new-tokens': '3',
+  '--crops': '2',
+  '--tier': 'low',
+  '--temperature': '0.7',
+  '--top-p': '0.9',
+  '--sample-top-k': '4',
+  '--seed': '7',
+  '--stop': 'end',
+  '--flush': '2',
+  '--trace': join(scratch, 'trace.json'),
+  '--max-crops': '4',
+  '--top-k': '2',
+  '--blocks': '0-2,3',
+  '--set': 'tiny',
+  '--case': 'text1',
+  '--without': 'subgroups',
+  '--preset': 'molmoe-tiny',
+  '--out': join(scratch, 'out'),
+  '--shard-mb': '1',
+  '--decode': '2',
+  '--results': scratch,
+  '--fail-above': '1.10',
+  '--image-size': '336x336',
+  '--prompt-tokens': '40',
+  '--new-tokens': '2',
+  '--runs': '2',
+  '--warmup': '1',
+  '--instrumented': '1',
+  '--shuffle': '3',
+};
+
+const spoken = (command: Command): readonly Option[] => command.options.filter((option) => !option.hidden);
+
+/** Lists of words ("low, medium, high, or all") and choices, each alone; flags; else a value. */
+function values_of(command: Command, option: Option): (string | undefined)[] {
+  if (!option.required && !option.optional) return [undefined];
+  if (option.argChoices) return option.argChoices;
+  if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
+    return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
+  }
+  const value = VALUES[option.long as string];
+  if (value === undefined) throw new Error(`${command.name()} ${option.flags}: give a value for it here`);
+  return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];
+}
+
+/** The base without what the option replaces. */
+function args_of(command: Command, option: Option, value: string | undefined): string[] {
+  const base = [...(BASES[command.name()] ?? [])];
+  const at = base.indexOf(option.long as string);
+  if (at >= 0) base.splice(at, value === undefined ? 1 : 2);
+  if (option.long === '--image' || option.long === '--prompt') {
+    for (const other of ['--image-size', '--prompt-tokens']) {
+      const place = base.indexOf(other);
+      if (place >= 0) base.splice(place, 2);
+    }
+  }
+  const given = value === undefined ? [option.long as string] : [option.long as string, value];
+  const out = command.options.some(({ long }) => long === '--fresh') ? ['--out', join(scratch, 'run'), '--fresh'] : [];
+  const counted = COUNTED.includes(command.name()) ? ['--dry-run'] : [];
+  return [command.name(), ...base, ...(option.long === '--out' ? [] : out), ...counted, ...given];
+}
+
+const program = make_program();
+const COMMANDS = program.commands.filter((command) => !LONG.includes(command.name()));
+
+it('every command has a base to run its options with', () => {
+  expect(program.commands.map((command) => command.name()).sort()).toEqual(Object.keys(BASES).sort());
+});
+
+describe('every option and every choice runs, or is refused in one line', () => {
+  beforeAll(async () => {
+    const { code } = await cli(['moe-topk', ...TOPK, '--out', RESULTS], { env, timeout_ms: 110_000 });
+    expect(code).toBe(0);
+  });
+
+  for (const command of COMMANDS) {
+    it(`${command.name()}: as it is`, async () => {
+      await ends_well([command.name(), ...(BASES[command.name()] ?? []), ...safe_out(command)]);
+    });
+    for (const option of spoken(command)) {
+      it(`${command.name()} ${option.flags}`, async () => {
+        for (const value of values_of(command, option)) await ends_well(args_of(command, option, value));
+      });
+    }
+  }
+});
+
+const safe_out = (command: Command): string[] =>
+  command.options.some(({ long }) => long === '--fresh') ? ['--out', join(scratch, 'run'), '--fresh'] : [];
+
+async function ends_well(args: readonly string[]): Promise<void> {
+  const { code, stdout, errors } = await cli(args, { env, timeout_ms: 110_000 });
+  const text = `molmoe ${args.join(' ')}\n${stdout.slice(-1500)}\n${errors.join('\n')}`;
+  const refusals = errors.filter((line) => line.startsWith('error: '));
+  expect([0, 1, 2], text).toContain(code);
+  expect(refusals.length, text).toBe(code === 0 ? 0 : 1);
+  expect(text).not.toMatch(/internal error|\bNaN\b|\bInfinity\b|undefined|^\s+at /m);
+}

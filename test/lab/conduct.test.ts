@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
+import { preset_config } from '../../engine/model/presets.ts';
+import type { GenerateResult } from '../../engine/molmoe.ts';
+import { type Conduct, run_cells } from '../../experiments/lab/conduct.ts';
+import { rings } from '../../experiments/lab/inputs.ts';
+import type { Instrument, Observed } from '../../experiments/lab/instruments.ts';
+import type { Runner } from '../../experiments/lab/measure.ts';
+import { type Cell, cell_of } from '../../experiments/lab/plan.ts';
+import { open_results } from '../../experiments/lab/record.ts';
+import { FAKE_RUN, fake_configuration } from '../support/records.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'molmoe-conduct-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const config = preset_config('molmoe-tiny');
+const tokenizer = byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
+const on = { config, tokenizer, asked: {}, tokens_per_readback: 1 };
+const cell = (k: number, prompt = 'What?') =>
+  cell_of(on, { k }, { knobs: { topK: k }, prompt, image: rings(336, 336), new_tokens: 2 }) as Cell;
+
+/** An instrument that counts how often it observes. */
+function counting() {
+  const seen: string[] = [];
+  const { tokens, clean, methods, instrumented, counters, flops, requests, memory, warnings } = fake_configuration(
+    'low',
+    'short',
+    'short',
+  );
+  const observed: Observed = {
+    prompt: '',
+    image: null,
+    tokens,
+    clean,
+    methods,
+    instrumented,
+    counters,
+    flops,
+    requests,
+    memory,
+    warnings,
+  };
+  const instrument: Instrument = {
+    name: 'latency',
+    runs: true,
+    runs_of: () => 1,
+    observe: async (_, [first], __, { on_run, on_instrumented }) => {
+      seen.push(String(first?.request.knobs?.topK));
+      await on_instrumented?.({} as GenerateResult);
+      on_run(1);
+      return observed;
+    },
+  };
+  return { instrument, seen };
+}
+
+/** Generates nothing, but knows which experts were chosen. */
+const extra: string[] = [];
+const model = {
+  facts: { name: 'molmoe-tiny', config, dtype: 'f16' },
+  generate: ({ routing, timing }: { routing?: boolean; timing?: string }) => {
+    extra.push(routing ? 'routing' : String(timing));
+    const layers = [{ layer: 0, prefill: [1, 2], decode: [] }];
+    const timeline = {
+      spans: [],
+      span_ns: 0,
+      sum_ns: 0,
+      faults: { negative: 0, zero: 0, quantised: false },
+      clock: 'gpu',
+    };
+    return { result: Promise.resolve({ stages: [], timeline, routing: { layers, imbalance: { prefill: 1.5 } } }) };
+  },
+} as unknown as Runner;
+
+async function run(cells: readonly Cell[], instrument: Instrument, over: Partial<Conduct> = {}) {
+  const { fingerprint, ceilings } = FAKE_RUN;
+  const plan = { options: {}, cells: [], skipped: [] };
+  const results = await open_results(folder, { experiment: 'toy', fingerprint, ceilings, plan });
+  try {
+    await run_cells(cells, {
+      results,
+      instrument,
+      protocol: fingerprint.protocol,
+      load: async () => model,
+      routing: false,
+      ...over,
+    });
+    return [...results.finished().values()];
+  } finally {
+    await results.close();
+  }
+}
+
+describe('run_cells', () => {
+  it('measures what the folder lacks, each cell under its own knobs', async () => {
+    const { instrument, seen } = counting();
+    expect((await run([cell(1)], instrument)).map(({ knobs }) => knobs)).toEqual([{ topK: 1 }]);
+    const all = await run([cell(1), cell(2)], instrument);
+    expect([seen, all.map(({ key, knobs }) => [key, knobs.topK])]).toEqual([
+      ['1', '2'],
+      [
+        ['k=1', 1],
+        ['k=2', 2],
+      ],
+    ]);
+  });
+
+  it('adds routing and traces to a finished folder without measuring its times again', async () => {
+    const { instrument, seen } = counting();
+    const [before] = await run([cell(1)], instrument);
+    expect(before?.routing).toBe(null);
+    extra.length = 0;
+    const [after] = await run([cell(1)], instrument, { routing: true, trace_of: () => '{"traceEvents":[]}' });
+    expect([seen, extra]).toEqual([['1'], ['kernel', 'routing']]);
+    expect(after?.routing).toEqual({ layers: [{ layer: 0, pairs: [1, 2] }], imbalance: 1.5 });
+    expect(after?.clean).toEqual(before?.clean);
+    expect([after?.started, after?.ended]).toEqual([before?.started, before?.ended]);
+    // What is there is not made again.
+    await run([cell(1)], instrument, { routing: true, trace_of: () => '{"traceEvents":[]}' });
+    expect(extra).toEqual(['kernel', 'routing']);
+  });
+
+  it('refuses a cell of the same key that asks something else', async () => {
+    const { instrument } = counting();
+    await run([cell(1)], instrument);
+    await expect(run([cell(1, 'Why?')], instrument)).rejects.toThrow(/k=1 was measured with another picture, prompt/);
+  });
+});
