@@ -42,6 +42,7 @@ HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre
 HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
 WARM_UP_STEPS = 150
 CHECK_MINUTES = 5
+EVALUATED = 3  # one check in so many
 VALIDATION = ["--samples", "200", "--from", "10000000", "--batch", "32"]
 
 
@@ -157,7 +158,7 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
     params = [*model.parameters(), *helper.parameters()]
     stream = Stream(["--from", str(place["pictures"]), *phase["data"]])
     log = open(out / "log.jsonl", "a") if RANK == 0 else None
-    seen, hits, checked, began = [], {}, place["minutes"], time.time()
+    seen, hits, checks, checked, began = [], {}, 0, place["minutes"], time.time()
     last = began
     while place["minutes"] < phase["minutes"]:
         at = time.time()
@@ -196,12 +197,12 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
             print(json.dumps(rounded(line)), file=log, flush=True)
             seen, began = [], time.time()
         if place["minutes"] - checked >= CHECK_MINUTES:
-            checked = place["minutes"]
+            checked, checks = place["minutes"], checks + 1
             if RANK > 0:
                 continue
             state = {"model": model.state_dict(), "helper": helper.state_dict(), "optimizer": optimizer.state_dict()}
             save(out / "checkpoint.pt", {**state, "place": place, "config": model.c})
-            if batch["segments"].shape[1] > 0:
+            if batch["segments"].shape[1] > 0 and checks % EVALUATED == 0:
                 right = score(model, held_out)
                 by_type = {name: sum(r) / len(r) for name, r in right.items()}
                 all_right = sum(sum(r) for r in right.values()) / sum(len(r) for r in right.values())
