@@ -42,7 +42,8 @@ HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre
 HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
 WARM_UP_STEPS = 150
 CHECK_MINUTES = 5
-EVALUATED = 3  # one check in so many
+EVALUATED = 2  # one check in so many
+MOST_SECONDS = 60  # that one step can have taken
 VALIDATION = ["--samples", "200", "--from", "10000000", "--batch", "32"]
 
 
@@ -180,7 +181,8 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         now = time.time()
-        spent, last = add_gradients(params, now - last) / 60, now
+        # A process that was halted for a while did not train meanwhile.
+        spent, last = add_gradients(params, min(now - last, MOST_SECONDS)) / 60, now
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         if math.isfinite(float(norm)):
             optimizer.step()
