@@ -16,7 +16,7 @@ export type DecodeOptions = {
 };
 
 export type Tokenizer = {
-  kind: 'bpe' | 'bytes';
+  kind: 'bpe' | 'words' | 'bytes';
   special: SpecialIds;
   encode(text: string, options?: EncodeOptions): number[];
   decode(ids: readonly number[], options?: DecodeOptions): string;

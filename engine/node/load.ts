@@ -6,6 +6,7 @@ import { require_matrix_units } from '../gpu/matrix_check.ts';
 import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
 import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
+import { has_words, word_tokenizer } from '../input/word_tokenizer.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { load_config } from '../model/load_config.ts';
 import { preset_config } from '../model/presets.ts';
@@ -107,7 +108,7 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
   }
 }
 
-/** The published tokenizer if the folder has it. */
+/** The folder's tokenizer if it has one: the published one, or one of whole words. */
 export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | undefined> {
   const names = await folder.list();
   if (!names.includes('tokenizer.json')) return undefined;
@@ -119,8 +120,10 @@ export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | unde
       throw new InputError(`${folder.label}/${name}: expected JSON, found a fault: ${(error as Error).message}`);
     }
   };
+  const json = await parse('tokenizer.json');
+  if (has_words(json)) return word_tokenizer(json);
   const config = names.includes('tokenizer_config.json') ? await parse('tokenizer_config.json') : {};
-  return bpe_tokenizer(await parse('tokenizer.json'), config);
+  return bpe_tokenizer(json, config);
 }
 
 interface Origin extends KnownModel {

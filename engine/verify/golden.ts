@@ -12,17 +12,20 @@ export interface GoldenFiles {
   readonly checkpoint: (set: string, specs: ReturnType<typeof tensor_specs>) => Promise<WeightSource>;
 }
 
+/** Noise by a formula; other images lie in the case's own tensors. */
+interface FormulaImages {
+  readonly shape: readonly [number, number, number];
+  readonly formula_name: string;
+  readonly scale: number;
+  readonly overrides: readonly { readonly crop: number; readonly value: number }[];
+}
+
 /** A case file, as far as it is read. */
 export interface GoldenCase {
   readonly case: string;
   readonly settings: { readonly top_k_per_block: readonly number[]; readonly active_blocks: readonly number[] };
   readonly prompt: { readonly length: number };
-  readonly images?: {
-    readonly shape: readonly [number, number, number];
-    readonly formula_name: string;
-    readonly scale: number;
-    readonly overrides: readonly { readonly crop: number; readonly value: number }[];
-  };
+  readonly images?: FormulaImages | { readonly shape: readonly [number, number, number]; readonly tensor: string };
   readonly generation?: { readonly count: number };
   readonly samples: Readonly<Record<string, unknown>>;
   readonly flops: unknown;
@@ -34,7 +37,7 @@ export interface GoldenTensor {
   readonly values: Float32Array | Int32Array;
 }
 
-/** The request of a case: pictures are made by the formula that made the reference's. */
+/** The request of a case: pictures as recorded, or made by the formula that made the reference's. */
 export function case_input(
   described: GoldenCase,
   tensors: ReadonlyMap<string, GoldenTensor>,
@@ -47,16 +50,22 @@ export function case_input(
   };
   const ids = [...get('input.ids')];
   if (described.images === undefined) return { ids };
-  const { shape, formula_name, scale, overrides } = described.images;
-  const size = shape[1] * shape[2];
-  const images = new Float32Array(shape[0] * size);
-  fill_uniform(formula_name, seed, 0, scale, 0, images);
-  for (const { crop, value } of overrides) images.fill(value, crop * size, (crop + 1) * size);
+  const { shape } = described.images;
+  const images =
+    'tensor' in described.images ? Float32Array.from(get(described.images.tensor)) : by_formula(described.images, seed);
   const masks = Float32Array.from(get('input.image_masks'));
   const index = Int32Array.from(get('input.image_input_idx'));
   const crops = { count: shape[0], images, masks, index };
   check_finite(crops);
   return { ids, crops };
+}
+
+function by_formula({ shape, formula_name, scale, overrides }: FormulaImages, seed: number): Float32Array {
+  const size = shape[1] * shape[2];
+  const images = new Float32Array(shape[0] * size);
+  fill_uniform(formula_name, seed, 0, scale, 0, images);
+  for (const { crop, value } of overrides) images.fill(value, crop * size, (crop + 1) * size);
+  return images;
 }
 
 /** A small safetensors file of F32 and I32, held whole. */

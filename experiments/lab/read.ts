@@ -6,7 +6,7 @@ import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { shown, visible } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
-import { CONFIGURATIONS, is_own_name, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
+import { CONFIGURATIONS, is_own_name, LIST_FILE, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
 import { key_of } from './plan.ts';
 import {
   type Configuration,
