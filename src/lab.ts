@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Experiment } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, list, number, on_model, once, positive, with_knobs } from './options.ts';
+import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -125,8 +125,6 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     .option('--json', 'print one JSON object')
     .option('--quiet', 'say nothing but the results, warnings and errors');
 }
-
-const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** The flag of an option, and the study's own names for it, which help does not show. */
 function options_of(key: string, type: z.ZodType): Option[] {

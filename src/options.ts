@@ -44,6 +44,9 @@ export const some_of =
     return words.filter((word) => chosen.includes(word));
   };
 
+/** maxCrops -> max-crops. */
+export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 export const one_line = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 
 /** The options of every command that opens an adapter. */

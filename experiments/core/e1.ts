@@ -110,7 +110,7 @@ export const e1 = define({
   order: { regime: REGIME_NAMES, prompt: LENGTHS, decode: LENGTHS },
   check: ({ fullGrid, regime, prompt, decode }) => {
     if (fullGrid && (regime ?? prompt ?? decode) !== undefined) {
-      throw new UsageError('fullGrid measures all 27 cells: leave regime, prompt and decode out');
+      throw new UsageError('fullGrid: measures all 27 cells; leave regime, prompt and decode out');
     }
   },
   cells: (on, { portrait, ...chosen }): (Cell | Skipped)[] =>

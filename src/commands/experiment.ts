@@ -15,11 +15,11 @@ import { publish } from '../../experiments/lab/publish.ts';
 import { open_results, type Results } from '../../experiments/lab/record.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
-import { interruptible } from '../options.ts';
+import { interruptible, kebab } from '../options.ts';
 import { be_quiet, dim, note, progress } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
-import { type AdapterFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { tell } from './report.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
@@ -127,7 +127,12 @@ function own_options(experiment: Experiment, flags: Readonly<Record<string, unkn
       return [key, checked.data];
     }),
   );
-  experiment.check(options);
+  try {
+    experiment.check(options);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(error.message.replace(/^\w+(?=:)/, (key) => (key in options ? `--${kebab(key)}` : key)));
+  }
   return options;
 }
 
@@ -181,7 +186,7 @@ export function plan_of(
   const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
   const [first] = plan.skipped;
   if (plan.cells.length === 0) {
-    const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${first.reason}`;
+    const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${in_flags(first.reason, true)}`;
     throw new UsageError(`${experiment.name}: expected a cell to run, found none; ${why}`);
   }
   const keys = new Set<string>();
@@ -208,7 +213,7 @@ async function measure_cells(
   flags: ExperimentFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { key, reason } of skipped) note(`skipped ${key}: ${reason}`);
+  for (const { key, reason } of skipped) note(`skipped ${key}: ${in_flags(reason, true)}`);
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
   if (known > 0)

@@ -36,7 +36,7 @@ describe('generate', () => {
     const { code, stdout, errors } = await cli(tiny('--prompt', 'Once upon a time'));
     expect(code).toBe(0);
     expect(stdout.endsWith('\n')).toBe(true);
-    expect(errors.join('\n')).toMatch(/3 tokens.*\n.*stage +wall[\s\S]*prefill[\s\S]*decode/);
+    expect(errors.join('\n')).toMatch(/3 tokens.*\n[\s\S]*stage +wall[\s\S]*prefill[\s\S]*decode/);
   });
 
   it('--json is one object that says how the numbers came about', async () => {

@@ -15,6 +15,10 @@ const link_to = (folder: string, path: string): string =>
 
 const counted = (n: number, one: string, many: string): string => `${count(n)} ${n === 1 ? one : many}`;
 
+/** Of several results of one experiment each says where it lies. */
+const title_of = (title: string, folder: string): string =>
+  folder !== '' && entries.filter((one) => one.experiment.title === title).length > 1 ? `${title} (${folder})` : title;
+
 /** One experiment: its question, what came of it, its charts, and where the rest lies. */
 function entry_section(
   { experiment, folder, head, findings, figures, files, page, fault }: IndexEntry,
@@ -41,7 +45,7 @@ function entry_section(
   const links = files.map((name) => el('li', {}, el('a', { href: link_to(folder, name) }, name)));
   return section(
     id,
-    experiment.title,
+    title_of(experiment.title, folder),
     null,
     experiment.question,
     facts_line(facts),
