@@ -6,7 +6,7 @@ import type { Configuration, Provenance, Run, Sample } from './schema.ts';
 import { mann_whitney } from './significance.ts';
 import { interval95, percentile, resample } from './stats.ts';
 
-const TIMES = ['T_vision_encoder', 'T_projector', 'T_LLM_prefill', 'T_LLM_decode', 'T_total'] as const;
+const COMPARED = ['T_vision_encoder', 'T_projector', 'T_LLM_prefill', 'T_LLM_decode', 'T_total'] as const;
 
 /** When a ratio counts: said wherever it is used. */
 export const RULE = 'significant: the 95 % interval of the ratio leaves out 1 and Mann-Whitney gives p < 0.05';
@@ -14,7 +14,7 @@ export const RULE = 'significant: the 95 % interval of the ratio leaves out 1 an
 export const LEAST_RUNS = 4;
 
 export interface StageRatio {
-  readonly stage: (typeof TIMES)[number];
+  readonly stage: (typeof COMPARED)[number];
   readonly a_ms: number;
   readonly b_ms: number;
   /** B's median over A's. */
@@ -88,7 +88,7 @@ export function compare_results(a: SavedResults, b: SavedResults): Comparison {
 }
 
 const missing_stages = (a: Configuration, b: Configuration): Missing[] =>
-  TIMES.filter((stage) => times(a, stage).length > 0 && times(b, stage).length === 0).map((stage) => ({
+  COMPARED.filter((stage) => times(a, stage).length > 0 && times(b, stage).length === 0).map((stage) => ({
     key: a.key,
     stage,
   }));
@@ -142,7 +142,7 @@ function too_few(cells: readonly ComparedCell[]): string[] {
 }
 
 function stage_ratios(a: Configuration, b: Configuration): StageRatio[] {
-  return TIMES.flatMap((stage) => {
+  return COMPARED.flatMap((stage) => {
     const [x, y] = [times(a, stage), times(b, stage)];
     return x.length > 0 && y.length > 0 ? [{ stage, ...ratio_of(x, y) }] : [];
   });

@@ -101,14 +101,14 @@ export function flops_predict_weakly(expectation: string, configurations: readon
   };
 }
 
-interface Step {
+interface Turned {
   /** What was turned: experts a token, tokens ... */
   readonly x: number;
   readonly one: Configuration;
 }
 
 /** Medians along what was turned; cells without the time are left out. */
-const medians = (time: TimeName, steps: readonly Step[]): [number, number][] =>
+const medians = (time: TimeName, steps: readonly Turned[]): [number, number][] =>
   steps.flatMap(({ x, one }): [number, number][] => {
     const values = times_of(one, time);
     return values.length > 0 ? [[x, percentile(values, 50)]] : [];
@@ -118,7 +118,7 @@ const shown = (points: readonly (readonly [number, number])[]): string =>
   points.map(([x, ms]) => `${short_ms(ms)} at ${x}`).join(', ');
 
 /** A time rises with every step of what was turned. */
-export function grows(expectation: string, time: TimeName, steps: readonly Step[], of: string): Finding {
+export function grows(expectation: string, time: TimeName, steps: readonly Turned[], of: string): Finding {
   const points = medians(time, steps);
   if (points.length < 2) return not_tested(expectation, `fewer than two values of ${of} ran`);
   const rising = points.slice(1).filter(([, ms], i) => ms > (points[i] as [number, number])[1]).length;
@@ -130,7 +130,7 @@ export function grows(expectation: string, time: TimeName, steps: readonly Step[
 }
 
 /** From the least to the most of what was turned, the time grows by less than `share` of what was turned grows by. */
-export function not_faster_than(expectation: string, time: TimeName, steps: readonly Step[], share: number): Finding {
+export function not_faster_than(expectation: string, time: TimeName, steps: readonly Turned[], share: number): Finding {
   const points = medians(time, steps);
   const [first, last] = [points[0], points.at(-1)];
   if (!first || !last || last[0] < 2 * first[0]) return not_tested(expectation, 'the values are less than twice apart');

@@ -51,7 +51,7 @@ export function heat_layers(chart: Heat, room: Room): Layer[] {
   ];
 }
 
-interface Cell {
+interface HeatCell {
   readonly value: number | null;
   readonly row: number;
   readonly column: number;
@@ -61,7 +61,7 @@ interface Cell {
 const LEAST_SIZE = 7;
 
 /** Three digits of each value, where the widest of them fits into a cell: dark on light and light on dark. */
-function numbers(cells: readonly Cell[], width: number, height: number) {
+function numbers(cells: readonly HeatCell[], width: number, height: number) {
   const text = (value: number): string => linear_texts([Number(value.toPrecision(3))])[0] as string;
   const labels = cells.flatMap(({ value, row, column, fill }) =>
     value === null
