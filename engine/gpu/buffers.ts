@@ -52,7 +52,7 @@ export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed
 
 const out_of_memory = (what: string, asked: number, held: number): OutOfMemoryError =>
   new OutOfMemoryError(
-    `out of GPU memory for ${what}: asked for ${mebibytes(asked)} with ${mebibytes(held)} held; try a smaller --dtype, fewer --max-new-tokens, fewer crops or a smaller preset`,
+    `out of GPU memory for ${what}: asked for ${mebibytes(asked)} with ${mebibytes(held)} held; try a smaller dtype, fewer new tokens, fewer crops or a smaller preset`,
   );
 
 export function make_buffers(device: Device): Buffers {

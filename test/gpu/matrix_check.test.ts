@@ -28,7 +28,7 @@ describe('the check of matrix units', async () => {
     expect(await matrix_check(plain)).toMatch(/^no matrix units: expected /);
     await expect(require_matrix_units(plain)).rejects.toThrow(InputError);
     await expect(open_executor({ variant: 'matrix' })).rejects.toThrow(
-      /^--variant matrix on [^\n]*: no matrix units[^\n]*$/,
+      /^variant: matrix units of [^\n]*: no matrix units[^\n]*$/,
     );
   });
 });

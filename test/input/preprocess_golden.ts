@@ -49,11 +49,15 @@ const source_of = ({ source, width, height }: Golden): Source => ({
 type Place = Golden['canvas'];
 
 /** Where a picture covers its place and more, one of the two sets records what is cut off as its top and left. */
-const placed = (at: Place): Place => ({
-  ...at,
-  top: at.scaled_height > at.height ? 0 : at.top,
-  left: at.scaled_width > at.width ? 0 : at.left,
-});
+function placed(at: Place): Partial<Place> {
+  const all = {
+    ...at,
+    top: at.scaled_height > at.height ? 0 : at.top,
+    left: at.scaled_width > at.width ? 0 : at.left,
+  };
+  // The other set does not record a place at all where a picture covers it exactly.
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
 
 /** Every case of a folder's preprocess.json: sizes, places, masks, and values of all views. */
 export function preprocess_tests(folder: GoldenFolder, geometry: ImageGeometry): void {
