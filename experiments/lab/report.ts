@@ -52,6 +52,7 @@ function document_of(title: string, question: string, script: string, data: unkn
     "form-action 'none'",
   ].join('; ');
   return `<!doctype html>
+<!-- Contains uPlot, Copyright (c) 2022 Leon Sorokin, under the MIT License. -->
 <html lang="en">
 <head>
 <meta charset="utf-8">
