@@ -33,17 +33,6 @@ export const list =
   (text: string): T[] =>
     text.split(',').map(item);
 
-/** Some of these words, or `all`. */
-export const some_of =
-  <T extends string>(words: readonly T[]) =>
-  (text: string): T[] | undefined => {
-    if (text === 'all') return undefined;
-    const chosen = text.split(',').map((word) => word.trim());
-    const unknown = chosen.find((word) => !words.some((known) => known === word));
-    if (unknown !== undefined) throw new InvalidArgumentError(`expected some of ${words.join(', ')}, or all.`);
-    return words.filter((word) => chosen.includes(word));
-  };
-
 /** maxCrops -> max-crops. */
 export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 

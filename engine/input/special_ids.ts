@@ -12,3 +12,11 @@ export const special_texts = {
   im_col: '<im_col>',
   image: '<|image|>',
 } as const;
+
+/** A vocabulary's ids of them; it must have them all. */
+export function special_ids_of(ids: ReadonlyMap<string, number>): SpecialIds {
+  const { eos, ...texts } = special_texts;
+  const end = ids.get(eos) as number;
+  const others = Object.entries(texts).map(([name, text]) => [name, ids.get(text) as number]);
+  return { bos: end, eos: end, ...(Object.fromEntries(others) as ImageTokenIds) };
+}

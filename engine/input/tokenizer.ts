@@ -1,7 +1,7 @@
 import { Tokenizer as BpeTokenizer } from '@huggingface/tokenizers';
 import { InputError, UsageError } from '../errors.ts';
 import { slow_pattern } from './safe_pattern.ts';
-import { type SpecialIds, special_texts } from './special_ids.ts';
+import { type SpecialIds, special_ids_of, special_texts } from './special_ids.ts';
 
 export type EncodeOptions = {
   /** Read <im_patch> and its kind as special ids. Off, they are refused: a user's text must not forge an image. */
@@ -34,19 +34,9 @@ export function bpe_tokenizer(tokenizer_json: unknown, tokenizer_config_json: un
     throw new InputError(`tokenizer.json: cannot be used: ${(error as Error).message}; ${use_published_files}`);
   }
   const text_of = new Map([...special_of].map(([text, id]) => [id, text]));
-  const id = (text: string) => special_of.get(text) as number;
-  const { eos, im_start, im_end, im_patch, im_col, image } = special_texts;
   return {
     kind: 'bpe',
-    special: {
-      bos: id(eos),
-      eos: id(eos),
-      im_start: id(im_start),
-      im_end: id(im_end),
-      im_patch: id(im_patch),
-      im_col: id(im_col),
-      image: id(image),
-    },
+    special: special_ids_of(special_of),
     encode(text, { allow_special = false } = {}) {
       const { ids } = bpe.encode(text, { add_special_tokens: false });
       // Looked for in the ids, not in the text: whatever way a special id was written, it is found here.

@@ -1,5 +1,5 @@
 import { InputError, UsageError } from '../errors.ts';
-import { special_texts } from './special_ids.ts';
+import { special_ids_of, special_texts } from './special_ids.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** A word, or one mark that is neither word nor gap: the pieces of the published pre-tokenizer "Whitespace". */
@@ -19,23 +19,13 @@ export function word_tokenizer(tokenizer_json: unknown): Tokenizer {
   const { vocab, unknown, special_of, lower_case } = check_words(tokenizer_json);
   const text_of = new Map([...vocab, ...special_of].map(([text, id]) => [id, text]));
   const special_ids = new Set(special_of.values());
-  const id = (text: string) => special_of.get(text) as number;
-  const { eos, im_start, im_end, im_patch, im_col, image } = special_texts;
   const written = new RegExp(Object.values(special_texts).map(escaped).join('|'), 'g');
 
   const words_of = (text: string): number[] =>
     (lower_case ? text.toLowerCase() : text).match(piece)?.map((word) => vocab.get(word) ?? unknown) ?? [];
   return {
     kind: 'words',
-    special: {
-      bos: id(eos),
-      eos: id(eos),
-      im_start: id(im_start),
-      im_end: id(im_end),
-      im_patch: id(im_patch),
-      im_col: id(im_col),
-      image: id(image),
-    },
+    special: special_ids_of(special_of),
     encode(text, { allow_special = false } = {}) {
       const ids: number[] = [];
       let from = 0;
@@ -45,7 +35,7 @@ export function word_tokenizer(tokenizer_json: unknown): Tokenizer {
             `prompt: ${token} stands for a special token and cannot be part of a text; remove or rewrite it`,
           );
         }
-        ids.push(...words_of(text.slice(from, index)), id(token));
+        ids.push(...words_of(text.slice(from, index)), special_of.get(token) as number);
         from = index + token.length;
       }
       ids.push(...words_of(text.slice(from)));

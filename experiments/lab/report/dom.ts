@@ -69,9 +69,6 @@ export const teach = (...lines: readonly string[]): HTMLElement =>
 /** Said where something was not measured. */
 export const missing = (text: string): HTMLElement => el('p', { class: 'missing' }, text);
 
-export const folded = (summary: string, ...children: readonly Child[]): HTMLElement =>
-  el('details', {}, el('summary', {}, summary), ...children);
-
 /** Wide tables scroll inside their own frame, also by keyboard. */
 export const scrolling = (label: string, table: HTMLElement): HTMLElement =>
   el('div', { class: 'scrolling', role: 'region', tabindex: '0', 'aria-label': label }, table);
