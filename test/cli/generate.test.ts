@@ -136,6 +136,8 @@ describe('what comes out', () => {
     // Nothing tells from outside when the weights are loaded: before that there is nothing to say.
     for (let wait_ms = 1000; ; wait_ms *= 2) {
       const { code, stdout } = await stopped_after(wait_ms);
+      // On a busy machine even the program may not have begun: it dies of the signal then.
+      if (code === null && wait_ms < 30_000) continue;
       expect(code).toBe(143);
       if (stdout === '' && wait_ms < 30_000) continue;
       const { finish, tokens, elapsed_ms } = JSON.parse(stdout);
