@@ -1,0 +1,36 @@
+import type { Picture } from '../../engine/input/pictures.ts';
+
+/** What data sets have in common, whatever their files look like. */
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** One question about one picture, and where it comes from. */
+export interface DatasetSample {
+  /** Of the set, as the set names it: a question's or a caption's own id. */
+  readonly id: string;
+  /** Opened when it is needed, and not kept: a set may be larger than memory. null: a question without a picture. */
+  readonly picture: { readonly name: string; readonly open: () => Promise<Picture> } | null;
+  readonly question: string;
+  /** Prompt style of the set, such as vqa2. */
+  readonly style: string;
+  /** References; null where the split has none. */
+  readonly answers: readonly string[] | null;
+  /** Of multiple choice. */
+  readonly options?: readonly string[];
+  readonly answer_index?: number;
+  /** image_id, example_id, question_id, question_type ... as the study copies them into results. */
+  readonly metadata: Readonly<Record<string, Json>>;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly split: string;
+  /** Samples in all. */
+  readonly size: number;
+  /** Of what decides the samples: the files' bytes, or the generator's version and seed. Goes into the fingerprint. */
+  readonly digest: string;
+  /** Where it lies or how it is made, for provenance. */
+  readonly source: string;
+  /** Samples from this place on, in the set's own order. A broken record is an InputError at its place, when it is opened. */
+  samples(from?: number): AsyncIterable<DatasetSample>;
+}
