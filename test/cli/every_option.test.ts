@@ -39,10 +39,13 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
+  'context-vision': [...TINY, ...QUICK, '--max-grid-size', '1', '--prompt-tokens', '30', '--new-tokens', '1'],
+  'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
+  'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens'];
+const COUNTED: readonly string[] = ['e1', 'context', 'context-vision', 'block-mask', 'flops-scaling', 'output-tokens'];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -80,6 +83,11 @@ const VALUES: Readonly<Record<string, string>> = {
   '--prompt-tokens': '40',
   '--new-tokens': '2',
   '--lengths': '30',
+  '--max-length': '60',
+  '--step-size': '30',
+  '--max-grid-size': '1',
+  '--num-active-blocks': '1,2',
+  '--active-block-indices': '0,2',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',
