@@ -189,7 +189,7 @@ export function growth_figure(
   const count_of = (row: SweepRow) => (is_prefill ? row.prompt_length : row.num_output_tokens - 1);
   const series = time_series(rows, STAGE_TIME[stage], count_of);
   const over = {
-    title: is_prefill ? 'Prefill' : 'Decode',
+    title: '',
     tokens: is_prefill ? 'Prompt, vision and text' : 'Decode steps',
   };
   return {

@@ -40,7 +40,8 @@ function bars_of(rows: readonly MaskRow[], depth: Depth, { time, title, look }: 
     const summary = time === 'prefill_ms' ? row.prefill : row.decode_step;
     if (summary === null) return [];
     const { active_block_indices: indices, num_active_blocks: blocks } = row;
-    const name = indices.every((block, i) => block === i) ? String(blocks) : indices.join();
+    const is_first = indices.every((block, i) => block === i);
+    const name = is_first ? String(blocks) : `${blocks}: ${indices.join()}`;
     // Of a slice the vision stages are cut too: only scaled they are the whole's.
     const own = row.num_total_blocks === depth.num_total_blocks;
     const vision_ms = own ? (row.statistics.T_vision_total?.median ?? null) : depth.vision_ms;

@@ -1,5 +1,6 @@
 import { blocks_of, type Depth, depth_ms, stamped_blocks } from '../lab/depth.ts';
 import { not_tested } from '../lab/findings.ts';
+import { some_of } from '../lab/fingerprint.ts';
 import type { Configuration, Finding } from '../lab/schema.ts';
 import { short_ms } from '../lab/tables.ts';
 
@@ -62,6 +63,6 @@ export function masked_run_nothing(expectation: string, some: readonly Configura
     because:
       wrong.length === 0
         ? `in ${stamped.length} of ${stamped.length} cells kernels were stamped in the blocks that were asked for and in no other`
-        : wrong.map(({ key, found }) => `${key}: kernels in blocks ${found.join(', ')}`).join('; '),
+        : some_of(wrong.map(({ key, found }) => `${key}: kernels in blocks ${found.join(', ')}`)),
   };
 }

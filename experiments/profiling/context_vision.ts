@@ -82,8 +82,8 @@ export const context_vision = define({
         ...{ vision_encoder_fit, prefill_fit },
         findings: [
           grows('Prefill takes longer with every crop', 'T_LLM_prefill', steps, 'crops'),
-          grows_linearly('Prefill grows linearly with the vision tokens', prefill_fit, 'prompt position'),
-          grows_linearly('The vision encoder grows linearly with the crops', vision_encoder_fit, 'patch'),
+          grows_linearly('Prefill grows linearly with the vision tokens', prefill_fit, 'prompt position', 'sizes'),
+          grows_linearly('The vision encoder grows linearly with the crops', vision_encoder_fit, 'patch', 'sizes'),
           stage_dominates('Prefill dominates, however large the picture', 'prefill', configurations, 'a picture'),
         ],
       },
