@@ -32,12 +32,15 @@ export async function decode_image(source: string | Uint8Array, options: DecodeO
   });
 }
 
-/** Width and height as the file's header says them: no pixel is decoded, and the picture is not turned. */
+/** Width and height as the file's header says them: no pixel is decoded. */
 export const image_size = (
   source: string | Uint8Array,
-  options: Omit<DecodeOptions, 'orient'> = {},
+  options: DecodeOptions = {},
 ): Promise<{ width: number; height: number }> =>
-  with_header(source, options, async (_bytes, { width, height }) => ({ width, height }));
+  with_header(source, options, async (_bytes, { width, height, orientation = 1 }) =>
+    // From 5 on, EXIF's orientations lay the picture on its side.
+    options.orient && orientation >= 5 ? { width: height, height: width } : { width, height },
+  );
 
 async function with_header<T>(
   source: string | Uint8Array,

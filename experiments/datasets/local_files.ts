@@ -116,8 +116,8 @@ export interface ImageFile {
 
 export const file_picture = ({ name, path }: ImageFile): SamplePicture => ({
   name,
-  open: () => decode_image(path),
-  size: () => image_size(path),
+  open: (as) => decode_image(path, as),
+  size: (as) => image_size(path, as),
 });
 
 /** A path that a file names, as pieces; one that would leave its folder is refused. */

@@ -115,8 +115,8 @@ const row_picture = (name: string, where: string, read: () => Promise<Uint8Array
   };
   return {
     name,
-    open: async () => decode_image(await bytes(), { name: where }),
-    size: async () => image_size(await bytes(), { name: where }),
+    open: async (as) => decode_image(await bytes(), { ...as, name: where }),
+    size: async (as) => image_size(await bytes(), { ...as, name: where }),
   };
 };
 

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
+import { legacy_random } from '../lab/legacy_random.ts';
 import type { Dataset, DatasetInfo } from './dataset.ts';
 import { listed } from './listed.ts';
 import {
@@ -12,7 +13,6 @@ import {
   list_in,
   read_annotations,
 } from './local_files.ts';
-import { numpy_shuffled } from './numpy_random.ts';
 
 export const ST_QA: DatasetInfo = {
   title: 'ST-VQA, task 3: questions whose answer is written in the picture',
@@ -76,9 +76,8 @@ export async function open_st_qa(home: Home, split: string): Promise<Dataset> {
 }
 
 function part_of<Q extends { readonly question_id: number }>(questions: readonly Q[], split: string): Q[] {
-  const shuffled = numpy_shuffled(
-    questions.toSorted((a, b) => a.question_id - b.question_id),
-    SEED,
-  );
+  const sorted = questions.toSorted((a, b) => a.question_id - b.question_id);
+  // All of them without replacement: what numpy's shuffle leaves.
+  const shuffled = legacy_random(SEED).choice(sorted, sorted.length);
   return split === 'validation' ? shuffled.slice(0, VALIDATION) : shuffled.slice(VALIDATION);
 }
