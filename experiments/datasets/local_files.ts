@@ -85,10 +85,15 @@ export function list_in(value: unknown, name: string | null, path: string): read
 }
 
 /** A record as its schema has it; what is wrong with it is one line that says where. */
-export function checked_record<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
+export function checked_record<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  where: string,
+  remedy = 'get the file anew',
+): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new InputError(`${where}: ${issue_text(result.error)}; get the file anew`);
+  throw new InputError(`${where}: ${issue_text(result.error)}; ${remedy}`);
 }
 
 const issue_text = (error: z.ZodError): string =>
