@@ -89,6 +89,7 @@ async function decode_step(
   const row0 = sequences.prompt_rows + step * rows;
   const keys = sequences.lengths.reduce((sum, length) => sum + length + step + 1, 0);
   embed(ctx, sequences, row0, rows, work, { stage: 'decode', component: 'embed' });
+  await ctx.probe?.('llm.embeds', 0, { ...work.x, rows });
   await run_blocks(ctx, { stage: 'decode', row0, rows, keys }, plan, sequences, work);
   await head(ctx, 'decode', 0, rows, work);
   choose(ctx, 'decode', rows, work, sequences.tokens, row0 + rows, sampling);

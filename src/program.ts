@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
 import { completion, SHELLS } from './completion.ts';
+import { add_inspect } from './inspect.ts';
 import { add_lab } from './lab.ts';
 import {
   integer,
@@ -103,6 +104,7 @@ export function make_program(): Command {
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
 
+  add_inspect(program, run, debug);
   add_lab(program, run, debug);
 
   program

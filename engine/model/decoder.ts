@@ -175,7 +175,7 @@ export async function run_blocks(
 ): Promise<void> {
   for (const [layer, top_k] of plan.entries()) {
     if (top_k > 0) {
-      attend(ctx, step, layer, sequences, work);
+      await attend(ctx, step, layer, sequences, work);
       const block = ctx.weights.blocks[layer] as Block;
       await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
     }
@@ -184,7 +184,13 @@ export async function run_blocks(
   }
 }
 
-function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences, work: DecoderWork): void {
+async function attend(
+  ctx: Context,
+  step: Forward,
+  layer: number,
+  sequences: Sequences,
+  work: DecoderWork,
+): Promise<void> {
   const { executor, config } = ctx;
   const { rows, stage } = step;
   const block = ctx.weights.blocks[layer] as Block;
@@ -193,6 +199,7 @@ function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences
   const tag: Tag = { stage, layer, component: 'attention' };
   const { normed, qkv, q } = work;
   norm_linear(ctx, work.x, block.attn_norm, normed, block.qkv, qkv, tag, { rows });
+  await ctx.probe?.('attn.qkv', layer, { ...qkv, rows });
   executor.dispatch(
     qk_rope,
     {
@@ -220,9 +227,12 @@ function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences
     { HEAD_DIM: config.head_dim },
     tag,
   );
+  await ctx.probe?.('attn.q', layer, { ...q, rows });
   if (step.sequence !== undefined) prefill_attention(ctx, step, step.sequence, cache, sequences, work, tag);
   else decode_attention(ctx, step, cache, sequences, work, tag);
+  await ctx.probe?.('attn.heads', layer, { ...normed, rows });
   linear(ctx, normed, block.out, work.x, tag, { rows, epilogue: EPILOGUE.accumulate });
+  await ctx.probe?.('attn.residual', layer, { ...work.x, rows });
 }
 
 type Cache = { readonly k: Buffer; readonly v: Buffer };

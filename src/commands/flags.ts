@@ -70,6 +70,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   crops: '--crops',
   tier: '--tier',
   topK: '--top-k',
+  topKValues: '--top-k-values',
   blocks: '--blocks',
   temperature: '--temperature',
   topP: '--top-p',

@@ -1,0 +1,101 @@
+import type { Fault } from './routing_checks.ts';
+import type { Proof } from './routing_proof.ts';
+
+export interface Verdict {
+  readonly what: string;
+  readonly ok: boolean;
+  /** What speaks for it, or against it. */
+  readonly because: string;
+}
+
+/** What must hold of each request by itself. */
+export function verdicts_of(proof: Proof): readonly Verdict[] {
+  const { blocks, plan, prompt_tokens, decode_steps } = proof;
+  const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
+  const without = (what: string, ...faults: readonly Fault[]): Verdict => {
+    const wrong = blocks.filter((block) => faults.some((fault) => block.faults[fault] > 0));
+    const count = blocks.reduce((sum, block) => sum + faults.reduce((all, fault) => all + block.faults[fault], 0), 0);
+    const [first] = wrong;
+    return first === undefined
+      ? { what, ok: true, because: `${rows} tokens in blocks` }
+      : { what, ok: false, because: `${count} of ${rows}, first in ${first.stage}, block ${first.block}` };
+  };
+  const difference = Math.max(0, ...blocks.map((block) => block.weight_difference));
+  const weights = without('weights are shares of the softmax over all experts', 'wrong_weight', 'not_numbers');
+  const active = plan.flatMap((k, block) => (k > 0 ? [block] : []));
+  const expected = [
+    ...active.map((block) => ({ stage: 'prefill', block, rows: prompt_tokens })),
+    ...(decode_steps > 0 ? active.map((block) => ({ stage: 'decode', block, rows: decode_steps })) : []),
+  ];
+  const at = (stage: string, block: number) => blocks.find((one) => one.stage === stage && one.block === block);
+  const unseen = expected.find((one) => at(one.stage, one.block)?.rows !== one.rows);
+  const complete = unseen === undefined && blocks.length === expected.length;
+  const off = blocks.find(({ rows, top_k, pairs, ledger_pairs }) => pairs !== rows * top_k || pairs !== ledger_pairs);
+  const pairs = blocks.reduce((sum, block) => sum + block.pairs, 0);
+  return [
+    without('k different experts a token, all of them experts', 'repeated', 'outside'),
+    without('the k with the largest logits, largest first', 'not_largest', 'out_of_order'),
+    { ...weights, because: `${weights.because}, largest difference ${difference.toExponential(1)}` },
+    {
+      what: 'each token in each active block, and none in another',
+      ok: complete,
+      because:
+        unseen === undefined
+          ? `${blocks.length} of ${expected.length} blocks of both stages`
+          : `${unseen.stage}, block ${unseen.block}: ${at(unseen.stage, unseen.block)?.rows ?? 0} of ${unseen.rows} tokens`,
+    },
+    {
+      what: "tokens x k pairs, as the ledger's FLOPs are of",
+      ok: off === undefined,
+      because:
+        off === undefined
+          ? `${pairs} pairs`
+          : `${off.stage}, block ${off.block}: ${off.rows} x ${off.top_k}, read back ${off.pairs}, ledger ${off.ledger_pairs}`,
+    },
+  ];
+}
+
+/** What must hold between requests. `before` and `after` left the knob alone. */
+export function verdicts_between(
+  proofs: readonly Proof[],
+  before: Proof,
+  after: Proof,
+  own_k: number,
+): readonly Verdict[] {
+  const single = proofs.flatMap((proof) => (typeof proof.asked === 'number' ? [{ k: proof.asked, proof }] : []));
+  const nested = [...single].sort((a, b) => a.k - b.k);
+  const broken = nested.slice(1).find((larger, i) => !begins_with(larger, nested[i] as typeof larger));
+  const differs = own_digest(single, own_k) ?? before.digest;
+  const same = before.digest === after.digest && differs === before.digest;
+  return [
+    ...(nested.length < 2
+      ? []
+      : [
+          {
+            what: 'a larger k keeps the experts of a smaller one and adds to them (first active block)',
+            ok: broken === undefined,
+            because: broken === undefined ? `k = ${nested.map(({ k }) => k).join(', ')}` : `not so at k = ${broken.k}`,
+          },
+        ]),
+    {
+      what: `left alone, before and after, the knob is the model's own k = ${own_k}`,
+      ok: same && [before, after].every(({ plan }) => plan.every((k) => k === 0 || k === own_k)),
+      because: same
+        ? `choices and weights equal bit for bit (${before.digest})`
+        : `${before.digest}, ${after.digest}, asked for ${differs}`,
+    },
+  ];
+}
+
+type Single = { readonly k: number; readonly proof: Proof };
+
+const own_digest = (single: readonly Single[], k: number): string | undefined =>
+  single.find((one) => one.k === k)?.proof.digest;
+
+/** Each token's choices of the smaller k stand first among those of the larger. */
+function begins_with(larger: Single, smaller: Single): boolean {
+  const [many, few] = [larger.proof.first, smaller.proof.first];
+  const rows = few.length / smaller.k;
+  if (many.length !== rows * larger.k) return false;
+  return few.every((id, i) => many[Math.floor(i / smaller.k) * larger.k + (i % smaller.k)] === id);
+}
