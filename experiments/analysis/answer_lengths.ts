@@ -98,7 +98,7 @@ export async function answer_lengths(
   };
 }
 
-function ranges_of(tally: Tally, { n, max }: TallySummary): AnswerLengths['ranges'] {
+function ranges_of(tally: Tally, { n, min, max }: TallySummary): AnswerLengths['ranges'] {
   const ends = [...RANGES, null];
   return ends
     .map((to, i) => {
@@ -106,7 +106,7 @@ function ranges_of(tally: Tally, { n, max }: TallySummary): AnswerLengths['range
       const answers = (to === null ? n : tally.up_to(to)) - (i === 0 ? 0 : tally.up_to(from - 1));
       return { from, to, answers, share: answers / n };
     })
-    .filter(({ from }) => from <= max);
+    .filter(({ from, to }) => from <= max && (to === null || to >= min));
 }
 
 function recommendation_of(tally: Tally, n: number): AnswerLengths['recommendation'] {

@@ -45,9 +45,9 @@ export interface Reading {
 export async function crops_needed(set: Dataset, geometry: ImageGeometry, how: Reading): Promise<CropsNeeded> {
   const tally = new Tally();
   const tilings = new Map<number, Map<string, number>>();
-  const faults: string[] = [];
+  const faults: (readonly [place: number, message: string])[] = [];
   let unreadable = 0;
-  const look = async (picture: SamplePicture) => {
+  const look = async (picture: SamplePicture, place: number) => {
     try {
       const { width, height } = await picture.size({ orient: how.orient });
       const { rows, cols } = tiling_wanted(width, height, geometry);
@@ -57,7 +57,9 @@ export async function crops_needed(set: Dataset, geometry: ImageGeometry, how: R
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       unreadable += 1;
-      if (faults.length < MOST_EXAMPLES) faults.push(error.message);
+      // The first of the set, whoever was read first.
+      faults.push([place, error.message]);
+      faults.sort(([a], [b]) => a - b).splice(MOST_EXAMPLES);
     }
   };
   const names = new Set<string>();
@@ -70,7 +72,7 @@ export async function crops_needed(set: Dataset, geometry: ImageGeometry, how: R
     if (picture === null) without += 1;
     else if (!names.has(picture.name)) {
       names.add(picture.name);
-      const one: Promise<void> = look(picture).finally(() => running.delete(one));
+      const one: Promise<void> = look(picture, samples).finally(() => running.delete(one));
       running.add(one);
       if (running.size >= how.workers) await Promise.race(running);
     }
@@ -80,7 +82,7 @@ export async function crops_needed(set: Dataset, geometry: ImageGeometry, how: R
 
   const crops = tally.summary();
   if (crops === null) {
-    const why = faults[0] === undefined ? 'found no picture' : `found none that can be read: ${faults[0]}`;
+    const why = faults[0] === undefined ? 'found no picture' : `found none that can be read: ${faults[0][1]}`;
     throw new InputError(`${set.name} ${set.split}: expected pictures, ${why}`);
   }
   const covering = (share: number) => {
@@ -91,7 +93,7 @@ export async function crops_needed(set: Dataset, geometry: ImageGeometry, how: R
     samples,
     samples_without_picture: without,
     pictures: names.size,
-    unreadable: { pictures: unreadable, examples: faults },
+    unreadable: { pictures: unreadable, examples: faults.map(([, message]) => message) },
     crops,
     distribution: tally.entries.map(([count, times]) => ({
       crops: count,

@@ -4,10 +4,8 @@ import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { checked_record, list_in, read_annotations } from '../datasets/local_files.ts';
-import { FRONT_RULE, pareto_front } from '../lab/pareto.ts';
+import { FRONT_RULE, type LatencyMetric, pareto_front } from '../lab/pareto.ts';
 
-export const LATENCY_METRICS = ['mean', 'P50', 'P95', 'P99'] as const;
-export type LatencyMetric = (typeof LATENCY_METRICS)[number];
 export const STAGES = ['total', 'prefill', 'decode'] as const;
 type Stage = (typeof STAGES)[number];
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import type { Dataset, DatasetInfo } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
 import { listed } from './listed.ts';
 import {
   BASES,
@@ -14,16 +14,6 @@ import {
   list_in,
   read_annotations,
 } from './local_files.ts';
-
-export const COCO_CAPTIONS: DatasetInfo = {
-  title: 'COCO 2014 captions: about five a photograph',
-  splits: ['train', 'validation'],
-  usual_split: 'validation',
-  samples: 40_504,
-  style: 'coco_captioning',
-  new_tokens: 64,
-  source: 'https://cocodataset.org/#download',
-};
 
 const image_schema = z.object({ id: z.int(), file_name: z.string() });
 const caption_schema = z.object({ image_id: z.int(), id: z.int(), caption: z.string() });
@@ -66,7 +56,7 @@ export async function open_coco_captions(home: Home, split: string): Promise<Dat
       id: String(id),
       picture: file_picture(image),
       question: '',
-      style: COCO_CAPTIONS.style,
+      style: 'coco_captioning',
       answers: own.map(({ caption }) => caption),
       metadata: { image_id: id, caption_id: own.map((caption) => caption.id), image: image.name },
     }),

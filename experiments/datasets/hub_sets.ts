@@ -1,20 +1,10 @@
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { shown } from '../../engine/weights/text.ts';
-import type { DatasetInfo } from './dataset.ts';
 import { type OpenableSet, type Place, parquet_set } from './parquet_set.ts';
 import { python_list } from './python_list.ts';
 
 /** Sets of the Hugging Face hub, as their Parquet files are published. */
-
-const splits = ['train', 'validation', 'test'] as const;
-const hub = (repository: string): string =>
-  `https://huggingface.co/datasets/${repository} (hf download --repo-type dataset ${repository} --local-dir ...)`;
-const set = (info: Omit<DatasetInfo, 'splits' | 'usual_split'> & { splits?: readonly string[] }): DatasetInfo => ({
-  splits,
-  usual_split: 'validation',
-  ...info,
-});
 
 const id = z.union([z.string(), z.number()]);
 const texts = z.array(z.string());
@@ -25,13 +15,6 @@ const some = (answers: readonly string[] | null | undefined) =>
   answers === undefined || answers === null || answers.length === 0 ? null : answers;
 
 const text_vqa = parquet_set({
-  info: set({
-    title: 'TextVQA: questions about text in photographs',
-    samples: 5_000,
-    style: 'text_vqa',
-    new_tokens: 64,
-    source: hub('facebook/textvqa'),
-  }),
   folders: ['TextVQA', 'text_vqa', 'textvqa'],
   image: 'image',
   columns: z.object({
@@ -53,14 +36,6 @@ const text_vqa = parquet_set({
 const raw = z.object({ raw_answer: z.string() });
 
 const okvqa = parquet_set({
-  info: set({
-    title: 'OK-VQA: questions that need knowledge from outside the picture',
-    splits: ['train', 'validation'],
-    samples: 5_046,
-    style: 'okvqa',
-    new_tokens: 16,
-    source: hub('HuggingFaceM4/OK-VQA'),
-  }),
   folders: ['OK-VQA', 'okvqa'],
   image: 'image',
   columns: z.object({
@@ -80,13 +55,6 @@ const okvqa = parquet_set({
 const letter = (index: number): string => String.fromCharCode(65 + index);
 
 const science_qa = parquet_set({
-  info: set({
-    title: 'ScienceQA, questions with a picture: school science, multiple choice',
-    samples: 2_097,
-    style: 'science_qa',
-    new_tokens: 16,
-    source: hub('derek-thomas/ScienceQA'),
-  }),
   folders: ['ScienceQA', 'science_qa_img', 'science_qa'],
   image: 'image',
   pictures_only: true,
@@ -113,13 +81,6 @@ const science_qa = parquet_set({
 });
 
 const doc_qa = parquet_set({
-  info: set({
-    title: 'DocumentVQA: questions about scanned pages',
-    samples: 5_349,
-    style: 'doc_qa',
-    new_tokens: 32,
-    source: hub('HuggingFaceM4/DocumentVQA'),
-  }),
   folders: ['DocumentVQA', 'doc_qa', 'DocVQA'],
   image: 'image',
   columns: z.object({
@@ -150,14 +111,6 @@ const mmmu_row = z.object({
 });
 
 const mmmu = parquet_set({
-  info: set({
-    title: 'MMMU: college questions of 30 subjects',
-    splits: ['dev', 'train', 'validation', 'test'],
-    samples: 900,
-    style: 'a_okvqa_mc',
-    new_tokens: 16,
-    source: hub('MMMU/MMMU'),
-  }),
   folders: ['MMMU', 'mmmu'],
   // The study's tools call the development split so.
   stems: { train: ['dev'] },

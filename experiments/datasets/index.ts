@@ -1,31 +1,18 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { ImageGeometry } from '../../engine/model/geometry.ts';
-import { COCO_CAPTIONS, open_coco_captions } from './coco_captions.ts';
-import type { Dataset, DatasetInfo } from './dataset.ts';
+import { dataset_info } from './catalogue.ts';
+import { open_coco_captions } from './coco_captions.ts';
+import type { Dataset } from './dataset.ts';
 import { HUB_SETS } from './hub_sets.ts';
 import { joined } from './joined.ts';
 import type { Home } from './local_files.ts';
 import type { OpenableSet } from './parquet_set.ts';
-import { SHAPES, shapes_set } from './shapes_set.ts';
-import { open_st_qa, ST_QA } from './st_qa.ts';
-import { open_tally_qa, TALLY_QA } from './tally_qa.ts';
-import { open_vqa2, VQA2 } from './vqa2.ts';
+import { shapes_set } from './shapes_set.ts';
+import { open_st_qa } from './st_qa.ts';
+import { open_tally_qa } from './tally_qa.ts';
+import { open_vqa2 } from './vqa2.ts';
 
-/** Every set by the study's name of it; the built-in one first. */
-export const DATASETS = {
-  shapes: SHAPES,
-  coco_2014_vqa: VQA2,
-  text_vqa: HUB_SETS.text_vqa.info,
-  okvqa: HUB_SETS.okvqa.info,
-  science_qa_img: HUB_SETS.science_qa_img.info,
-  st_qa: ST_QA,
-  doc_qa: HUB_SETS.doc_qa.info,
-  tally_qa: TALLY_QA,
-  mmmu: HUB_SETS.mmmu.info,
-  coco_caption: COCO_CAPTIONS,
-} as const satisfies Readonly<Record<string, DatasetInfo>>;
-export type DatasetName = keyof typeof DATASETS;
-export const DATASET_NAMES = Object.keys(DATASETS) as DatasetName[];
+export { DATASET_NAMES, DATASETS, type DatasetName, dataset_info } from './catalogue.ts';
 
 type Opener = (home: Home, split: string) => Promise<Dataset>;
 
@@ -42,13 +29,13 @@ export interface DatasetChoice {
   readonly name: string;
   /** One of the set's, or several as `a+b`: one after the other. The usual one when left out. */
   readonly split?: string;
-  /** Where its files lie; the built-in set has none. */
+  /** Where its files lie, MOLMO_DATA_DIR of the environment when left out; the built-in set has none. */
   readonly folder?: string;
 }
 
 /** Opens a set: its annotations are checked, no picture is read yet. Generated pictures are sized for these crops. */
 export async function open_dataset(
-  { name, split = dataset_info(name).usual_split, folder }: DatasetChoice,
+  { name, split = dataset_info(name).usual_split, folder = process.env.MOLMO_DATA_DIR || undefined }: DatasetChoice,
   crops: Pick<ImageGeometry, 'tile_px' | 'margin_px'>,
 ): Promise<Dataset> {
   const parts = split.split('+').map((part) => check_split(name, part));
@@ -59,7 +46,7 @@ export async function open_dataset(
   const { source } = dataset_info(name);
   if (folder === undefined) {
     throw new UsageError(
-      `folder: expected the one with the files of ${name}, found none given; get them from ${source}, or take the set shapes, which needs no files`,
+      `folder: expected the one with the files of ${name}, found none given (nor MOLMO_DATA_DIR in the environment); get them from ${source}, or take the set shapes, which needs no files`,
     );
   }
   const home = { name, folder, source };
@@ -67,12 +54,6 @@ export async function open_dataset(
   const sets: Dataset[] = [];
   for (const part of parts) sets.push(await open(home, part));
   return joined(sets);
-}
-
-/** What is known of the set; a name that no set has is refused. */
-export function dataset_info(name: string): DatasetInfo {
-  if (Object.hasOwn(DATASETS, name)) return DATASETS[name as DatasetName];
-  throw new UsageError(`dataset: expected one of ${DATASET_NAMES.join(', ')}, found ${JSON.stringify(name)}`);
 }
 
 function check_split(name: string, split: string): string {

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { decode_image, image_size } from '../../engine/node/decode_image.ts';
 import { counted } from '../../engine/weights/text.ts';
-import type { Dataset, DatasetInfo, DatasetSample, SamplePicture } from './dataset.ts';
+import type { Dataset, DatasetSample, SamplePicture } from './dataset.ts';
 import { checked_record, type Home, kind_of, missing } from './local_files.ts';
 import { open_parquet, type ParquetFile, type RowGroup, read_rows } from './parquet.ts';
 
@@ -21,7 +21,6 @@ export interface Place {
 
 /** A set that is published as Parquet files, a question a row, its picture in it. */
 export interface ParquetSet<R> {
-  readonly info: DatasetInfo;
   /** Folders that may hold it, by name. */
   readonly folders: readonly string[];
   /** What files of a split are called where not as the split. */
@@ -35,13 +34,11 @@ export interface ParquetSet<R> {
 
 /** A set with its rows' type closed in. */
 export interface OpenableSet {
-  readonly info: DatasetInfo;
   readonly folders: readonly string[];
   readonly open: (home: Home, split: string, others: readonly string[]) => Promise<Dataset>;
 }
 
 export const parquet_set = <R>(set: ParquetSet<R>): OpenableSet => ({
-  info: set.info,
   folders: set.folders,
   open: (home, split, others) => open_set(set, home, split, others),
 });

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { legacy_random } from '../lab/legacy_random.ts';
-import type { Dataset, DatasetInfo } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
 import { listed } from './listed.ts';
 import {
   checked_record,
@@ -13,16 +13,6 @@ import {
   list_in,
   read_annotations,
 } from './local_files.ts';
-
-export const ST_QA: DatasetInfo = {
-  title: 'ST-VQA, task 3: questions whose answer is written in the picture',
-  splits: ['train', 'validation', 'test'],
-  usual_split: 'validation',
-  samples: 1_024,
-  style: 'st_qa',
-  new_tokens: 32,
-  source: 'https://rrc.cvc.uab.es/?ch=11 (Task 3, after registration)',
-};
 
 const VALIDATION = 1024;
 const SEED = 63069;
@@ -68,7 +58,7 @@ export async function open_st_qa(home: Home, split: string): Promise<Dataset> {
       id: String(asked.question_id),
       picture: file_picture(image_of(asked)),
       question: asked.question,
-      style: ST_QA.style,
+      style: 'st_qa',
       answers: asked.answers ?? null,
       metadata: { example_id: asked.question_id, image: asked.file_path },
     }),

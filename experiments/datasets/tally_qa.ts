@@ -1,6 +1,6 @@
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import type { Dataset, DatasetInfo } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
 import { grouped, listed } from './listed.ts';
 import {
   BASES,
@@ -13,16 +13,6 @@ import {
   list_in,
   read_annotations,
 } from './local_files.ts';
-
-export const TALLY_QA: DatasetInfo = {
-  title: 'TallyQA: how many of something a photograph of COCO or Visual Genome shows',
-  splits: ['train', 'test'],
-  usual_split: 'test',
-  samples: 26_451,
-  style: 'tally_qa',
-  new_tokens: 16,
-  source: 'https://github.com/manoja328/tallyqa',
-};
 
 const question_schema = z.object({
   image: z.string(),
@@ -69,7 +59,7 @@ export async function open_tally_qa(home: Home, split: string): Promise<Dataset>
         id: String(id),
         picture: file_picture(image_of(asked)),
         question,
-        style: TALLY_QA.style,
+        style: 'tally_qa',
         answers: [String(answer)],
         metadata: { image_id: image_id ?? image, example_id: id, answers: [answer], image },
       };

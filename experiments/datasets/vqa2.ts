@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
-import type { Dataset, DatasetInfo } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
 import { grouped, listed } from './listed.ts';
 import {
   BASES,
@@ -14,16 +14,6 @@ import {
   list_in,
   read_annotations,
 } from './local_files.ts';
-
-export const VQA2: DatasetInfo = {
-  title: 'VQA v2: questions about photographs of COCO 2014, ten answers each',
-  splits: ['train', 'validation', 'test'],
-  usual_split: 'validation',
-  samples: 214_354,
-  style: 'vqa2',
-  new_tokens: 16,
-  source: 'https://visualqa.org/download.html',
-};
 
 const YEARS: Readonly<Record<string, string>> = { train: 'train2014', validation: 'val2014', test: 'test2015' };
 
@@ -89,7 +79,7 @@ export async function open_vqa2(home: Home, split: string): Promise<Dataset> {
         id: String(question_id),
         picture: file_picture(image_of(asked)),
         question,
-        style: VQA2.style,
+        style: 'vqa2',
         answers: known?.answers ?? null,
         metadata: {
           image_id,

@@ -4,6 +4,10 @@ export interface Tradeoff {
   readonly y: number;
 }
 
+/** Of the latencies of a configuration, what it is judged by. */
+export const LATENCY_METRICS = ['mean', 'P50', 'P95', 'P99'] as const;
+export type LatencyMetric = (typeof LATENCY_METRICS)[number];
+
 /** What is meant by a front wherever this project draws or counts one. */
 export const FRONT_RULE =
   'on the front is what no other beats: none is at most as slow and at least as accurate and better in one of the two; equal points are all on it';
