@@ -25,7 +25,7 @@ export async function* decode(
   yield first;
   clock.came_back(left_ms);
   if (steps === 1 || ended) return step_ms;
-  const work = await decoder_work(ctx, 1, 1, plan, sequences.capacity);
+  const work = await decoder_work(ctx, 1, 1, plan, { decode_keys: sequences.capacity });
   const group = Math.max(1, options.tokensPerReadback ?? 1);
   let last: readonly Dispatch[] | undefined;
   const submit_group = async (made: number): Promise<Group> => {

@@ -12,7 +12,8 @@ import {
   release_work,
   run_blocks,
 } from './model/decoder.ts';
-import { type BlockPlan, plan_blocks } from './model/knobs.ts';
+import { type BlockPlan, plan_blocks, plan_pictures } from './model/knobs.ts';
+import { open_picture_rows, type PictureRows } from './model/picture_rows.ts';
 import { project } from './model/projector.ts';
 import { check_length, close_sequences, open_sequences, type Sequences } from './model/sequences.ts';
 import { encode_vision } from './model/vision.ts';
@@ -55,7 +56,8 @@ export async function* run_model(
     }
     sequences = await open_sequences(ctx, [input.ids], options.maxNewTokens, plan);
     const open = sequences;
-    await clock.time('prefill', () => prefill(ctx, open, plan, insertion, options));
+    const pictures = picture_rows(ctx, input, plan, options);
+    await clock.time('prefill', () => prefill(ctx, open, plan, insertion, pictures, options));
     if (insertion !== undefined) executor.buffers.destroy(insertion.features.buffer);
     return done(yield* decode(ctx, open, plan, options, clock));
   } finally {
@@ -66,11 +68,24 @@ export async function* run_model(
   }
 }
 
+/** Undefined where all rows of the prompt take what text takes. */
+function picture_rows(
+  ctx: Context,
+  { ids, crops }: ModelInput,
+  plan: BlockPlan,
+  { knobs = {} }: RunOptions,
+): PictureRows | undefined {
+  const pictures = plan_pictures(ctx.config, knobs);
+  if (crops === undefined || pictures.every((k, block) => k === plan[block])) return undefined;
+  return open_picture_rows(ctx, crops.index, ids.length, pictures);
+}
+
 async function prefill(
   ctx: Context,
   sequences: Sequences,
   plan: BlockPlan,
   insertion: Insertion | undefined,
+  pictures: PictureRows | undefined,
   options: RunOptions,
 ): Promise<void> {
   const { executor, config } = ctx;
@@ -79,7 +94,7 @@ async function prefill(
   const size = chunk_rows(ctx, total);
   const fitting = rows_that_fit(ctx, config.embedding_size, 2 * config.d_model * config.embedding_size);
   const logit_rows = options.allLogits ? Math.min(size, fitting) : 1;
-  const work = await decoder_work(ctx, size, logit_rows, plan);
+  const work = await decoder_work(ctx, size, logit_rows, plan, { pictures });
   try {
     for (let row0 = 0; row0 < total; row0 += size) {
       signal?.throwIfAborted();
@@ -89,7 +104,8 @@ async function prefill(
       await ctx.probe?.('llm.embeds', 0, { ...work.x, rows });
       const keys = row0 + rows;
       const sequence = { index: 0, first_position: row0 };
-      await run_blocks(ctx, { stage: 'prefill', row0, rows, keys, sequence, signal }, plan, sequences, work);
+      const step = { stage: 'prefill', row0, rows, keys, sequence, pictures, signal } as const;
+      await run_blocks(ctx, step, plan, sequences, work);
       const is_last = row0 + rows === total;
       if (options.allLogits) {
         const before_last = is_last ? rows - 1 : rows;

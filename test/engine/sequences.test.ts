@@ -23,7 +23,7 @@ async function decode_together(ctx: Context, prompts: readonly number[][], steps
     release_work(ctx, work);
     row0 += prompt.length;
   }
-  const work = await decoder_work(ctx, rows, rows, plan, sequences.capacity);
+  const work = await decoder_work(ctx, rows, rows, plan, { decode_keys: sequences.capacity });
   for (let step = 0; step + 1 < steps; step++) {
     const at = sequences.prompt_rows + step * rows;
     const keys = prompts.reduce((sum, prompt) => sum + prompt.length + step + 1, 0);

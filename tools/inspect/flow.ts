@@ -1,7 +1,7 @@
 import { InputError } from '../../engine/errors.ts';
 import type { View } from '../../engine/model/context.ts';
 import type { Engine, GenerateRequest } from '../../engine/molmoe.ts';
-import { floats, read_pieces } from './rows.ts';
+import { owned_values } from './owned.ts';
 import { type Statistics, type Summing, start_statistics } from './statistics.ts';
 
 type Stage = 'vision_encoder' | 'projector' | 'prefill' | 'decode';
@@ -56,6 +56,7 @@ export async function trace_flow(engine: Engine, request: GenerateRequest, block
     Omit<FlowRow, keyof Statistics | 'shape'> & { rows: number; cols: number; sums: Summing }
   >();
   let tokens = 0;
+  const owned = owned_values(engine.executor);
   const probe = async (point: string, layer: number, view: View): Promise<void> => {
     const step = STEPS[point];
     if (step === undefined || (step.detail && layer !== block)) return;
@@ -74,8 +75,7 @@ export async function trace_flow(engine: Engine, request: GenerateRequest, block
     };
     steps.set(key, seen);
     seen.rows += view.rows; // a prompt or a picture may come in parts
-    const ids = point === 'router.experts';
-    for await (const row of read_pieces(engine.executor, view)) seen.sums.add(ids ? row : floats(row));
+    for await (const values of owned(point, view)) seen.sums.add(values);
   };
   const running = engine.generate({ ...request, maxNewTokens: 2, ignoreEos: true, probe });
   let fault: string | null = null;

@@ -17,7 +17,7 @@ export function verdicts_of(proof: Proof): readonly Verdict[] {
     const count = blocks.reduce((sum, block) => sum + faults.reduce((all, fault) => all + block.faults[fault], 0), 0);
     const [first] = wrong;
     return first === undefined
-      ? { what, ok: true, because: `${rows} tokens in blocks` }
+      ? { what, ok: true, because: `${rows} choices, one a token and block` }
       : { what, ok: false, because: `${count} of ${rows}, first in ${first.stage}, block ${first.block}` };
   };
   const difference = Math.max(0, ...blocks.map((block) => block.weight_difference));

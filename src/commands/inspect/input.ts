@@ -7,7 +7,10 @@ import { type InputFlags, orientation_note, parse_size, read_picture, read_promp
 export interface PictureFlags extends InputFlags {
   readonly imageSize?: string;
   readonly orient?: boolean;
+  /** How a picture is cut: of no use without one. */
   readonly maxCrops?: number;
+  readonly crops?: number;
+  readonly tier?: string;
 }
 
 /** A picture of the user's, or the size of one to make. */
@@ -29,7 +32,7 @@ const PROMPT = 'Describe this image.';
 
 /** Prompt and picture as asked for; where nothing is said of a picture, one of `side` x `side`. */
 export async function read_input(flags: PictureFlags, made: string, side: number): Promise<Input> {
-  const { image, imageSize, orient = false, maxCrops } = flags;
+  const { image, imageSize, orient = false, maxCrops, crops, tier } = flags;
   if (image !== undefined && imageSize !== undefined) {
     throw new UsageError('--image and --image-size: expected one picture, found two; leave one out');
   }
@@ -40,9 +43,11 @@ export async function read_input(flags: PictureFlags, made: string, side: number
     return { prompt, picture: { ...file, name, file }, notes: orientation_note(file, orient) };
   }
   const size = imageSize === undefined ? { width: side, height: side } : parse_size(imageSize);
+  const cut = Object.entries({ '--max-crops': maxCrops, '--crops': crops, '--tier': tier });
+  const given = cut.filter(([, value]) => size === null && value !== undefined).map(([flag]) => flag);
   const unused = [
     ...(orient ? ['--orient: without effect, the picture is no file (--image FILE)'] : []),
-    ...(size === null && maxCrops !== undefined ? ['--max-crops: without effect, the request has no picture'] : []),
+    ...(given.length > 0 ? [`${given.join(', ')}: without effect, the request has no picture`] : []),
   ];
   return { prompt, picture: size === null ? undefined : { ...size, name: made, file: undefined }, notes: unused };
 }

@@ -75,7 +75,11 @@ function text_of(report: TokensReport): string {
   ].join('\n');
 }
 
-const TOKENIZERS = { bpe: 'the published kind', words: 'whole words', bytes: 'bytes (a stand-in)' } as const;
+const TOKENIZERS = {
+  bpe: 'the published kind',
+  words: 'whole words',
+  bytes: 'bytes (a stand-in: --tokenizer FOLDER for the published one)',
+} as const;
 
 const shown = ({ text }: Pick<SeenToken, 'text'>): string =>
   text === null ? 'part of a character' : JSON.stringify(text);
