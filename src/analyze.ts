@@ -9,13 +9,8 @@ type Run = (action: () => Promise<number | undefined>) => Promise<void>;
 type Make = (command: Command) => Command;
 
 /** The study's name of an option: accepted, and not shown. */
-const also = (command: Command, flag: string, main: string, parse: (text: string, before: never) => unknown): Command =>
-  command.addOption(
-    new Option(flag)
-      .argParser(parse as typeof once)
-      .conflicts(main)
-      .hideHelp(),
-  );
+const also = <T>(command: Command, flag: string, main: string, parse: (text: string, before: T) => T): Command =>
+  command.addOption(new Option(flag).argParser(parse).conflicts(main).hideHelp());
 
 const on_dataset: Make = (command) => {
   command

@@ -35,16 +35,18 @@ export interface DatasetChoice {
 
 /** Opens a set: its annotations are checked, no picture is read yet. Generated pictures are sized for these crops. */
 export async function open_dataset(
-  { name, split = dataset_info(name).usual_split, folder = process.env.MOLMO_DATA_DIR || undefined }: DatasetChoice,
+  choice: DatasetChoice,
   crops: Pick<ImageGeometry, 'tile_px' | 'margin_px'>,
 ): Promise<Dataset> {
+  const { name, split = dataset_info(name).usual_split } = choice;
   const parts = split.split('+').map((part) => check_split(name, part));
   const twice = parts.find((part, i) => parts.indexOf(part) !== i);
   if (twice !== undefined) throw new UsageError(`split: expected each part once, found ${twice} twice in ${split}`);
   if (name === 'shapes') return joined(parts.map((part) => shapes_set(part as 'train' | 'test', crops)));
 
+  const folder = choice.folder || process.env.MOLMO_DATA_DIR;
   const { source } = dataset_info(name);
-  if (folder === undefined) {
+  if (!folder) {
     throw new UsageError(
       `folder: expected the one with the files of ${name}, found none given (nor MOLMO_DATA_DIR in the environment); get them from ${source}, or take the set shapes, which needs no files`,
     );

@@ -8,6 +8,8 @@ import { InputError } from '../../engine/errors.ts';
 import { grouped } from '../../experiments/datasets/listed.ts';
 import { ONE_PIXEL, opened, taken } from './support.ts';
 
+delete process.env.MOLMO_DATA_DIR;
+
 /** Files as the sets publish them, made here. */
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-sets-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
