@@ -87,9 +87,9 @@ async function prefill(
       embed(ctx, sequences, row0, rows, work, { stage: 'prefill', component: 'embed' });
       if (insertion !== undefined) insert_features(ctx, insertion, row0, rows, work);
       await ctx.probe?.('llm.embeds', 0, { ...work.x, rows });
-      const keys = row0 + rows;
-      const sequence = { index: 0, first_position: row0 };
-      await run_blocks(ctx, { stage: 'prefill', row0, rows, keys, sequence, signal }, plan, sequences, work);
+      const spans = [{ cache: 0, row: 0, rows, keys: 0 }];
+      const pieces = [{ sequence: 0, row: 0, rows, first_position: row0 }];
+      await run_blocks(ctx, { stage: 'prefill', row0, rows, spans, pieces, signal }, plan, sequences, work);
       const is_last = row0 + rows === total;
       if (options.allLogits) {
         const before_last = is_last ? rows - 1 : rows;
@@ -111,8 +111,8 @@ async function prefill(
 
 /** The cache of the first active block, for comparisons. */
 async function probe_cache(ctx: Context, sequences: Sequences): Promise<void> {
-  const layer = sequences.kv.findIndex((pair) => pair !== undefined);
-  const cache = sequences.kv[layer];
+  const layer = sequences.kv.findIndex((pairs) => pairs.length > 0);
+  const [cache] = sequences.kv[layer] ?? [];
   if (ctx.probe === undefined || cache === undefined) return;
   const shape = { rows: sequences.prompt_rows, cols: ctx.config.d_model, stride: sequences.kv_stride };
   await ctx.probe('llm.k', layer, { buffer: cache.k, ...shape });

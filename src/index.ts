@@ -1,3 +1,11 @@
+export type {
+  BatchAnswer,
+  BatchGeneration,
+  BatchRefusal,
+  BatchRequestOptions,
+  BatchResult,
+  BatchTextToken,
+} from '../engine/batch_requests.ts';
 export { InputError, UsageError } from '../engine/errors.ts';
 export type { StageResult } from '../engine/generate.ts';
 export { formula_picture, type Picture } from '../engine/input/pictures.ts';

@@ -276,6 +276,10 @@ export class Molmoe {
     return this.engine.generate(...request);
   }
 
+  generate_batch(...batch: Parameters<Engine['generate_batch']>): ReturnType<Engine['generate_batch']> {
+    return this.engine.generate_batch(...batch);
+  }
+
   close(): void {
     this.engine.close();
   }
