@@ -40,7 +40,7 @@ export interface BatchOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface BatchRunResult extends Omit<RunResult, 'warnings'> {
+export interface BatchRunResult extends Omit<RunResult, 'warnings' | 'kept_rows'> {
   /** Requests that were in each decode step. */
   readonly decode_step_rows: readonly number[];
 }

@@ -2,7 +2,7 @@ import type { WeightFormat } from '../kernels/spec.ts';
 import { Answer } from './answer.ts';
 import { type BatchGeneration, type BatchRequestOptions, batch_of, run_requests } from './batch_requests.ts';
 import { compile_ahead } from './compile_ahead.ts';
-import { InputError } from './errors.ts';
+import { InputError, UsageError } from './errors.ts';
 import { run_model, type StageResult } from './generate.ts';
 import { type Reading, read_work, Turns } from './generation.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
@@ -14,8 +14,9 @@ import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context, Probe } from './model/context.ts';
 import { count_routing, type Routing } from './model/routing.ts';
+import { forget_keys, type KeptKeys } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
-import { type Prepared, prepare, type TokenCounts } from './prepare.ts';
+import { type Prepared, prepare, type Seen, type TokenCounts } from './prepare.ts';
 import { DEFAULT_NEW_TOKENS, type GenerateRequest } from './request.ts';
 import type { WeightSource } from './weights/source.ts';
 import type { LoadProgress } from './weights/upload.ts';
@@ -59,6 +60,15 @@ export interface GenerateResult {
 
 /** A running generation: iterate it for tokens, then await `result`. */
 export type Generation = Reading<Token, GenerateResult>;
+
+/** Questions that begin with the same picture. */
+export interface Look {
+  readonly ask: (
+    question: Omit<GenerateRequest, 'image' | 'knobs' | 'resize' | 'keepDeadBlocks' | 'routing'>,
+  ) => Generation;
+  /** Once the questions before are answered. */
+  readonly close: () => Promise<void>;
+}
 
 /** What was loaded, as results record it. */
 export interface ModelFacts {
@@ -132,6 +142,31 @@ export class Engine {
   }
 
   /**
+   * Questions about one picture, or none, under the same knobs: what all prompts begin with, the picture above all, is
+   * computed by the first. `close` frees what is kept.
+   */
+  look_at(look: Pick<GenerateRequest, 'image' | 'knobs' | 'resize' | 'keepDeadBlocks'>): Look {
+    const kept: KeptKeys = { ids: [], capacity: 0, kv: [] };
+    const seen: Seen = {};
+    let closed = false;
+    return {
+      ask: (question) => {
+        if (closed) throw new UsageError('this look is closed: look at the picture again');
+        const request: GenerateRequest = { ...question, ...look };
+        if (request.routing) throw new UsageError('routing: counts whole prompts; ask with generate');
+        const input = prepare(request, this.facts.config, this.tokenizer, seen);
+        return read_work(() => this.#run(request, input, kept), this.#turns);
+      },
+      close: async () => {
+        closed = true;
+        const leave = await this.#turns.enter(() => {});
+        forget_keys(this.context, kept);
+        leave();
+      },
+    };
+  }
+
+  /**
    * Several requests at once, same knobs: decoded together, a row each. What a request gives does not depend on its
    * neighbours. One that cannot run is told by its place; the others run.
    */
@@ -145,7 +180,7 @@ export class Engine {
     this.executor.destroy();
   }
 
-  async *#run(request: GenerateRequest, input: Prepared): AsyncGenerator<Token, GenerateResult, void> {
+  async *#run(request: GenerateRequest, input: Prepared, kept?: KeptKeys): AsyncGenerator<Token, GenerateResult, void> {
     const { config } = this.facts;
     const answer = new Answer(this.tokenizer, config.eos_id, request);
     const until = (id: number): boolean => answer.take(id);
@@ -153,7 +188,7 @@ export class Engine {
     const timeline = request.timing && (await start_timeline(this.executor, request.timing));
     const routing = request.routing ? count_routing(this.executor, config, input.ids.length) : undefined;
     const probe = both(request.probe, routing?.probe);
-    const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until });
+    const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until, kept });
     const begun_ms = performance.now();
     let first_token_ms: number | undefined;
     try {
@@ -167,7 +202,11 @@ export class Engine {
             text: answer.text,
             tokens: answer.ids,
             finish: answer.finish,
-            counts: { ...input.counts, new_tokens: answer.ids.length },
+            counts: {
+              ...input.counts,
+              new_tokens: answer.ids.length,
+              ...(kept === undefined ? {} : { kept_tokens: next.value.kept_rows }),
+            },
             tiling: input.tiling,
             preprocess_ms: input.preprocess_ms,
             preprocess: input.preprocess,

@@ -15,18 +15,27 @@ export interface TokenCounts extends Partial<VisionCounts> {
   readonly text_tokens: number;
   readonly prompt_tokens: number;
   readonly new_tokens: number;
+  /** Of the prompt: those that an earlier question about the same picture had computed. */
+  readonly kept_tokens?: number;
 }
 
 export type Prepared = ReturnType<typeof prepare>;
 
+/** A picture that was prepared for an earlier question. */
+export interface Seen {
+  image?: ReturnType<typeof prepare_image>;
+}
+
 /** Picture and prompt become ids, crops and positions; what cannot run is refused. */
-export function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer) {
+export function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer, seen: Seen = {}) {
   check_request(request, config);
   const { prompt, image, knobs, resize } = request;
   const started = performance.now();
   const geometry = geometry_of(config);
   const prepared =
-    image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
+    seen.image ??
+    (image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry }));
+  seen.image = prepared;
   const prepared_ms = performance.now();
   const built = build_prompt(tokenizer, prompt, {
     picture: prepared && { tiling: prepared.tiling, geometry },

@@ -12,6 +12,6 @@ export { formula_picture, type Picture } from '../engine/input/pictures.ts';
 export type { Counts, Ledger, LedgerRow } from '../engine/meter/ledger.ts';
 export type { Sampling } from '../engine/model/decoder.ts';
 export type { BlockKnobs, CropKnob, Knobs } from '../engine/model/knobs.ts';
-export type { GenerateRequest, GenerateResult, Generation, ModelFacts, Token } from '../engine/molmoe.ts';
+export type { GenerateRequest, GenerateResult, Generation, Look, ModelFacts, Token } from '../engine/molmoe.ts';
 export { type DecodedPicture, decode_image } from '../engine/node/decode_image.ts';
 export { type KnownModel, type LoadOptions, Molmoe } from '../engine/node/load.ts';

@@ -57,9 +57,9 @@ export interface DecoderWork {
 }
 
 /** Rows that go through all blocks together: the widest activation must fit one binding, the last row attends to all. */
-export function chunk_rows(ctx: Context, rows: number): number {
+export function chunk_rows(ctx: Context, rows: number, known = 0): number {
   const { d_model } = ctx.config;
-  return even_part(rows, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
+  return even_part(rows - known, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
 }
 
 export async function decoder_work(

@@ -65,12 +65,13 @@ export function check_length(config: Context['config'], prompt: number, steps: n
   return `the request needs ${total} positions (${prompt} prompt + ${steps} new), beyond the ${config.max_sequence_length} the model was trained for`;
 }
 
-/** `steps` a sequence, or one number for all. */
+/** `steps` a sequence, or one number for all. `kept`: keys and values that outlive the request, of one sequence. */
 export async function open_sequences(
   ctx: Context,
   prompts: readonly (readonly number[])[],
   steps: number | readonly number[],
   plan: BlockPlan,
+  kept?: KeptKeys,
 ): Promise<Sequences> {
   const { config, executor } = ctx;
   const steps_of = (sequence: number): number => (typeof steps === 'number' ? steps : (steps[sequence] ?? 0));
@@ -79,7 +80,7 @@ export async function open_sequences(
   const prompt_rows = lengths.reduce((sum, length) => sum + length, 0);
   const most_steps = Math.max(...lengths.map((_, sequence) => steps_of(sequence)));
   const rows = prompt_rows + most_steps * count;
-  const capacity = Math.max(...lengths.map((length, sequence) => length + steps_of(sequence)));
+  const capacity = kept?.capacity ?? Math.max(...lengths.map((length, sequence) => length + steps_of(sequence)));
   const stride = row_stride(config.d_model);
   const pairs = config.head_dim / 2;
   const { create, guard } = executor.buffers;
@@ -91,13 +92,15 @@ export async function open_sequences(
     tokens: create('tokens', 4 * rows, 'tables'),
     table: create('row table', 8 * rows, 'tables'),
     rope: create('rotary table', 8 * capacity * pairs, 'tables'),
-    kv: plan.map((k, block) => {
-      if (k === 0) return [];
-      return Array.from({ length: Math.ceil(count / per_cache) }, (_, cache) => {
-        const bytes = slot_bytes * Math.min(per_cache, count - cache * per_cache);
-        return { k: create(`keys ${block}`, bytes, 'kv'), v: create(`values ${block}`, bytes, 'kv') };
-      });
-    }),
+    kv:
+      kept?.kv ??
+      plan.map((k, block) => {
+        if (k === 0) return [];
+        return Array.from({ length: Math.ceil(count / per_cache) }, (_, cache) => {
+          const bytes = slot_bytes * Math.min(per_cache, count - cache * per_cache);
+          return { k: create(`keys ${block}`, bytes, 'kv'), v: create(`values ${block}`, bytes, 'kv') };
+        });
+      }),
   }));
 
   const tokens = new Uint32Array(prompt_rows);
@@ -126,8 +129,50 @@ export function place_rows(
   if (places.length > 0) ctx.executor.write(table, 8 * row0, data);
 }
 
-export function close_sequences(ctx: Context, { tokens, table, rope, kv }: Sequences): void {
-  ctx.executor.buffers.destroy(tokens, table, rope, ...kv.flat().flatMap(({ k, v }) => [k, v]));
+export function close_sequences(ctx: Context, { tokens, table, rope, kv }: Sequences, kept?: KeptKeys): void {
+  const own = kept === undefined ? kv : [];
+  ctx.executor.buffers.destroy(tokens, table, rope, ...own.flat().flatMap(({ k, v }) => [k, v]));
+}
+
+/** Keys and values of one sequence that a later request may begin with. */
+export interface KeptKeys {
+  /** Whose keys are there, from the first position on. */
+  ids: readonly number[];
+  capacity: number;
+  kv: readonly (readonly Cache[])[];
+}
+
+const ROOM = 256;
+
+/** Makes room for so many positions; what is there is copied. */
+export async function make_room(ctx: Context, kept: KeptKeys, positions: number, plan: BlockPlan): Promise<void> {
+  if (positions <= kept.capacity) return;
+  const { buffers, copy, flush } = ctx.executor;
+  const row_bytes = 4 * row_stride(ctx.config.d_model);
+  const capacity = Math.ceil(positions / ROOM) * ROOM;
+  const made = await buffers.guard(`a KV cache of ${capacity} positions`, () =>
+    plan.map((k, block): Cache[] => {
+      if (k === 0) return [];
+      const bytes = capacity * row_bytes;
+      return [{ k: buffers.create(`keys ${block}`, bytes, 'kv'), v: buffers.create(`values ${block}`, bytes, 'kv') }];
+    }),
+  );
+  const held = kept.ids.length * row_bytes;
+  for (const [block, pairs] of kept.kv.entries()) {
+    for (const [i, { k, v }] of pairs.entries()) {
+      const to = made[block]?.[i] as Cache;
+      if (held > 0) copy(k, 0, to.k, 0, held);
+      if (held > 0) copy(v, 0, to.v, 0, held);
+    }
+  }
+  await flush();
+  forget_keys(ctx, kept);
+  kept.kv = made;
+  kept.capacity = capacity;
+}
+
+export function forget_keys(ctx: Context, { kv }: KeptKeys): void {
+  ctx.executor.buffers.destroy(...kv.flat().flatMap(({ k, v }) => [k, v]));
 }
 
 /** (cos, sin) of position x inverse frequency; both factors and the product in f32, as the reference has them. */
