@@ -16,7 +16,8 @@ import {
   type Sampling,
 } from './model/decoder.ts';
 import { geometry_of } from './model/geometry.ts';
-import { type BlockPlan, type Knobs, plan_blocks } from './model/knobs.ts';
+import { type BlockPlan, type Knobs, plan_blocks, plan_pictures } from './model/knobs.ts';
+import { open_picture_rows } from './model/picture_rows.ts';
 import { project } from './model/projector.ts';
 import { close_sequences, open_sequences, place_rows, type Sequences, spans_of } from './model/sequences.ts';
 import { type Crops, encode_vision } from './model/vision.ts';
@@ -74,7 +75,7 @@ export async function* run_batch(
     const steps = items.map(({ maxNewTokens }) => maxNewTokens);
     const open = await open_sequences(ctx, prompts, steps, plan);
     sequences = open;
-    await clock.time('prefill', () => prefill(ctx, open, plan, insertions, items, options.signal));
+    await clock.time('prefill', () => prefill(ctx, open, plan, insertions, items, options));
     executor.buffers.destroy(...insertions.map(({ features }) => features.buffer));
     const decoded = yield* decode(ctx, open, plan, items, options.signal, clock);
     return { stages: clock.stages, total_ms: clock.total_ms(), ledger, ...decoded };
@@ -173,12 +174,19 @@ async function prefill(
   plan: BlockPlan,
   insertions: readonly Insertion[],
   items: readonly BatchItem[],
-  signal: AbortSignal | undefined,
+  { knobs = {}, signal }: BatchOptions,
 ): Promise<void> {
   const { lengths, prompt_rows: total } = sequences;
   const most = Math.min(total, Math.max(PACKED_ROWS, ...lengths));
   const size = even_part(total, chunk_rows(ctx, most));
-  const work = await decoder_work(ctx, size, 1, plan);
+  const picture_plan = plan_pictures(ctx.config, knobs);
+  const index = joined(
+    Int32Array,
+    insertions.map((insertion) => insertion.index),
+  );
+  const differs = picture_plan.some((k, block) => k !== plan[block]);
+  const pictures = differs ? open_picture_rows(ctx, index, total, picture_plan) : undefined;
+  const work = await decoder_work(ctx, size, 1, plan, { pictures });
   const row_of = lengths.map((_, i) => lengths.slice(0, i).reduce((sum, length) => sum + length, 0));
   try {
     for (let row0 = 0; row0 < total; row0 += size) {
@@ -196,7 +204,8 @@ async function prefill(
         sequences,
         pieces.flatMap(({ sequence, rows: own }) => Array.from({ length: own }, () => ({ sequence, keys: 0 }))),
       );
-      await run_blocks(ctx, { stage: 'prefill', row0, rows, spans, pieces, signal }, plan, sequences, work);
+      const step = { stage: 'prefill', row0, rows, spans, pieces, pictures, signal } as const;
+      await run_blocks(ctx, step, plan, sequences, work);
       for (const { sequence, row, rows: own, first_position } of pieces) {
         const length = lengths[sequence] as number;
         if (first_position + own < length) continue;
@@ -266,7 +275,7 @@ async function* decode(
       }
       if (rows.length === 0) break;
       signal?.throwIfAborted();
-      work ??= await decoder_work(ctx, rows.length, rows.length, plan, sequences.capacity);
+      work ??= await decoder_work(ctx, rows.length, rows.length, plan, { decode_keys: sequences.capacity });
       if (moved) {
         place(ctx, sequences, rows);
         steps_here = 0;

@@ -25,7 +25,7 @@ export async function* decode(
   yield first;
   clock.came_back(left_ms);
   if (steps === 1 || ended) return step_ms;
-  const work = await decoder_work(ctx, 1, 1, plan, sequences.capacity);
+  const work = await decoder_work(ctx, 1, 1, plan, { decode_keys: sequences.capacity });
   const position0 = sequences.prompt_rows;
   place_rows(
     ctx,

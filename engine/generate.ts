@@ -12,7 +12,8 @@ import {
   release_work,
   run_blocks,
 } from './model/decoder.ts';
-import { type BlockPlan, plan_blocks } from './model/knobs.ts';
+import { type BlockPlan, plan_blocks, plan_pictures } from './model/knobs.ts';
+import { open_picture_rows, type PictureRows } from './model/picture_rows.ts';
 import { project } from './model/projector.ts';
 import { check_length, close_sequences, make_room, open_sequences, type Sequences } from './model/sequences.ts';
 import { encode_vision } from './model/vision.ts';
@@ -59,8 +60,9 @@ export async function* run_model(
     }
     sequences = await open_sequences(ctx, [input.ids], options.maxNewTokens, plan, kept);
     const open = sequences;
+    const pictures = picture_rows(ctx, input, plan, options);
     if (kept !== undefined) kept.ids = input.ids.slice(0, known); // what lies behind is written anew
-    await clock.time('prefill', () => prefill(ctx, open, plan, insertion, options, known));
+    await clock.time('prefill', () => prefill(ctx, open, plan, insertion, pictures, options, known));
     if (kept !== undefined) kept.ids = input.ids;
     if (insertion !== undefined) executor.buffers.destroy(insertion.features.buffer);
     return done(yield* decode(ctx, open, plan, options, clock));
@@ -79,11 +81,24 @@ function alike(before: readonly number[], ids: readonly number[]): number {
   return most;
 }
 
+/** Undefined where all rows of the prompt take what text takes. */
+function picture_rows(
+  ctx: Context,
+  { ids, crops }: ModelInput,
+  plan: BlockPlan,
+  { knobs = {} }: RunOptions,
+): PictureRows | undefined {
+  const pictures = plan_pictures(ctx.config, knobs);
+  if (crops === undefined || pictures.every((k, block) => k === plan[block])) return undefined;
+  return open_picture_rows(ctx, crops.index, ids.length, pictures);
+}
+
 async function prefill(
   ctx: Context,
   sequences: Sequences,
   plan: BlockPlan,
   insertion: Insertion | undefined,
+  pictures: PictureRows | undefined,
   options: RunOptions,
   /** Rows whose keys are there already. */
   known: number,
@@ -94,7 +109,7 @@ async function prefill(
   const size = chunk_rows(ctx, total, known);
   const fitting = rows_that_fit(ctx, config.embedding_size, 2 * config.d_model * config.embedding_size);
   const logit_rows = options.allLogits ? Math.min(size, fitting) : 1;
-  const work = await decoder_work(ctx, size, logit_rows, plan);
+  const work = await decoder_work(ctx, size, logit_rows, plan, { pictures });
   try {
     for (let row0 = known; row0 < total; row0 += size) {
       signal?.throwIfAborted();
@@ -104,7 +119,8 @@ async function prefill(
       await ctx.probe?.('llm.embeds', 0, { ...work.x, rows });
       const spans = [{ cache: 0, row: 0, rows, keys: 0 }];
       const pieces = [{ sequence: 0, row: 0, rows, first_position: row0 }];
-      await run_blocks(ctx, { stage: 'prefill', row0, rows, spans, pieces, signal }, plan, sequences, work);
+      const step = { stage: 'prefill', row0, rows, spans, pieces, pictures, signal } as const;
+      await run_blocks(ctx, step, plan, sequences, work);
       const is_last = row0 + rows === total;
       if (options.allLogits) {
         const before_last = is_last ? rows - 1 : rows;

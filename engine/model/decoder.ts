@@ -27,6 +27,7 @@ import {
 } from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
+import { type PictureRows, takes_of } from './picture_rows.ts';
 import type { Cache, Sequences, Span } from './sequences.ts';
 import type { Block } from './weight_layout.ts';
 
@@ -67,7 +68,7 @@ export async function decoder_work(
   rows: number,
   logit_rows: number,
   plan: BlockPlan,
-  decode_keys = 0,
+  { decode_keys = 0, pictures }: { readonly decode_keys?: number; readonly pictures?: PictureRows } = {},
 ): Promise<DecoderWork> {
   const { config, executor } = ctx;
   const d = config.d_model;
@@ -84,7 +85,7 @@ export async function decoder_work(
     normed: activation(ctx, 'normed', rows, d),
     qkv: activation(ctx, 'qkv', rows, 3 * d),
     q: activation(ctx, 'q', rows, d),
-    moe: moe_work(ctx, rows, Math.max(1, ...plan)),
+    moe: moe_work(ctx, rows, Math.max(1, ...plan, ...(pictures?.plan ?? [])), pictures !== undefined),
     last: activation(ctx, 'final norm', logit_rows, d),
     logits: activation(ctx, 'logits', logit_rows, config.embedding_size),
     partial: most_values > 0 ? executor.buffers.create('split attention', 4 * most_values, 'activations') : undefined,
@@ -169,6 +170,8 @@ export interface Forward {
   readonly spans: readonly Span[];
   /** The same rows, by sequence: in prefill, where a sequence has many. */
   readonly pieces?: readonly Piece[];
+  /** Where its rows take other experts than the plan says. */
+  readonly pictures?: PictureRows;
   readonly signal?: AbortSignal;
 }
 
@@ -184,7 +187,9 @@ export async function run_blocks(
     if (top_k > 0) {
       attend(ctx, step, layer, sequences, work);
       const block = ctx.weights.blocks[layer] as Block;
-      await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
+      const { stage, row0, rows, pictures } = step;
+      const takes = pictures === undefined ? { top_k } : takes_of(pictures, layer, top_k, row0, rows);
+      await moe(ctx, block, { stage, layer, rows, ...takes }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
     if (step.stage === 'prefill') await submit_layers(ctx, layer, 2, step.signal);

@@ -85,6 +85,7 @@ for (const variant of ['lanes', 'tiled'] as const) {
       ['tiny', 'eight', MANY, {}],
       ['odd', 'eight', MANY, {}],
       ['odd', 'eight, one expert, a block left out', MANY, { topK: 1, blocks: [0, 2] }],
+      ['odd', 'eight, picture tokens with other experts', MANY, { topK: 3, topKVision: 1 }],
     ];
     // On a CPU the kernels for GPUs take ten times as long.
     it.each(variant === 'lanes' ? cases : cases.slice(2, 3))(
