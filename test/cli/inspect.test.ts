@@ -90,12 +90,12 @@ describe('inspect', () => {
     expect([topk.code, flow.code, sanity.code, topk.errors, flow.errors, sanity.errors]).toEqual([0, 0, 0, [], [], []]);
     const proof = JSON.parse(topk.stdout);
     expect(proof).toMatchObject({ passed: true, model: { weights_kind: 'checkpoint' }, values: [1, 8] });
-    expect(proof.runs.map(({ plan }: { plan: number[] }) => plan.join())).toEqual([
-      '2,0,0,2',
-      '1,0,0,1',
-      '8,0,0,8',
-      '1,0,0,8',
-      '2,0,0,2',
+    const plans = proof.runs.map((run: { plan: number[]; picture_plan: number[] }) =>
+      [run.plan.join(), run.picture_plan.join()].join('|'),
+    );
+    expect(plans).toEqual([
+      ...['2,0,0,2|2,0,0,2', '1,0,0,1|1,0,0,1', '8,0,0,8|8,0,0,8', '1,0,0,8|1,0,0,8'],
+      ...['8,0,0,8|1,0,0,1', '1,0,0,1|8,0,0,8', '1,0,0,8|8,0,0,1', '2,0,0,2|2,0,0,2'],
     ]);
     expect(JSON.parse(flow.stdout)).toMatchObject({ block: 1, first_non_finite: null, picture: { width: 336 } });
     expect(JSON.parse(sanity.stdout)).toMatchObject({ passed: true, note: null });

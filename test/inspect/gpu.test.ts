@@ -4,14 +4,16 @@ import { formula_picture } from '../../engine/input/pictures.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { tensor_specs } from '../../engine/model/tensors.ts';
-import { Engine } from '../../engine/molmoe.ts';
+import { Engine, type GenerateRequest } from '../../engine/molmoe.ts';
 import { fill, synthetic_source } from '../../engine/weights/formula.ts';
 import type { CheckpointSource } from '../../engine/weights/source.ts';
 import { trace_flow } from '../../tools/inspect/flow.ts';
+import { prove } from '../../tools/inspect/routing_proof.ts';
+import { verdicts_of } from '../../tools/inspect/routing_verdicts.ts';
 import { read_words } from '../../tools/inspect/rows.ts';
 import { check_sanity } from '../../tools/inspect/sanity.ts';
 import { start_statistics } from '../../tools/inspect/statistics.ts';
-import { prove_knob } from '../../tools/inspect/topk.ts';
+import { picture_positions, prove_knob, settings_for } from '../../tools/inspect/topk.ts';
 import { test_executor } from '../support/gpu.ts';
 import { noise } from '../support/noise.ts';
 
@@ -135,6 +137,20 @@ describe('flow', () => {
     expect(executor.buffers.memory().total.current - held).toBeLessThan(2 ** 21); // what readbacks keep
   });
 
+  it('of tokens that leave slots empty, only what they took is counted', async () => {
+    const knobs = { topK: 4, topKVision: 1 } as const;
+    const { rows, first_non_finite } = await trace_flow(engine, { ...request, knobs }, 0);
+    expect(first_non_finite).toBeNull();
+    const prompt = 1 + 316 + ' User: Hi Assistant:'.length;
+    const of = (point: string) => rows.find((row) => row.stage === 'prefill' && row.point === point);
+    const pairs = 288 + 4 * (prompt - 288);
+    expect(of('router.experts')).toMatchObject({ count: pairs, shape: [prompt, 4] });
+    expect(of('router.experts')?.max).toBeLessThan(8);
+    expect(of('router.weights')?.count).toBe(pairs);
+    expect(of('router.weights')?.min).toBeGreaterThan(0);
+    expect(of('moe.hidden')).toMatchObject({ count: 32 * pairs, shape: [4 * prompt, 32] });
+  });
+
   it('a masked block changes nothing, and shows so', async () => {
     const { rows } = await trace_flow(engine, { prompt: 'Hi', knobs: { blocks: [0, 2] } }, 1);
     const [a, b] = [0, 1].map((block) => rows.find((row) => row.point === 'llm.hidden' && row.block === block));
@@ -148,7 +164,12 @@ describe('topk', () => {
     const { passed, runs, between } = await prove_knob(engine, { prompt: 'Hi', maxNewTokens: 3 }, undefined, nobody);
     expect([...between, ...runs.flatMap(({ verdicts }) => verdicts)].filter(({ ok }) => !ok)).toEqual([]);
     expect(passed).toBe(true);
-    expect(runs.map(({ asked }) => asked)).toEqual([null, 1, 2, 4, 8, [1, 2, 4, 8], null]);
+    expect(runs.map(({ name }) => name)).toEqual([
+      'left alone',
+      ...[1, 2, 4, 8].map((k) => `k = ${k}`),
+      'k = 1, 2, 4, 8 by block',
+      'left alone',
+    ]);
     for (const { plan, blocks, prompt_tokens } of runs) {
       expect(blocks.map(({ stage, block, pairs }) => [stage, block, pairs])).toEqual([
         ...plan.map((k, block) => ['prefill', block, k * prompt_tokens]),
@@ -156,6 +177,55 @@ describe('topk', () => {
       ]);
     }
     expect(runs[4]?.blocks[0]?.weight_sum.min).toBeCloseTo(1, 5); // all eight
+  });
+
+  it('proves it on real depth and 64 experts', async () => {
+    const mini = preset_config('molmoe-mini');
+    const source = synthetic_source(tensor_specs(mini), 1, 'F32');
+    const special = { bos: mini.bos_id, eos: mini.eos_id, ...mini.special };
+    const deep = await Engine.create({
+      ...{ name: 'mini', executor, config: mini, source, tokenizer: byte_tokenizer(special), dtype: 'q8' },
+    });
+    const { passed, runs } = await prove_knob(deep, { prompt: 'Hi', maxNewTokens: 2 }, [64], nobody);
+    expect(passed).toBe(true);
+    expect(runs[1]?.blocks.map(({ pairs }) => pairs)).toEqual([
+      ...new Array<number>(16).fill(64 * 21),
+      ...new Array<number>(16).fill(64),
+    ]);
+  });
+
+  it('asks for others for the picture than for text, where there is a picture and a choice', () => {
+    const apart = (...args: Parameters<typeof settings_for>) =>
+      settings_for(...args).filter(({ topKVision }) => topKVision !== undefined);
+    expect(apart(4, [1, 3], true)).toEqual([
+      { topK: 3, topKVision: 1 },
+      { topK: 1, topKVision: 3 },
+      { topK: [1, 3, 1, 3], topKVision: [3, 1, 3, 1] },
+    ]);
+    expect([apart(4, [1, 3], false), apart(4, [2], true)]).toEqual([[], []]);
+  });
+
+  it('proves other numbers for picture tokens, token by token, and sees where they are not taken', async () => {
+    const asked = { topK: [1, 3, 1, 3], topKVision: [3, 1, 3, 1] };
+    const places = picture_positions(engine, request);
+    expect(places.filter((cell) => cell).length).toBe(288);
+    const proof = await prove(engine, { ...request, maxNewTokens: 2 }, asked, places);
+    expect(verdicts_of(proof).filter(({ ok }) => !ok)).toEqual([]);
+    const text = places.length - 288;
+    expect(proof.blocks.map(({ stage, pairs }) => `${stage} ${pairs}`)).toEqual([
+      ...[1, 3, 1, 3].map((k) => `prefill ${(4 - k) * 288 + k * text}`),
+      ...[1, 3, 1, 3].map((k) => `decode ${k}`),
+    ]);
+    const deaf: Engine = Object.create(engine, {
+      executor: { value: executor },
+      generate: {
+        value: (one: GenerateRequest) =>
+          engine.generate({ ...one, knobs: { ...one.knobs, topKVision: undefined } as typeof one.knobs }),
+      },
+    });
+    const unheard = verdicts_of(await prove(deaf, { ...request, maxNewTokens: 1 }, asked, places));
+    expect(unheard.find(({ ok }) => !ok)?.what).toContain('k different experts');
+    expect(unheard.at(-1)).toMatchObject({ ok: false, because: expect.stringContaining('prefill, block 0') });
   });
 
   it('fails where the GPU says that an expert was taken twice', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NO_EXPERT } from '../../kernels/moe_route/moe_route.ts';
 import { check_routing, type Fault, type Routed, together } from '../../tools/inspect/routing_checks.ts';
 import type { BlockProof, Proof } from '../../tools/inspect/routing_proof.ts';
 import { verdicts_between, verdicts_of } from '../../tools/inspect/routing_verdicts.ts';
@@ -15,7 +16,8 @@ function routed(top_k: number, logits = noise(ROWS * EXPERTS, 3)): Routed {
   );
   return {
     n_experts: EXPERTS,
-    top_k,
+    takes: new Array<number>(ROWS).fill(top_k),
+    slots: top_k,
     logits,
     experts: Uint32Array.from(rows.flatMap(({ experts }) => experts)),
     weights: Float32Array.from(rows.flatMap(({ weights }) => weights)),
@@ -92,19 +94,33 @@ describe('what is read back of a router', () => {
     expect(together([a, b]).weight_sum.mean).toBeCloseTo((a.weight_sum.mean + b.weight_sum.mean) / 2, 12);
   });
 
-  it('refuses another number of choices than rows x k', () => {
-    expect(() => check_routing({ ...routed(4), top_k: 3 })).toThrow('expected 15 choices, found 20');
+  it('lets tokens take different numbers, and wants the slots that they leave over empty', () => {
+    const one: Routed = { ...routed(4), takes: [4, 2, 4, 1, 4] };
+    expect(found(one)).toEqual({ not_empty: 2 });
+    for (const slot of [6, 7, 13, 14, 15]) {
+      one.experts[slot] = NO_EXPERT;
+      one.weights[slot] = -1;
+    }
+    expect(found(one)).toEqual({});
+    expect(check_routing(one)).toMatchObject({ pairs: 15, wanted_pairs: 15 });
+    expect(found({ ...one, takes: [4, 4, 4, 1, 4] })).toMatchObject({ outside: 1, repeated: 1 });
+    expect(check_routing({ ...routed(4), takes: [4, 4, 4, 4, 5] })).toMatchObject({ pairs: 20, wanted_pairs: 21 });
+  });
+
+  it('refuses another number of values than rows have', () => {
+    expect(() => check_routing({ ...routed(4), slots: 3 })).toThrow('3 slots: found 80, 20, 20 values');
   });
 });
 
 describe('the verdicts', () => {
   const block = (top_k: number, over: Partial<BlockProof> = {}): BlockProof => ({
     ...check_routing(routed(top_k)),
-    ...{ stage: 'prefill', block: 0, top_k, ledger_pairs: ROWS * top_k, last: [] },
+    ...{ stage: 'prefill', block: 0, ledger_pairs: ROWS * top_k, last: [] },
     ...over,
   });
-  const proof = (asked: Proof['asked'], top_k: number, over: Partial<Proof> = {}): Proof => ({
-    ...{ asked, prompt_tokens: ROWS, decode_steps: 0, plan: [top_k], blocks: [block(top_k)], digest: `k${top_k}` },
+  const proof = (topK: number | undefined, top_k: number, over: Partial<Proof> = {}): Proof => ({
+    ...{ asked: { topK }, prompt_tokens: ROWS, decode_steps: 0, plan: [top_k], picture_plan: [top_k] },
+    ...{ blocks: [block(top_k)], digest: `k${top_k}` },
     ...{ first: routed(top_k).experts },
     ...over,
   });
@@ -114,7 +130,7 @@ describe('the verdicts', () => {
     expect(failed(proof(2, 2))).toEqual([]);
     const faults = { ...block(2).faults, repeated: 1 };
     expect(failed(proof(2, 2, { blocks: [block(2, { faults })] }))).toEqual([
-      'k different experts a token, all of them experts',
+      'k different experts a token, all of them experts, and no more',
     ]);
     expect(failed(proof(2, 2, { blocks: [block(2, { ledger_pairs: 9 })] }))).toEqual([
       "tokens x k pairs, as the ledger's FLOPs are of",
@@ -136,6 +152,7 @@ describe('the verdicts', () => {
     expect(outcome([proof(1, 1), other], own, own, 4)).toEqual([false, true]);
     expect(outcome(several, own, proof(undefined, 2), 4)).toEqual([true, false]);
     expect(outcome(several, own, { ...own, digest: 'other' }, 4)).toEqual([true, false]);
+    expect(outcome(several, own, { ...own, picture_plan: [2] }, 4)).toEqual([true, false]);
     expect(outcome([proof(1, 1), { ...proof(4, 4), digest: 'other' }], own, own, 4)).toEqual([true, false]);
   });
 });

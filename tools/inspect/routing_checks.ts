@@ -1,10 +1,14 @@
+import { NO_EXPERT } from '../../kernels/moe_route/moe_route.ts';
+
 /** What a router showed of some tokens, and what was chosen for them. */
 export interface Routed {
   readonly n_experts: number;
-  readonly top_k: number;
+  /** Experts that each row is to take: of its slots the first so many. */
+  readonly takes: readonly number[];
+  readonly slots: number;
   readonly logits: Float32Array; // [rows, n_experts]
-  readonly experts: Uint32Array; // [rows, top_k]
-  readonly weights: Float32Array; // [rows, top_k]
+  readonly experts: Uint32Array; // [rows, slots]
+  readonly weights: Float32Array; // [rows, slots]
 }
 
 /** Weights are f32, of an f32 exponential: their largest honest difference to the same in f64. */
@@ -13,7 +17,9 @@ export const WEIGHT_LIMIT = 1e-5;
 /** Rows where something is not as it must be, and what was found of weights. */
 export interface RoutingFacts {
   readonly rows: number;
+  /** Slots that hold an expert, and how many should. */
   readonly pairs: number;
+  readonly wanted_pairs: number;
   /** Rows by what is wrong with them. */
   readonly faults: Readonly<Record<Fault, number>>;
   /** Largest difference of a weight to its share of the softmax over all experts. */
@@ -31,30 +37,34 @@ export const FAULTS = {
   out_of_order: 'not the largest first, ties to the lower id',
   wrong_weight: 'a weight that is not its share of the softmax over all experts',
   not_numbers: 'a logit or a weight that is no number',
+  not_empty: 'an expert in a slot that the token leaves over',
 } as const;
 export type Fault = keyof typeof FAULTS;
 
-export function check_routing(routed: Routed): RoutingFacts {
-  const { n_experts, top_k, logits, experts, weights } = routed;
-  const rows = logits.length / n_experts;
-  if (experts.length !== rows * top_k || weights.length !== rows * top_k) {
-    throw new Error(`${rows} rows: expected ${rows * top_k} choices, found ${experts.length} and ${weights.length}`);
+export function check_routing({ n_experts, takes, slots, logits, experts, weights }: Routed): RoutingFacts {
+  const rows = takes.length;
+  const sizes = [logits.length, experts.length, weights.length];
+  if (sizes.join() !== [rows * n_experts, rows * slots, rows * slots].join()) {
+    throw new Error(`${rows} rows of ${n_experts} logits and ${slots} slots: found ${sizes.join(', ')} values`);
   }
   const faults = Object.fromEntries(Object.keys(FAULTS).map((key) => [key, 0])) as Record<Fault, number>;
   const used = new Set<number>();
   let weight_difference = 0;
   const sums: number[] = [];
-  for (let row = 0; row < rows; row++) {
+  for (const [row, wanted_k] of takes.entries()) {
+    const k = Math.min(wanted_k, slots); // fewer slots than that are missed as pairs
     const own_logits = logits.subarray(row * n_experts, (row + 1) * n_experts);
-    const own_weights = weights.subarray(row * top_k, (row + 1) * top_k);
-    const ids = [...experts.subarray(row * top_k, (row + 1) * top_k)];
+    const own_weights = weights.subarray(row * slots, row * slots + k);
+    const ids = [...experts.subarray(row * slots, row * slots + k)];
+    const left_over = experts.subarray(row * slots + k, (row + 1) * slots);
+    if (left_over.some((id) => id !== NO_EXPERT)) faults.not_empty += 1;
     for (const id of ids) used.add(id);
     sums.push(own_weights.reduce((sum, x) => sum + x, 0));
     if (![...own_logits, ...own_weights].every(Number.isFinite)) {
       faults.not_numbers += 1;
       continue;
     }
-    const wanted = largest(own_logits, top_k);
+    const wanted = largest(own_logits, k);
     const distinct = new Set(ids).size === ids.length;
     const inside = ids.every((id) => id < n_experts);
     const same_set = wanted.every((id) => ids.includes(id));
@@ -69,7 +79,8 @@ export function check_routing(routed: Routed): RoutingFacts {
   }
   return {
     rows,
-    pairs: experts.length,
+    pairs: experts.reduce((count, id) => count + (id === NO_EXPERT ? 0 : 1), 0),
+    wanted_pairs: takes.reduce((sum, k) => sum + k, 0),
     faults,
     weight_difference,
     weight_sum: {
@@ -89,6 +100,7 @@ export function together(parts: readonly RoutingFacts[]): RoutingFacts {
   return {
     rows,
     pairs: sum((part) => part.pairs),
+    wanted_pairs: sum((part) => part.wanted_pairs),
     faults: Object.fromEntries(faults) as RoutingFacts['faults'],
     weight_difference: Math.max(...parts.map((part) => part.weight_difference)),
     weight_sum: {

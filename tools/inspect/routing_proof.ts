@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { View } from '../../engine/model/context.ts';
-import { plan_blocks } from '../../engine/model/knobs.ts';
+import { type BlockKnobs, plan_blocks, plan_pictures } from '../../engine/model/knobs.ts';
 import type { Engine, GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import { check_routing, type RoutingFacts, together } from './routing_checks.ts';
 import { floats, read_words } from './rows.ts';
@@ -11,19 +11,22 @@ type Stage = 'prefill' | 'decode';
 export interface BlockProof extends RoutingFacts {
   readonly stage: Stage;
   readonly block: number;
-  readonly top_k: number;
   readonly ledger_pairs: number;
   /** The last token's experts with their weights. */
   readonly last: readonly { readonly expert: number; readonly weight: number }[];
 }
 
+/** How the knob is set: nothing of it where it is left alone. */
+export type Setting = Pick<BlockKnobs, 'topK' | 'topKVision'>;
+
 /** One request with one setting of the knob. */
 export interface Proof {
-  /** As asked: one number, one a block, or undefined where the knob was left alone. */
-  readonly asked: number | readonly number[] | undefined;
+  readonly asked: Setting;
   readonly prompt_tokens: number;
   readonly decode_steps: number;
+  /** Experts that a token of text takes in each block, and one of the picture; 0 where the block is skipped. */
   readonly plan: readonly number[];
+  readonly picture_plan: readonly number[];
   readonly blocks: readonly BlockProof[];
   /** Of the experts' ids and weights of all tokens, bit for bit. */
   readonly digest: string;
@@ -31,11 +34,19 @@ export interface Proof {
   readonly first: Uint32Array;
 }
 
-/** Runs the request and reads back from the GPU what each router chose for each token. */
-export async function prove(engine: Engine, request: GenerateRequest, asked: Proof['asked']): Promise<Proof> {
+/**
+ * Runs the request and reads back from the GPU what each router chose for each token. `is_picture`: of each position of the
+ * prompt, whether it holds a cell of the picture.
+ */
+export async function prove(
+  engine: Engine,
+  request: GenerateRequest,
+  asked: Setting,
+  is_picture: readonly boolean[],
+): Promise<Proof> {
   const { config } = engine.facts;
-  const knobs = asked === undefined ? request.knobs : { ...request.knobs, topK: asked };
-  const plan = plan_blocks(config, knobs ?? {});
+  const knobs = { ...request.knobs, ...asked } as NonNullable<GenerateRequest['knobs']>;
+  const [plan, picture_plan] = [plan_blocks(config, knobs), plan_pictures(config, knobs)];
   const hash = createHash('sha256');
   const seen = new Map<string, { facts: RoutingFacts[]; last: BlockProof['last'] }>();
   const first: Uint32Array[] = [];
@@ -52,13 +63,17 @@ export async function prove(engine: Engine, request: GenerateRequest, asked: Pro
     hash.update(`${stage} ${block} `).update(experts).update(weights);
     if (stage === 'prefill' && block === first_block) first.push(experts);
     const entry = seen.get(`${stage} ${block}`) ?? { facts: [], last: [] };
-    const { cols: top_k, rows } = view;
+    const { cols: slots, rows } = view;
+    const before = entry.facts.reduce((sum, part) => sum + part.rows, 0); // a prompt may come in parts
+    const takes = Array.from({ length: rows }, (_, row) => {
+      return (stage === 'prefill' && is_picture[before + row] ? picture_plan : plan)[block] as number;
+    });
     const shares = floats(weights);
-    entry.facts.push(
-      check_routing({ n_experts: config.n_experts, top_k, logits: floats(logits), experts, weights: shares }),
-    );
-    entry.last = [...experts.subarray((rows - 1) * top_k)].map((expert, i) => {
-      return { expert, weight: shares[(rows - 1) * top_k + i] as number };
+    const routed = { n_experts: config.n_experts, takes, slots, logits: floats(logits), experts, weights: shares };
+    entry.facts.push(check_routing(routed));
+    const last = (rows - 1) * slots;
+    entry.last = [...experts.subarray(last, last + (takes.at(-1) as number))].map((expert, i) => {
+      return { expert, weight: shares[last + i] as number };
     });
     seen.set(`${stage} ${block}`, entry);
   };
@@ -71,12 +86,13 @@ export async function prove(engine: Engine, request: GenerateRequest, asked: Pro
     prompt_tokens: result.counts.prompt_tokens,
     decode_steps: result.decode_step_ms.length,
     plan,
+    picture_plan,
     blocks: stages.flatMap((stage) =>
-      plan.flatMap((top_k, block): BlockProof[] => {
+      plan.flatMap((_, block): BlockProof[] => {
         const entry = seen.get(`${stage} ${block}`);
         if (entry === undefined) return [];
         const ledger_pairs = pairs_of_ledger(result, engine, stage, block);
-        return [{ stage, block, top_k, ledger_pairs, last: entry.last, ...together(entry.facts) }];
+        return [{ stage, block, ledger_pairs, last: entry.last, ...together(entry.facts) }];
       }),
     ),
     digest: hash.digest('hex').slice(0, 16),

@@ -30,10 +30,10 @@ export function verdicts_of(proof: Proof): readonly Verdict[] {
   const at = (stage: string, block: number) => blocks.find((one) => one.stage === stage && one.block === block);
   const unseen = expected.find((one) => at(one.stage, one.block)?.rows !== one.rows);
   const complete = unseen === undefined && blocks.length === expected.length;
-  const off = blocks.find(({ rows, top_k, pairs, ledger_pairs }) => pairs !== rows * top_k || pairs !== ledger_pairs);
+  const off = blocks.find(({ pairs, wanted_pairs, ledger_pairs }) => pairs !== wanted_pairs || pairs !== ledger_pairs);
   const pairs = blocks.reduce((sum, block) => sum + block.pairs, 0);
   return [
-    without('k different experts a token, all of them experts', 'repeated', 'outside'),
+    without('k different experts a token, all of them experts, and no more', 'repeated', 'outside', 'not_empty'),
     without('the k with the largest logits, largest first', 'not_largest', 'out_of_order'),
     { ...weights, because: `${weights.because}, largest difference ${difference.toExponential(1)}` },
     {
@@ -50,7 +50,7 @@ export function verdicts_of(proof: Proof): readonly Verdict[] {
       because:
         off === undefined
           ? `${pairs} pairs`
-          : `${off.stage}, block ${off.block}: ${off.rows} x ${off.top_k}, read back ${off.pairs}, ledger ${off.ledger_pairs}`,
+          : `${off.stage}, block ${off.block}: expected ${off.wanted_pairs}, read back ${off.pairs}, ledger ${off.ledger_pairs}`,
     },
   ];
 }
@@ -62,7 +62,10 @@ export function verdicts_between(
   after: Proof,
   own_k: number,
 ): readonly Verdict[] {
-  const single = proofs.flatMap((proof) => (typeof proof.asked === 'number' ? [{ k: proof.asked, proof }] : []));
+  const single = proofs.flatMap((proof) => {
+    const { topK, topKVision } = proof.asked;
+    return typeof topK === 'number' && topKVision === undefined ? [{ k: topK, proof }] : [];
+  });
   const nested = [...single].sort((a, b) => a.k - b.k);
   const broken = nested.slice(1).find((larger, i) => !begins_with(larger, nested[i] as typeof larger));
   const differs = own_digest(single, own_k) ?? before.digest;
@@ -79,7 +82,11 @@ export function verdicts_between(
         ]),
     {
       what: `left alone, before and after, the knob is the model's own k = ${own_k}`,
-      ok: same && [before, after].every(({ plan }) => plan.every((k) => k === 0 || k === own_k)),
+      ok:
+        same &&
+        [before, after].every(({ plan, picture_plan }) =>
+          [...plan, ...picture_plan].every((k) => k === 0 || k === own_k),
+        ),
       because: same
         ? `choices and weights equal bit for bit (${before.digest})`
         : `${before.digest}, ${after.digest}, asked for ${differs}`,

@@ -1,8 +1,9 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
 import type { Engine, GenerateRequest } from '../../engine/molmoe.ts';
-import { type Proof, prove } from './routing_proof.ts';
+import { type Proof, prove, type Setting } from './routing_proof.ts';
 import { verdicts_between, verdicts_of } from './routing_verdicts.ts';
+import { inspect_tokens } from './tokens.ts';
 
 /** The study's values. */
 const VALUES = [1, 2, 4, 8];
@@ -24,7 +25,24 @@ export function values_for(
   return values;
 }
 
-/** Each k in turn, then all of them over the blocks, between two requests that leave the knob alone. */
+/**
+ * Each k in turn, then all of them over the blocks, then others for the picture than for text, between two requests that
+ * leave the knob alone.
+ */
+export function settings_for(n_layers: number, values: readonly number[], has_picture: boolean): readonly Setting[] {
+  const over_blocks = (list: readonly number[]) =>
+    Array.from({ length: n_layers }, (_, block) => list[block % list.length] as number);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const by_block = values.length > 1 ? [{ topK: over_blocks(values) }] : [];
+  const apart = [
+    { topK: most, topKVision: least },
+    { topK: least, topKVision: most },
+    { topK: over_blocks(values), topKVision: over_blocks([...values].reverse()) },
+  ];
+  const pictures = values.length > 1 && has_picture ? apart : [];
+  return [{}, ...values.map((topK) => ({ topK })), ...by_block, ...pictures, {}];
+}
+
 export async function prove_knob(
   engine: Engine,
   request: GenerateRequest,
@@ -33,11 +51,11 @@ export async function prove_knob(
 ) {
   const { config } = engine.facts;
   const values = values_for(config, given);
-  const mixed = Array.from({ length: config.n_layers }, (_, block) => values[block % values.length] as number);
-  const settings: readonly Proof['asked'][] = [undefined, ...values, ...(values.length > 1 ? [mixed] : []), undefined];
+  const is_picture = picture_positions(engine, request);
+  const settings = settings_for(config.n_layers, values, is_picture.includes(true));
   const proofs: Proof[] = [];
   for (const asked of settings) {
-    proofs.push(await prove(engine, request, asked));
+    proofs.push(await prove(engine, request, asked, is_picture));
     on_done(`${proofs.length} of ${settings.length}: ${name_of(asked)}`);
   }
   const runs = proofs.map((proof) => ({ ...told(proof), verdicts: verdicts_of(proof) }));
@@ -49,15 +67,26 @@ export async function prove_knob(
 
 export type KnobProof = Awaited<ReturnType<typeof prove_knob>>;
 
-function name_of(asked: Proof['asked']): string {
-  if (asked === undefined) return 'left alone';
-  return typeof asked === 'number' ? `k = ${asked}` : `k by block, ${[...new Set(asked)].join(', ')} in turn`;
+/** By the ids of the prompt: a position holds a cell where its id says so. */
+export function picture_positions(
+  { facts, tokenizer }: Engine,
+  { prompt, image, knobs = {} }: GenerateRequest,
+): boolean[] {
+  const subject = { name: facts.name, config: facts.config, tokenizer, folder: undefined };
+  const picture = image && { name: 'picture', width: image.width, height: image.height };
+  return inspect_tokens(subject, { prompt, picture, knobs }).tokens.map(({ special }) => special === 'im_patch');
+}
+
+function name_of({ topK, topKVision }: Setting): string {
+  const said = (k: number | readonly number[]) =>
+    typeof k === 'number' ? String(k) : `${[...new Set(k)].join(', ')} by block`;
+  if (topK === undefined) return 'left alone';
+  return `k = ${said(topK)}${topKVision === undefined ? '' : `; picture ${said(topKVision)}`}`;
 }
 
 /** Without what only comparisons need. */
-const told = ({ first: _, blocks, asked, ...rest }: Proof) => ({
-  name: name_of(asked),
-  asked: asked ?? null,
+const told = ({ first: _, blocks, ...rest }: Proof) => ({
+  name: name_of(rest.asked),
   ...rest,
   blocks: blocks.map(({ used, ...block }) => ({ ...block, experts_used: used.size })),
 });
