@@ -99,7 +99,7 @@ export function read_rows({ file, start, rows }: RowGroup, columns: readonly str
         `${file.path}: expected ${rows} rows from row ${start} on, found ${found.length}; get it anew`,
       );
     }
-    return found.map((row) => plain(row) as Row);
+    return found.map((row) => Object.fromEntries(columns.map((column) => [column, plain(row[column])])));
   });
 }
 
@@ -130,7 +130,9 @@ function nulls_in(chunks: Chunks, column: string): number | null {
 const text_of = (metadata: FileMetaData): string =>
   JSON.stringify(metadata, (_key, value) => (typeof value === 'bigint' ? value.toString() : value));
 
+/** null for what its reader leaves out: of a page of nulls it may give no values at all. */
 function plain(value: unknown): unknown {
+  if (value === undefined) return null;
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value) || value instanceof Date) return value;
