@@ -24,6 +24,7 @@ const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prom
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
+  ask: [PICTURE, ...TINY, '--max-new-tokens', '2'],
   doctor: [],
   verify: ['--set', 'tiny', '--case', 'text1'],
   tune: [...TINY],
