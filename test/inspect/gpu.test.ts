@@ -233,7 +233,7 @@ describe('topk', () => {
     const { passed, runs } = await prove_knob(twice, { prompt: 'Hi', maxNewTokens: 1 }, [2], nobody);
     expect(passed).toBe(false);
     const wrong = runs[1]?.verdicts.filter(({ ok }) => !ok).map(({ because }) => because);
-    expect(wrong?.[0]).toBe('4 of 84, first in prefill, block 0');
+    expect(wrong?.[0]).toBe('an expert twice in 4 of 84, first in prefill, block 0');
   });
 
   it('fails where weights are not those of the logits', async () => {

@@ -1,4 +1,4 @@
-import type { Fault } from './routing_checks.ts';
+import { FAULTS, type Fault } from './routing_checks.ts';
 import type { Proof } from './routing_proof.ts';
 
 export interface Verdict {
@@ -13,12 +13,12 @@ export function verdicts_of(proof: Proof): readonly Verdict[] {
   const { blocks, plan, prompt_tokens, decode_steps } = proof;
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
   const without = (what: string, ...faults: readonly Fault[]): Verdict => {
-    const wrong = blocks.filter((block) => faults.some((fault) => block.faults[fault] > 0));
-    const count = blocks.reduce((sum, block) => sum + faults.reduce((all, fault) => all + block.faults[fault], 0), 0);
-    const [first] = wrong;
-    return first === undefined
-      ? { what, ok: true, because: `${rows} choices, one a token and block` }
-      : { what, ok: false, because: `${count} of ${rows}, first in ${first.stage}, block ${first.block}` };
+    const times = (fault: Fault) => blocks.reduce((sum, block) => sum + block.faults[fault], 0);
+    const found = faults.filter((fault) => times(fault) > 0);
+    const first = blocks.find((block) => found.some((fault) => block.faults[fault] > 0));
+    if (first === undefined) return { what, ok: true, because: `${rows} choices, one a token and block` };
+    const named = found.map((fault) => `${FAULTS[fault]} in ${times(fault)} of ${rows}`);
+    return { what, ok: false, because: `${named.join(', ')}, first in ${first.stage}, block ${first.block}` };
   };
   const difference = Math.max(0, ...blocks.map((block) => block.weight_difference));
   const weights = without('weights are shares of the softmax over all experts', 'wrong_weight', 'not_numbers');
