@@ -60,6 +60,7 @@ export interface Results {
   has(name: string): boolean;
   /** Of the plan that the folder was last opened with. */
   readonly skipped: readonly Skipped[];
+  readonly command: readonly string[] | null;
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -80,7 +81,7 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
     const finished = await finished_in(folder, run, listed);
     await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
-    return results_of(folder, run, listed, finished, plan.skipped, lock.release);
+    return results_of(folder, run, listed, finished, plan, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -97,8 +98,8 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
+    const plan = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? { skipped: [] };
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), plan, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -110,7 +111,7 @@ function results_of(
   run: Run,
   listed: Set<string>,
   finished: Map<string, Configuration>,
-  skipped: readonly Skipped[],
+  { skipped, command = null }: Pick<PlanRecord, 'skipped'> & { command?: readonly string[] | null },
   close: () => Promise<void>,
 ): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
@@ -127,6 +128,7 @@ function results_of(
     },
     has: (name) => listed.has(name),
     skipped,
+    command,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -149,7 +151,8 @@ function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
   throw new Error(`${name}: a result that breaks its schema: ${first_issue(result.error)}`);
 }
 
-async function make_folder(folder: string): Promise<void> {
+/** What --out names. */
+export async function make_folder(folder: string): Promise<void> {
   try {
     await make_folders(resolve(folder));
   } catch (error) {
