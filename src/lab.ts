@@ -106,18 +106,22 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));
 }
 
-/** What `run` was given that each of its experiments is given too. */
-function passed_on(command: Command, debug: boolean): string[] {
+/** What `run` was given that its experiments are given too, each what it knows. */
+function passed_on(command: Command, debug: boolean): (name: string) => string[] {
   const own = ['without', 'dryRun', 'out', 'fresh', 'json', 'quiet'];
   const given = command.options.filter((option) => {
     const name = option.attributeName();
     return !own.includes(name) && command.getOptionValueSource(name) === 'cli';
   });
-  const args = given.flatMap((option) => {
-    const value = command.getOptionValue(option.attributeName());
-    return value === true ? [option.long as string] : [`${option.long}=${value}`];
-  });
-  return debug ? [...args, '--debug'] : args;
+  return (name) => {
+    const experiment = command.parent?.commands.find((one) => one.name() === name);
+    const known = given.filter(({ long }) => experiment?.options.some((option) => option.long === long));
+    const args = known.map((option) => {
+      const value = command.getOptionValue(option.attributeName());
+      return value === true ? (option.long as string) : `${option.long}=${value}`;
+    });
+    return debug ? [...args, '--debug'] : args;
+  };
 }
 
 /** Its own options come from its definition; the rest is the same for all. */

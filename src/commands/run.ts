@@ -61,8 +61,8 @@ interface Done {
 
 interface Runner {
   readonly flags: RunFlags;
-  /** Of the command line, for every child. */
-  readonly passed: readonly string[];
+  /** What of the command line an experiment is given. */
+  readonly passed: (name: string) => readonly string[];
   readonly pool: Children;
 }
 
@@ -73,7 +73,7 @@ interface Runner {
 export async function run_experiments(
   words: readonly string[],
   flags: RunFlags,
-  passed: readonly string[],
+  passed: Runner['passed'],
   debug: boolean,
 ): Promise<number> {
   if (flags.quiet) be_quiet();
@@ -128,7 +128,16 @@ async function foresee(experiments: readonly Experiment[], runner: Runner): Prom
 async function foresee_one(experiment: Experiment, { flags, passed, pool }: Runner): Promise<Planned> {
   const folder = join(flags.out, experiment.group, experiment.name);
   const fresh = flags.fresh ? ['--fresh'] : [];
-  const args = [experiment.name, ...passed, ...fresh, '--dry-run', '--json', '--quiet', '--out', folder];
+  const args = [
+    experiment.name,
+    ...passed(experiment.name),
+    ...fresh,
+    '--dry-run',
+    '--json',
+    '--quiet',
+    '--out',
+    folder,
+  ];
   const { stdout, error } = await pool.run(args, { stdout: 'keep', stderr: 'drop' });
   const report = parsed(stdout) as {
     cells: Counted[];
@@ -189,7 +198,7 @@ async function run_one({ experiment, folder }: Planned, { flags, passed, pool }:
   const cells = async () => (await configuration_files(folder).catch(() => [])).length;
   const before = flags.fresh ? 0 : await cells();
   const began = performance.now();
-  const ended = await pool.run([name, ...passed, ...own, '--out', folder], {
+  const ended = await pool.run([name, ...passed(name), ...own, '--out', folder], {
     stdout: flags.json ? 'keep' : 'show',
     stderr: 'show',
   });
