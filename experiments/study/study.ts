@@ -43,31 +43,29 @@ export interface StudyFound {
 }
 
 /** Files of the original study in a folder: by their names, and by having no schema of ours. */
-export async function find_study(folder: string): Promise<StudyFound> {
+export async function study_files(folder: string): Promise<StudyFile[]> {
   const names = await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder')));
   const there = names.flatMap((name) => (name.endsWith('.json') ? [name.slice(0, -'.json'.length)] : []));
-  const stems: string[] = [];
-  const figures: Figure[] = [];
-  for (const [stem, draw] of FILES.filter(([name]) => there.includes(name))) {
-    const file = await study_file(folder, stem);
-    if (file === undefined) continue;
-    stems.push(stem);
-    figures.push(...draw(file));
+  const known = FILES.map(([name]) => name).filter((name) => there.includes(name));
+  const found: StudyFile[] = [];
+  for (const stem of [...known, ...there.filter((name) => CORE_FILE.test(name)).sort()]) {
+    const path = join(folder, `${stem}.json`);
+    const text = await read_own_text(path).catch((error) => Promise.reject(file_error(error, path, 'a readable file')));
+    const value = parse_python_json(text, path);
+    if (schema_of(value) === undefined) found.push({ path, stem, value, told: new Map() });
   }
-  const sets = new Map<string, StudyFile[]>();
-  for (const stem of there.filter((name) => CORE_FILE.test(name)).sort()) {
-    const file = await study_file(folder, stem);
-    const dataset = CORE_FILE.exec(stem)?.[1] as string;
-    if (file !== undefined) sets.set(dataset, [...(sets.get(dataset) ?? []), file]);
-  }
-  figures.push(...[...sets].map(([dataset, files]) => core_figure(dataset, files)));
-  return { stems, figures };
+  return found;
 }
 
-/** undefined where it is one of ours. */
-async function study_file(folder: string, stem: string): Promise<StudyFile | undefined> {
-  const path = join(folder, `${stem}.json`);
-  const text = await read_own_text(path).catch((error) => Promise.reject(file_error(error, path, 'a readable file')));
-  const value = parse_python_json(text, path);
-  return schema_of(value) === undefined ? { path, stem, value, told: new Map() } : undefined;
+/** What can be drawn of the study's files in a folder. */
+export async function find_study(folder: string): Promise<StudyFound> {
+  const files = await study_files(folder);
+  const sets = new Map<string, StudyFile[]>();
+  const figures = files.flatMap((file) => {
+    const [, dataset] = CORE_FILE.exec(file.stem) ?? [];
+    if (dataset !== undefined) sets.set(dataset, [...(sets.get(dataset) ?? []), file]);
+    return FILES.find(([name]) => name === file.stem)?.[1](file) ?? [];
+  });
+  figures.push(...[...sets].map(([dataset, some]) => core_figure(dataset, some)));
+  return { stems: files.map(({ stem }) => stem), figures };
 }

@@ -5,8 +5,9 @@ import { type Exported, exported_files, FORMATS, type Format } from '../../exper
 import { origin_of } from '../../experiments/lab/export/origin.ts';
 import { sample_table, step_table } from '../../experiments/lab/export/tidy.ts';
 import { find_published, results_folders } from '../../experiments/lab/read.ts';
-import { write_beside } from '../../experiments/lab/record.ts';
+import { make_folder, write_beside } from '../../experiments/lab/record.ts';
 import type { Protocol, Provenance } from '../../experiments/lab/schema.ts';
+import { study_files } from '../../experiments/study/study.ts';
 import { out, warn } from '../print.ts';
 import { EXPERIMENTS } from '../registry.ts';
 import { basis_in } from './plot.ts';
@@ -23,6 +24,7 @@ export async function export_results(folder: string, flags: ExportFlags): Promis
     );
   }
   const folders = await results_folders(folder);
+  if (flags.out !== undefined) await make_folder(flags.out);
   let faults = 0;
   for (const one of folders.length > 0 ? folders : [folder]) {
     try {
@@ -60,7 +62,13 @@ async function of_results(folder: string): Promise<Exported> {
 
 /** What others published: their tables; single runs are not in it. */
 async function of_published(folder: string): Promise<Exported[]> {
-  const found = await find_published(folder, EXPERIMENTS);
+  const others = (await study_files(folder)).map(({ stem }) => stem);
+  const found = await find_published(folder, EXPERIMENTS, others);
+  if (found.length === 0 && others.length > 0) {
+    throw new InputError(
+      `${folder}: expected results of this program, found files of the original study (${others[0]}.json); molmoe plot draws those`,
+    );
+  }
   if (found.length === 0) {
     throw new InputError(
       `${folder}: expected results or published files, found none in it or below; name the folder that --out named`,

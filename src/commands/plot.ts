@@ -19,9 +19,8 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
   const places = await drawings_in(folder, DEPTH);
   if (places.length === 0) {
     const ours = EXPERIMENTS.flatMap((experiment) => Object.keys(experiment.schemas).map((name) => `${name}.json`));
-    const names = [...new Set([...ours, ...STUDY_NAMES])];
     throw new InputError(
-      `${folder}: expected published files (${names.join(', ')}) in it or below, found none; name the folder they lie in`,
+      `${folder}: expected published files (${ours.slice(0, 3).join(', ')} ...) or those of the original study (${STUDY_NAMES.slice(0, 3).join(', ')} ...) in it or below, found none; name the folder they lie in`,
     );
   }
   for (const { place, drawings } of places) {
