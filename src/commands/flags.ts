@@ -74,6 +74,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   crops: '--crops',
   tier: '--tier',
   topK: '--top-k',
+  topKValues: '--top-k-values',
   topKVision: '--top-k-vision',
   blocks: '--blocks',
   temperature: '--temperature',
@@ -87,6 +88,9 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   adapter: '--adapter',
   variant: '--variant',
   preset: '--preset',
+  dataset: '--dataset',
+  split: '--split',
+  folder: '--data-dir',
   'sampling.topK': '--sample-top-k',
   'sampling.seed': '--seed',
 };
