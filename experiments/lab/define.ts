@@ -14,7 +14,8 @@ import {
 } from './schema.ts';
 import type { Table } from './tables.ts';
 
-export const GROUPS = ['core', 'motivation', 'profiling', 'accuracy'] as const;
+/** In the order in which all of them are run. */
+export const GROUPS = ['motivation', 'profiling', 'core', 'accuracy'] as const;
 export type Group = (typeof GROUPS)[number];
 
 type Shape = Readonly<Record<string, z.ZodType>>;

@@ -250,10 +250,11 @@ export async function results_folders(folder: string, depth = DEPTH): Promise<st
 
 type Publisher = Pick<Experiment, 'name' | 'schemas' | 'draw'>;
 
-/** What lies in a folder of an experiment's published files; those of which one is missing are left out. */
+/** What lies in a folder of an experiment's published files; those of which one is missing are left out, as are others' of the same names. */
 export async function find_published(
   folder: string,
   experiments: readonly Publisher[],
+  others: readonly string[] = [],
 ): Promise<{ experiment: Publisher; files: Record<string, unknown> }[]> {
   const names = new Set(
     await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))),
@@ -262,7 +263,7 @@ export async function find_published(
   for (const experiment of experiments) {
     const files: Record<string, unknown> = {};
     for (const [file, schema] of Object.entries(experiment.schemas)) {
-      if (!names.has(`${file}.json`)) continue;
+      if (!names.has(`${file}.json`) || others.includes(file)) continue;
       const path = join(folder, `${file}.json`);
       const value = await read_json(path, `results of ${experiment.name}`, 'restore it');
       if (experiments.some((other) => other !== experiment && publishes(other, file, value))) continue;

@@ -62,6 +62,7 @@ export interface Results {
   readonly skipped: readonly Skipped[];
   /** A cell that the plan had and that could not run. */
   leave_out(cell: Skipped): Promise<void>;
+  readonly command: readonly string[] | null;
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -137,6 +138,7 @@ function results_of(
       skipped.push(cell);
       await write_plan(folder, listed, { ...plan, skipped });
     },
+    command: plan.command ?? null,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -167,7 +169,8 @@ function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
 const write_plan = (folder: string, listed: Set<string>, plan: PlanRecord): Promise<string> =>
   write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, plan, PLAN_FILE))}\n`);
 
-async function make_folder(folder: string): Promise<void> {
+/** What --out names. */
+export async function make_folder(folder: string): Promise<void> {
   try {
     await make_folders(resolve(folder));
   } catch (error) {

@@ -21,7 +21,9 @@ import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { parse_size } from './inputs.ts';
+import { own_command } from './own_command.ts';
 import { tell } from './report.ts';
+import { warn_of_runner } from './runner_lock.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
 export interface ExperimentFlags extends AdapterFlags, ModelFlags {
@@ -75,6 +77,7 @@ export async function conduct_experiment(
     const plan = planned as Plan;
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
+    await warn_of_runner(model);
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {
@@ -84,6 +87,7 @@ export async function conduct_experiment(
         options,
         cells: plan.cells.map(({ key, settings }) => ({ key, settings })),
         skipped: [...plan.skipped],
+        command: own_command(experiment.name, process.argv.slice(2), model),
       },
       fresh: flags.fresh,
       ceilings,

@@ -33,8 +33,10 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   explain: [...TINY, '--prompt', 'Hello', '--decode', '2'],
   quality: [...TINY, '--dtype', 'q8'],
   list: [...TINY],
+  run: ['moe-topk', '--dry-run', ...TINY],
   report: [RESULTS],
   plot: [RESULTS],
+  export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
   completion: ['bash'],
   'inspect tokens': [...TINY],
@@ -57,7 +59,15 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'context-vision', 'block-mask', 'flops-scaling', 'output-tokens'];
+const COUNTED: readonly string[] = [
+  'run',
+  'e1',
+  'context',
+  'context-vision',
+  'block-mask',
+  'flops-scaling',
+  'output-tokens',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -142,6 +152,7 @@ function values_of({ name, command }: Named, option: Option): (string | undefine
   if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
     return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
   }
+  if (command.name() === 'run' && option.long === '--without') return ['context'];
   const value = VALUES[option.long as string];
   if (value === undefined) throw new Error(`${name} ${option.flags}: give a value for it here`);
   return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];
