@@ -3,3 +3,5 @@ export { e1 } from './core/e1.ts';
 export { context } from './profiling/context.ts';
 export { moe_topk } from './profiling/moe_topk.ts';
 export { output_tokens } from './profiling/output_tokens.ts';
+export { topk_layers } from './profiling/topk_layers.ts';
+export { topk_vision } from './profiling/topk_vision.ts';

@@ -11,6 +11,7 @@ import type { Configuration, Provenance } from '../../experiments/lab/schema.ts'
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
 import { EXPERIMENTS } from '../registry.ts';
+import { claims_entry } from './claims.ts';
 import { findings_text, table_text } from './show.ts';
 
 export const experiment_of = (name: string, where: string): Experiment => {
@@ -40,6 +41,8 @@ export async function report(folder: string): Promise<number> {
       entries.push(faulty_entry(relative(folder, one), error.message));
     }
   }
+  const claims = await claims_entry(folder);
+  if (claims !== null) entries.push(claims);
   const index = await write_beside(folder, 'index.html', build_index(entries));
   note(`${bold('index')}    ${resolve(index)}`);
   return faults > 0 ? 1 : 0;

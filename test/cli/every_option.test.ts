@@ -35,14 +35,17 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   report: [RESULTS],
   plot: [RESULTS],
   compare: [RESULTS, RESULTS],
+  claims: [RESULTS],
   completion: ['bash'],
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
+  'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens'];
+const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens', 'topk-vision', 'topk-layers'];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
