@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
+import { closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { topk_layers, topk_vision } from '../../experiments/index.ts';
 import type { Configuration } from '../../experiments/lab/schema.ts';
 import { top_k_of } from '../../experiments/profiling/topk_layers.ts';
+import { repo_root } from '../support/golden.ts';
 import { FAKE_RUN, fake_configuration } from '../support/records.ts';
 
 const config = preset_config('molmoe-1b');
@@ -82,4 +86,39 @@ it('both publish what their schemas say, with figures, tables and verdicts that 
     ],
   });
   expect(vision.findings.map(({ outcome }) => outcome)).toEqual(['confirmed', 'not tested']);
+});
+
+it('the chapter on knobs states what the closed forms give', () => {
+  const text = readFileSync(join(repo_root, 'docs/07-knobs.md'), 'utf8');
+  const row = (section: string, first: string): string => {
+    const part = text.split('\n## ').find((one) => one.startsWith(section)) ?? '';
+    return part.split('\n').find((line) => line.startsWith(`| ${first} |`)) ?? '';
+  };
+  const gf = (flops: number, places: number) => `${(flops / 1e9).toFixed(places)} GF`;
+  const prefill = (request: object) =>
+    closed_form_flops(config, { views: 0, prompt_tokens: 355, new_tokens: 1, ...request }).totals.prefill;
+  const step = (top_k: number | number[]) => {
+    // The mean of a request with ten new tokens: its fifth step.
+    const parts = decode_step_flops(config, 355 + 5, top_k);
+    return Object.values(parts).reduce((sum, part) => sum + part, 0);
+  };
+  for (const [tiling, prompt_tokens, views] of [
+    ['1x1', 337, 2],
+    ['2x2', 601, 5],
+    ['3x4', 1217, 13],
+  ] as const) {
+    const { totals } = closed_form_flops(config, { views, prompt_tokens, new_tokens: 1 });
+    expect(row('Crops', tiling)).toContain(
+      `| ${gf(totals.vision_encoder + totals.projector, 1)} | ${gf(totals.prefill, 1)} |`,
+    );
+  }
+  for (const k of [1, 2, 4, 8]) {
+    expect(row('Experts a token', String(k))).toContain(`| ${gf(prefill({ top_k: k }), 1)} | ${gf(step(k), 3)},`);
+    const apart = { prompt_tokens: 619, vision_tokens: 544, top_k_vision: k };
+    expect(row('Experts of picture tokens', String(k))).toContain(`| ${gf(prefill(apart), 1)} |`);
+  }
+  for (const blocks of [16, 8, 4, 1]) {
+    const top_k = Array.from({ length: 16 }, (_, block) => (block < blocks ? 8 : 0));
+    expect(row('Blocks', String(blocks))).toContain(`| ${gf(prefill({ top_k }), 1)} | ${gf(step(top_k), 3)},`);
+  }
 });
