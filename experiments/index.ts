@@ -6,3 +6,5 @@ export { context_vision } from './profiling/context_vision.ts';
 export { flops_scaling } from './profiling/flops_scaling.ts';
 export { moe_topk } from './profiling/moe_topk.ts';
 export { output_tokens } from './profiling/output_tokens.ts';
+export { topk_layers } from './profiling/topk_layers.ts';
+export { topk_vision } from './profiling/topk_vision.ts';

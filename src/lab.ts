@@ -91,6 +91,18 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .action((folder, flags) => run(async () => (await import('./commands/export.ts')).export_results(folder, flags)));
 
   program
+    .command('claims')
+    .argument('[folder]', 'results of experiments, in it or below', 'results')
+    .description(
+      'published statements: which hold on this machine, by the results that are there, and what would decide the rest',
+    )
+    .option('--adapter <name>', 'of results of several adapters those of this one, by a part of its name')
+    .option('--model <name>', 'of results of several models those of this one')
+    .option('--full', 'also where each was said, what decides it, and which files it rests on')
+    .option('--json', 'print one JSON object')
+    .action((folder, flags) => run(async () => (await import('./commands/claims.ts')).claims(folder, flags)));
+
+  program
     .command('compare')
     .argument('<a>', 'results folder, or one file of its configurations/')
     .argument('<b>', 'the same of another run')

@@ -9,6 +9,7 @@ import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
+import { claims_entry } from './claims.ts';
 import { experiment_of, saved_in } from './saved.ts';
 import { findings_text, table_text } from './show.ts';
 
@@ -32,6 +33,8 @@ export async function report(folder: string): Promise<number> {
       entries.push(faulty_entry(relative(folder, one), error.message));
     }
   }
+  const claims = await claims_entry(folder);
+  if (claims !== null) entries.push(claims);
   const index = await write_beside(folder, 'index.html', build_index(entries));
   note(`${bold('index')}    ${resolve(index)}`);
   return faults > 0 ? 1 : 0;

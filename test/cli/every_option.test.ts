@@ -38,6 +38,7 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   plot: [RESULTS],
   export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
+  claims: [RESULTS],
   completion: ['bash'],
   'inspect tokens': [...TINY],
   'inspect config': [...TINY],
@@ -57,6 +58,8 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
   'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
+  'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
@@ -67,6 +70,8 @@ const COUNTED: readonly string[] = [
   'block-mask',
   'flops-scaling',
   'output-tokens',
+  'topk-vision',
+  'topk-layers',
 ];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
