@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import type { Experiment } from '../experiments/lab/define.ts';
+import { DATASET_NAMES } from '../experiments/datasets/index.ts';
+import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
 import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
@@ -103,12 +104,14 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
+    const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';
     command
       .option('--runs <n>', `timed runs of each cell (${runs})`, positive)
-      .option('--warmup <n>', `runs before them that do not count (${warmup})`, integer)
-      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented})`, integer)
+      .option('--warmup <n>', `runs before them that do not count (${warmup}${once})`, integer)
+      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented}${once})`, integer)
       .addOption(
         new Option('--method <name>', 'time stages directly, or also as older profiles did, to show their error')
           .choices(['direct', 'subtraction', 'hook'])
@@ -129,11 +132,35 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     .option('--quiet', 'say nothing but the results, warnings and errors');
 }
 
+/** Which samples of which set; the study's flag is accepted too. */
+function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
+  const count = (flag: string) => new Option(`${flag} <n>`).argParser(positive);
+  const samples_of = count('--num-samples');
+  samples_of.description = `samples from its beginning (${samples}; ${built_in} of the built-in set)`;
+  command
+    .option('--dataset <name>', `${DATASET_NAMES.join(', ')} (${DATASET_NAMES[0]}, which is built in)`, once)
+    .option('--split <name>', "of the data set, or several as a+b (the set's usual one)", once)
+    .option('--data-dir <folder>', 'where its files lie', once)
+    .addOption(samples_of)
+    .addOption(count('--num_samples').hideHelp())
+    .addOption(
+      new Option(
+        '--resize <how>',
+        'how pictures become crops: covering them and cut, as the study does, or letterboxed',
+      )
+        .choices(['fill', 'pad'])
+        .default('fill'),
+    );
+}
+
 /** The flag of an option, and the study's own names for it, which help does not show. */
 function options_of(key: string, type: z.ZodType): Option[] {
   const { kind, many, fallback } = kind_of(type);
   const { description = '', aliases = [], value } = (type.meta() ?? {}) as OptionMeta;
-  if (kind === 'toggle') return [new Option(`--${kebab(key)}`, description)];
+  if (kind === 'toggle') {
+    const others = aliases.map((alias) => new Option(`--${alias}`).hideHelp());
+    return [new Option(`--${kebab(key)}`, description), ...others];
+  }
   const shape = value ?? (many ? '<list>' : kind === 'number' ? '<n>' : `<${kind}>`);
   const shown = fallback === undefined ? '' : ` (${[fallback].flat().join(',')})`;
   const main = new Option(`--${kebab(key)} ${shape}`, `${description}${shown}`).argParser((text) => parsed(type, text));

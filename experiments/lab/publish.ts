@@ -11,10 +11,11 @@ export interface Published extends Derived {
   readonly page: string;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped }: Results): Saved => ({
+export const saved_of = (experiment: Experiment, { run, finished, skipped, failed }: Results): Saved => ({
   run,
   configurations: experiment.sorted([...finished().values()]),
   skipped,
+  failed: failed(),
 });
 
 /** Files, figures and page of everything that the folder holds. */

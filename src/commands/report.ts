@@ -6,7 +6,7 @@ import { render } from '../../experiments/lab/figures.ts';
 import { type Published, publish } from '../../experiments/lab/publish.ts';
 import { find_published, results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
-import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
+import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
@@ -100,7 +100,14 @@ export function tell(experiment: Experiment, results: Results, published: Publis
   const { saved, tables, findings, written, page } = published;
   const { provenance, protocol } = results.run.fingerprint;
   const basis = basis_of(saved.configurations);
-  const warnings = saved.configurations.flatMap(({ key, warnings: lines }) => lines.map((text) => `${key}: ${text}`));
+  const warnings = grouped_warnings(saved.configurations).map(({ text, where }) => `${where}: ${text}`);
+  const { failed = [] } = saved;
+  if (failed.length > 0) {
+    const all = failed.length + saved.configurations.length;
+    warnings.push(
+      `${failed.length} of ${all} configurations failed, ${failed[0]?.key} for ${failed[0]?.reason}; the same command tries them again`,
+    );
+  }
   if (json) {
     const { configurations, skipped } = saved;
     const cells = configurations.map(({ key, settings, knobs, tokens, clean }) => ({
@@ -117,6 +124,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
       basis: basis ?? null,
       cells,
       skipped,
+      failed,
       tables,
       findings,
       warnings,
@@ -175,8 +183,10 @@ export async function plot(folder: string, flags: { readonly out?: string }): Pr
 /** Published rows say themselves what their times were scaled to. */
 function basis_in(files: Readonly<Record<string, unknown>>): string | undefined {
   const rows = Object.values(files).flatMap((file) => {
-    const { configurations, summary } = file as { configurations?: unknown[]; summary?: unknown[] };
-    return [...(configurations ?? []), ...(summary ?? [])] as { scaled?: { model: string; method: string } | null }[];
+    const { configurations, summary, results } = file as Readonly<Record<string, unknown>>;
+    return [configurations, summary, results].flatMap((list) => (Array.isArray(list) ? list : [])) as {
+      scaled?: { model: string; method: string } | null;
+    }[];
   });
   const scaled = rows.find((row) => row.scaled)?.scaled;
   return scaled ? `Times are scaled to ${scaled.model} (${scaled.method})` : undefined;

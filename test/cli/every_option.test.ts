@@ -21,6 +21,8 @@ const TINY = ['--model', 'molmoe-tiny'];
 const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
+const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
@@ -49,9 +51,19 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'motivation-exp1': SAMPLES,
+  'motivation-exp2': SAMPLES,
+  'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens'];
+const COUNTED: readonly string[] = [
+  'e1',
+  'context',
+  'output-tokens',
+  'motivation-exp1',
+  'motivation-exp2',
+  'motivation-exp4',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -90,6 +102,10 @@ const VALUES: Readonly<Record<string, string>> = {
   '--prompt-tokens': '40',
   '--new-tokens': '2',
   '--lengths': '30',
+  '--dataset': 'shapes',
+  '--split': 'train',
+  '--data-dir': scratch,
+  '--num-samples': '2',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',
