@@ -46,6 +46,9 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'inspect moe-layer': [...TINY],
   'inspect flow': [...TINY, '--image-size', 'none'],
   'inspect topk': [...TINY, '--image-size', 'none', '--top-k-values', '1,2', '--new-tokens', '2'],
+  'analyze answer-lengths': ['--num-samples', '20'],
+  'analyze crops-needed': ['--num-samples', '20'],
+  'analyze pareto': ['--accuracy', RESULTS, '--latency', RESULTS],
   'inspect sanity': [...TINY, '--image-size', 'none', '--max-new-tokens', '2'],
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
@@ -112,6 +115,13 @@ const VALUES: Readonly<Record<string, string>> = {
   '--shuffle': '3',
   '--top-k-values': '1,4',
   '--block': '1',
+  '--dataset': 'shapes',
+  '--split': 'train+test',
+  '--data-dir': scratch,
+  '--num-samples': '5',
+  '--workers': '2',
+  '--accuracy': RESULTS,
+  '--latency': RESULTS,
 };
 
 /** A command that does something, by all the words that lead to it. */

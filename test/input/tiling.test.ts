@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CropTierName, choose_tiling, crop_tiers } from '../../engine/input/tiling.ts';
+import { type CropTierName, choose_tiling, crop_tiers, tiling_wanted } from '../../engine/input/tiling.ts';
+import { nano_geometry } from '../../tools/train/nano_geometry.ts';
 import { golden_test, MOLMO } from './support.ts';
 
 type TilingCase = {
@@ -73,6 +74,27 @@ test('any size gives a grid within the cap', () => {
       expect(rows * cols).toBeLessThanOrEqual(max_crops);
     }),
   );
+});
+
+test('a cap changes nothing once it reaches the crops wanted, and everything below them', () => {
+  const small = fc.integer({ min: 1, max: 1900 });
+  fc.assert(
+    fc.property(small, small, fc.constantFrom(MOLMO, nano_geometry), (width, height, geometry) => {
+      const wanted = tiling_wanted(width, height, geometry);
+      const count = wanted.rows * wanted.cols;
+      fc.pre(count <= 60);
+      for (const max_crops of [count, count + 1, 64]) {
+        expect(choose_tiling(width, height, { max_crops }, geometry)).toEqual(wanted);
+      }
+      if (count > 1) {
+        const { rows, cols } = choose_tiling(width, height, { max_crops: count - 1 }, geometry);
+        expect(rows < wanted.rows || cols < wanted.cols).toBe(true);
+      }
+    }),
+  );
+  expect(tiling_wanted(100, 1000, MOLMO)).toEqual({ rows: 1, cols: 1 });
+  expect(tiling_wanted(112, 112, MOLMO)).toEqual({ rows: 1, cols: 1 });
+  expect(tiling_wanted(4000, 3000, MOLMO)).toEqual({ rows: 13, cols: 18 });
 });
 
 test('bad knobs are named', () => {
