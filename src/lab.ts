@@ -1,10 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import { DATASET_NAMES } from '../experiments/datasets/index.ts';
 import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
+import { integer, kebab, list, number, on_model, once, positive, with_dataset, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -132,17 +131,10 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     .option('--quiet', 'say nothing but the results, warnings and errors');
 }
 
-/** Which samples of which set; the study's flag is accepted too. */
+/** Its samples, under the study's flag too. */
 function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
-  const count = (flag: string) => new Option(`${flag} <n>`).argParser(positive);
-  const samples_of = count('--num-samples');
-  samples_of.description = `samples from its beginning (${samples}; ${built_in} of the built-in set)`;
-  command
-    .option('--dataset <name>', `${DATASET_NAMES.join(', ')} (${DATASET_NAMES[0]}, which is built in)`, once)
-    .option('--split <name>', "of the data set, or several as a+b (the set's usual one)", once)
-    .option('--data-dir <folder>', 'where its files lie', once)
-    .addOption(samples_of)
-    .addOption(count('--num_samples').hideHelp())
+  with_dataset(command, `${samples}; ${built_in} of the built-in set`)
+    .addOption(new Option('--num_samples <n>').argParser(positive).conflicts('numSamples').hideHelp())
     .addOption(
       new Option(
         '--resize <how>',
