@@ -1,6 +1,9 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
 export { e1 } from './core/e1.ts';
+export { block_mask } from './profiling/block_mask.ts';
 export { context } from './profiling/context.ts';
+export { context_vision } from './profiling/context_vision.ts';
+export { flops_scaling } from './profiling/flops_scaling.ts';
 export { moe_topk } from './profiling/moe_topk.ts';
 export { output_tokens } from './profiling/output_tokens.ts';
 export { topk_layers } from './profiling/topk_layers.ts';

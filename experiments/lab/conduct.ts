@@ -1,3 +1,4 @@
+import { InputError } from '../../engine/errors.ts';
 import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
@@ -9,7 +10,7 @@ import { measure_kernels, type Runner } from './measure.ts';
 import type { Cell } from './plan.ts';
 import type { Results } from './record.ts';
 import { type Scaler, scaler_of } from './scale.ts';
-import type { Ceilings, Configuration, Protocol } from './schema.ts';
+import type { Ceilings, Configuration, Protocol, Skipped } from './schema.ts';
 
 export interface Conduct {
   readonly results: Results;
@@ -23,6 +24,7 @@ export interface Conduct {
   readonly trace_of?: (cell: Cell, result: GenerateResult) => string;
   readonly on_cell?: (cell: Cell, index: number, count: number) => void;
   readonly on_progress?: (done: number, total: number) => void;
+  readonly on_left_out?: (cell: Skipped) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -35,7 +37,10 @@ interface Open {
   readonly trace: boolean;
 }
 
-/** Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. */
+/**
+ * Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. A cell
+ * that cannot run here, such as one that the GPU's memory does not hold, is left out with the reason, and the rest goes on.
+ */
 export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promise<void> {
   const { results, instrument, protocol, signal } = conduct;
   const open = cells.map((cell) => still_open(cell, conduct)).filter((one) => one.times || one.routing || one.trace);
@@ -43,6 +48,7 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
     (times ? instrument.runs_of(protocol) * cell.requests.length : trace ? 1 : 0) + (routing ? 1 : 0);
   const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
   let done = 0;
+  let refused: InputError | undefined;
   const model = open.length > 0 ? await conduct.load() : undefined;
   const scaler = model && scaler_of(model);
   for (const [index, one] of open.entries()) {
@@ -53,8 +59,21 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
       done += cell.weight * count;
       conduct.on_progress?.(done, total);
     };
-    await results.save(await complete(one, model as Runner, scaler as Scaler, conduct, on_run));
+    let completed: Configuration;
+    try {
+      completed = await complete(one, model as Runner, scaler as Scaler, conduct, on_run);
+    } catch (error) {
+      if (!(error instanceof InputError) || one.saved !== undefined) throw error;
+      (model as Runner).executor.device.check(); // a lost device runs no other cell either
+      const left_out = { key: cell.key, settings: cell.settings, reason: error.message };
+      await results.leave_out(left_out);
+      conduct.on_left_out?.(left_out);
+      refused = error;
+      continue;
+    }
+    await results.save(completed);
   }
+  if (refused !== undefined && results.finished().size === 0) throw refused;
 }
 
 function still_open(cell: Cell, { results, routing, trace_of, instrument }: Conduct): Open {

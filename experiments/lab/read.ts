@@ -248,11 +248,14 @@ export async function results_folders(folder: string, depth = DEPTH): Promise<st
   return found;
 }
 
-/** What lies in a folder of an experiment's published files; those of which one is missing are left out. */
+type Publisher = Pick<Experiment, 'name' | 'schemas' | 'draw'>;
+
+/** What lies in a folder of an experiment's published files; those of which one is missing are left out, as are others' of the same names. */
 export async function find_published(
   folder: string,
-  experiments: readonly Pick<Experiment, 'name' | 'schemas' | 'draw'>[],
-): Promise<{ experiment: Pick<Experiment, 'name' | 'schemas' | 'draw'>; files: Record<string, unknown> }[]> {
+  experiments: readonly Publisher[],
+  others: readonly string[] = [],
+): Promise<{ experiment: Publisher; files: Record<string, unknown> }[]> {
   const names = new Set(
     await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))),
   );
@@ -260,9 +263,10 @@ export async function find_published(
   for (const experiment of experiments) {
     const files: Record<string, unknown> = {};
     for (const [file, schema] of Object.entries(experiment.schemas)) {
-      if (!names.has(`${file}.json`)) continue;
+      if (!names.has(`${file}.json`) || others.includes(file)) continue;
       const path = join(folder, `${file}.json`);
       const value = await read_json(path, `results of ${experiment.name}`, 'restore it');
+      if (experiments.some((other) => other !== experiment && publishes(other, file, value))) continue;
       files[file] = checked_file(schema, value, path);
     }
     const missing = Object.keys(experiment.schemas).filter((file) => !(file in files));
@@ -277,10 +281,20 @@ export async function find_published(
   return found;
 }
 
+const id_of = (schema: z.ZodType): string =>
+  String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
+
+/** Two experiments may publish a file of one name: its schema says whose it is. */
+function publishes({ schemas }: Publisher, file: string, value: unknown): boolean {
+  const found = schema_of(value);
+  const schema = schemas[file];
+  return schema !== undefined && typeof found === 'string' && found.split('/')[0] === id_of(schema).split('/')[0];
+}
+
 /** A published file, also one of an earlier number that today's shape still fits. */
 function checked_file(schema: z.ZodType, value: unknown, path: string): unknown {
   const found = schema_of(value);
-  const ours = String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
+  const ours = id_of(schema);
   const [name, number] = ours.split('/') as [string, string];
   const older =
     typeof found === 'string' && found.startsWith(`${name}/`) && Number(found.slice(name.length + 1)) < Number(number);

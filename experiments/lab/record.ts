@@ -58,8 +58,11 @@ export interface Results {
   finished_cell(key: string, asked: string): Configuration | undefined;
   /** Whether a file of this name was written here. */
   has(name: string): boolean;
-  /** Of the plan that the folder was last opened with. */
+  /** Of the plan that the folder was last opened with, and cells that could not run after all. */
   readonly skipped: readonly Skipped[];
+  /** A cell that the plan had and that could not run. */
+  leave_out(cell: Skipped): Promise<void>;
+  readonly command: readonly string[] | null;
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -79,8 +82,8 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const { experiment, plan } = options;
     const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
     const finished = await finished_in(folder, run, listed);
-    await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
-    return results_of(folder, run, listed, finished, plan.skipped, lock.release);
+    await write_plan(folder, listed, kept);
+    return results_of(folder, run, listed, finished, kept, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -97,8 +100,11 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
+    const none: PlanRecord = {
+      ...{ schema: 'molmoe.plan/1', experiment: run.experiment, options: {}, cells: [], skipped: [] },
+    };
+    const plan = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? none;
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), plan, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -110,9 +116,10 @@ function results_of(
   run: Run,
   listed: Set<string>,
   finished: Map<string, Configuration>,
-  skipped: readonly Skipped[],
+  plan: PlanRecord,
   close: () => Promise<void>,
 ): Results {
+  const skipped = [...plan.skipped];
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
   return {
     run,
@@ -127,6 +134,11 @@ function results_of(
     },
     has: (name) => listed.has(name),
     skipped,
+    leave_out: async (cell) => {
+      skipped.push(cell);
+      await write_plan(folder, listed, { ...plan, skipped });
+    },
+    command: plan.command ?? null,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -136,10 +148,15 @@ function results_of(
       finished.set(valid.key, valid);
     },
     write,
-    write_json: async (name, schema, value) =>
-      write(name, `${JSON.stringify(valid_or_fault(schema, value, name), null, 2)}\n`),
+    write_json: async (name, schema, value) => write(name, `${published_text(valid_or_fault(schema, value, name))}\n`),
     close,
   };
+}
+
+/** Its schema first, by which a file is known as ours: left alone, JavaScript puts keys such as "8" before all others. */
+function published_text(value: unknown): string {
+  const { schema, ...rest } = value as { readonly schema: string };
+  return `{\n  "schema": ${JSON.stringify(schema)},${JSON.stringify(rest, null, 2).slice(1)}`;
 }
 
 /** Our own results break our own schema: no input can mend that. */
@@ -149,7 +166,11 @@ function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
   throw new Error(`${name}: a result that breaks its schema: ${first_issue(result.error)}`);
 }
 
-async function make_folder(folder: string): Promise<void> {
+const write_plan = (folder: string, listed: Set<string>, plan: PlanRecord): Promise<string> =>
+  write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, plan, PLAN_FILE))}\n`);
+
+/** What --out names. */
+export async function make_folder(folder: string): Promise<void> {
   try {
     await make_folders(resolve(folder));
   } catch (error) {

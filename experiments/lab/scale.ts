@@ -68,7 +68,7 @@ export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'
 }
 
 /** Blocks that run: all of the language model, and those of the ViT up to the last that is tapped. */
-export const depth_of = ({ n_layers, vit_layers }: ModelConfig): Record<'language' | 'vision', number> => ({
+export const depth_of = ({ n_layers, vit_layers }: ModelConfig): Depth => ({
   language: n_layers,
   vision: Math.max(...vit_layers) + 1,
 });
@@ -124,17 +124,7 @@ export function scale(input: ScaleInput): Scaling {
   const why = why_not_scaled(input) ?? (instrumented === null ? 'no instrumented run says what a block takes' : null);
   if (why !== null || instrumented === null) return { scaled: null, why: why as string };
   const [from, to] = [depth_of(slice.config), depth_of(whole.config)];
-  const factors = part_factors(instrumented, from, to);
-  const measured = mean_parts(instrumented);
-  const parts = measured.map((row) => ({ ...row, gpu_ms: row.gpu_ms * (factors.get(key_of(row)) ?? 1) }));
-  const sum = (rows: typeof parts, stage: StageName) =>
-    rows.reduce((total, row) => total + (row.stage === stage ? row.gpu_ms : 0), 0);
-  const stages = Object.fromEntries(
-    STAGES.flatMap((stage) => {
-      const gpu_ms = sum(measured, stage);
-      return gpu_ms > 0 ? [[stage, { factor: sum(parts, stage) / gpu_ms }]] : [];
-    }),
-  ) as Scaled['stages'];
+  const { parts, stages } = at_depth(instrumented, from, to);
   return {
     why: null,
     scaled: {
@@ -146,17 +136,32 @@ export function scale(input: ScaleInput): Scaling {
   };
 }
 
+/** Blocks that run in the language model and in the vision encoder. */
+export type Depth = Readonly<Record<'language' | 'vision', number>>;
+
+/** GPU time of each part, and every stage's time over what it was, if not `from` but `to` blocks ran. */
+export function at_depth(instrumented: Instrumented, from: Depth, to: Depth): Pick<Scaled, 'parts' | 'stages'> {
+  const factors = part_factors(instrumented, from, to);
+  const measured = mean_parts(instrumented);
+  const parts = measured.map((row) => ({ ...row, gpu_ms: row.gpu_ms * (factors.get(key_of(row)) ?? 1) }));
+  const sum = (rows: typeof parts, stage: StageName) =>
+    rows.reduce((total, row) => total + (row.stage === stage ? row.gpu_ms : 0), 0);
+  const stages = Object.fromEntries(
+    STAGES.flatMap((stage) => {
+      const gpu_ms = sum(measured, stage);
+      return gpu_ms > 0 ? [[stage, { factor: sum(parts, stage) / gpu_ms }]] : [];
+    }),
+  ) as Scaled['stages'];
+  return { parts, stages };
+}
+
 const key_of = ({ stage, part }: { readonly stage: StageName; readonly part: PartName }): string => `${stage} ${part}`;
 
 /** A tap is inside a block and there is one for each feature, not one a block. */
 const repeats = (layer: number, part: PartName): boolean => layer >= 0 && part !== 'pooling';
 
 /** Whole over slice of each part's GPU time. Most parts run once or in every block; a norm does both. */
-function part_factors(
-  { strip }: Instrumented,
-  from: ReturnType<typeof depth_of>,
-  to: ReturnType<typeof depth_of>,
-): Map<string, number> {
+function part_factors({ strip }: Instrumented, from: Depth, to: Depth): Map<string, number> {
   const times = new Map<string, { once: number; blocks: number; deeper: number }>();
   for (const [stage_index, layer, part_index, , gpu_ms] of strip.rows) {
     const stage = STAGES[stage_index] as StageName;

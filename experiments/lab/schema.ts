@@ -433,6 +433,8 @@ export const plan_schema = z.strictObject({
   options: z.record(z.string(), plain),
   cells: z.array(z.strictObject({ key, settings: settings_schema })),
   skipped: z.array(skipped_schema),
+  /** Words of that command, without those that say where to write and how to tell. Older results lack it. */
+  command: strings.optional(),
 });
 export type PlanRecord = z.infer<typeof plan_schema>;
 

@@ -13,7 +13,7 @@ import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { publish } from '../../experiments/lab/publish.ts';
 import { open_results, type Results } from '../../experiments/lab/record.ts';
-import type { Protocol } from '../../experiments/lab/schema.ts';
+import type { Protocol, Skipped } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { interruptible, kebab } from '../options.ts';
 import { be_quiet, dim, note, progress } from '../print.ts';
@@ -21,7 +21,9 @@ import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { parse_size } from './inputs.ts';
+import { own_command } from './own_command.ts';
 import { tell } from './report.ts';
+import { warn_of_runner } from './runner_lock.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
 export interface ExperimentFlags extends AdapterFlags, ModelFlags {
@@ -75,6 +77,7 @@ export async function conduct_experiment(
     const plan = planned as Plan;
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
+    await warn_of_runner(model);
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {
@@ -84,6 +87,7 @@ export async function conduct_experiment(
         options,
         cells: plan.cells.map(({ key, settings }) => ({ key, settings })),
         skipped: [...plan.skipped],
+        command: own_command(experiment.name, process.argv.slice(2), model),
       },
       fresh: flags.fresh,
       ceilings,
@@ -117,29 +121,30 @@ function protocol_of({ repeats, quick, instrument }: Experiment, flags: Experime
   return protocol;
 }
 
-/** Options of the definition: as given, under the study's names, by --quick, else by their defaults. */
+/** Options of the definition: as given, by --quick, else by their defaults. */
 function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const options = Object.fromEntries(
     Object.entries(experiment.options).map(([key, type]) => {
-      const { aliases = [] } = (type.meta() ?? {}) as { aliases?: readonly string[] };
-      const given = [key, ...aliases.map(camel)].map((name) => flags[name]).find((value) => value !== undefined);
       const quick = flags.quick ? experiment.quick.options[key] : undefined;
-      const checked = type.safeParse(given ?? quick);
+      const checked = type.safeParse(flags[key] ?? quick);
       if (!checked.success) throw new UsageError(`${key}: ${checked.error.issues[0]?.message}`);
       return [key, checked.data];
     }),
   );
+  const given = new Set(Object.keys(options).filter((key) => flags[key] !== undefined));
+  in_own_flags(experiment, () => experiment.check(options, given));
+  return options;
+}
+
+/** What an experiment refuses by the name of its option, with the flag that sets it. */
+function in_own_flags<T>({ options }: Experiment, work: () => T): T {
   try {
-    experiment.check(options);
+    return work();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(error.message.replace(/^\w+(?=:)/, (key) => (key in options ? `--${kebab(key)}` : key)));
   }
-  return options;
 }
-
-/** As commander names a flag's value. */
-const camel = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The request that the user describes, as far as the experiment leaves it open. */
 async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise<Ask> {
@@ -182,7 +187,9 @@ export function plan_of(
   protocol: Pick<Protocol, 'tokens_per_readback'>,
 ): Plan {
   const { tokens_per_readback } = protocol;
-  const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
+  const plan = in_own_flags(experiment, () =>
+    experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options),
+  );
   const [first] = plan.skipped;
   if (plan.cells.length === 0) {
     const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${in_flags(first.reason, true)}`;
@@ -212,7 +219,8 @@ async function measure_cells(
   flags: ExperimentFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { key, reason } of skipped) note(`skipped ${key}: ${in_flags(reason, true)}`);
+  const say_skipped = ({ key, reason }: Skipped) => note(`skipped ${key}: ${in_flags(reason, true)}`);
+  for (const one of skipped) say_skipped(one);
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
   if (known > 0)
@@ -234,6 +242,7 @@ async function measure_cells(
         : undefined,
       on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
       on_progress: bar.update,
+      on_left_out: say_skipped,
     });
   } catch (error) {
     bar.end();

@@ -33,8 +33,10 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   explain: [...TINY, '--prompt', 'Hello', '--decode', '2'],
   quality: [...TINY, '--dtype', 'q8'],
   list: [...TINY],
+  run: ['moe-topk', '--dry-run', ...TINY],
   report: [RESULTS],
   plot: [RESULTS],
+  export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
   claims: [RESULTS],
   completion: ['bash'],
@@ -45,16 +47,32 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'inspect moe-layer': [...TINY],
   'inspect flow': [...TINY, '--image-size', 'none'],
   'inspect topk': [...TINY, '--image-size', 'none', '--top-k-values', '1,2', '--new-tokens', '2'],
+  'analyze answer-lengths': ['--num-samples', '20'],
+  'analyze crops-needed': ['--num-samples', '20'],
+  'analyze pareto': ['--accuracy', RESULTS, '--latency', RESULTS],
   'inspect sanity': [...TINY, '--image-size', 'none', '--max-new-tokens', '2'],
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
+  'context-vision': [...TINY, ...QUICK, '--max-grid-size', '1', '--prompt-tokens', '30', '--new-tokens', '1'],
+  'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
+  'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
   'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
   'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens', 'topk-vision', 'topk-layers'];
+const COUNTED: readonly string[] = [
+  'run',
+  'e1',
+  'context',
+  'context-vision',
+  'block-mask',
+  'flops-scaling',
+  'output-tokens',
+  'topk-vision',
+  'topk-layers',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -93,12 +111,24 @@ const VALUES: Readonly<Record<string, string>> = {
   '--prompt-tokens': '40',
   '--new-tokens': '2',
   '--lengths': '30',
+  '--max-length': '60',
+  '--step-size': '30',
+  '--max-grid-size': '1',
+  '--num-active-blocks': '1,2',
+  '--active-block-indices': '0,2',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',
   '--shuffle': '3',
   '--top-k-values': '1,4',
   '--block': '1',
+  '--dataset': 'shapes',
+  '--split': 'train+test',
+  '--data-dir': scratch,
+  '--num-samples': '5',
+  '--workers': '2',
+  '--accuracy': RESULTS,
+  '--latency': RESULTS,
 };
 
 /** A command that does something, by all the words that lead to it. */
@@ -127,6 +157,7 @@ function values_of({ name, command }: Named, option: Option): (string | undefine
   if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
     return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
   }
+  if (command.name() === 'run' && option.long === '--without') return ['context'];
   const value = VALUES[option.long as string];
   if (value === undefined) throw new Error(`${name} ${option.flags}: give a value for it here`);
   return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];
