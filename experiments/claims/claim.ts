@@ -88,7 +88,7 @@ export function held(
   unit: string,
   words: (value: string) => string,
 ): Judged {
-  if (estimate === null) return not_tested('too few runs: an interval takes at least two');
+  if (estimate === null) return not_tested('no such time with an interval, which takes two runs at least');
   const { value, low, high, n } = estimate;
   const outcome = outcome_within(estimate, bounds);
   const said = `${words(`${digits(value)}${unit === '' ? '' : ` ${unit}`}`)} (${interval_name(n)} ${digits(low)} to ${digits(high)})`;

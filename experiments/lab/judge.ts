@@ -12,10 +12,12 @@ export interface Estimate {
   readonly n: number;
 }
 
-/** null where there is no time, or a single run, which has no interval. */
+/** Of a time. null where there is none, or a single run, which has no interval, or one that no clock can have given. */
 export function estimate_of(summary: Summary | null | undefined): Estimate | null {
   const range = summary ? interval_of(summary) : null;
-  return summary && range ? { value: summary.median, low: range[0], high: range[1], n: summary.n } : null;
+  return summary && range && range[0] > 0
+    ? { value: summary.median, low: range[0], high: range[1], n: summary.n }
+    : null;
 }
 
 const both =

@@ -221,6 +221,11 @@ describe('what made-up results come to', () => {
     });
     const single = cells.map((one) => ({ ...one, clean: { ...one.clean, samples: one.clean.samples.slice(0, 1) } }));
     expect(verdict('eight-experts-eight-times', published(registry.moe_topk, single)).outcome).toBe('not tested');
+    const [broken] = topk(() => steps(10)) as [PublishedFile];
+    const spoiled = JSON.parse(
+      JSON.stringify(broken).replaceAll('"median":10,', '"median":-10,').replaceAll('[10,10]', '[-10,-10]'),
+    );
+    expect(verdict('eight-experts-eight-times', [spoiled])).toMatchObject({ outcome: 'not tested', number: null });
   });
 });
 
