@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import type { Experiment } from '../experiments/lab/define.ts';
+import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
+import { WORDS } from './commands/run_choice.ts';
+import { integer, kebab, list, number, on_model, once, positive, with_dataset, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -47,6 +48,24 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--json', 'print one JSON object')
     .action((flags) => run(async () => (await import('./commands/list.ts')).list_experiments(flags, debug())));
 
+  const what = new Argument('<what...>', 'all, a group, phase1, phase2, or experiments by name');
+  what.argChoices = [...WORDS, ...EXPERIMENTS.map(({ name }) => name)]; // to be completed; others' names are taken too
+  on_model(program.command('run'))
+    .addArgument(what)
+    .description('experiments one after the other, each in a process of its own; goes on where it ended')
+    .option('--without <name...>', 'leave these out: experiments or groups')
+    .option('--quick', 'few cells and runs: to see that all works, not to publish')
+    .option('--dry-run', 'say what would be run and what it costs; measure nothing')
+    .option('--out <folder>', 'where results go, a folder an experiment in it', 'results')
+    .option('--fresh', 'start anew there')
+    .option('--json', 'print one JSON object')
+    .option('--quiet', 'say nothing but the results, warnings and errors')
+    .action((words, flags, command) =>
+      run(async () =>
+        (await import('./commands/run.ts')).run_experiments(words, flags, passed_on(command, debug()), debug()),
+      ),
+    );
+
   program
     .command('report')
     .argument('<folder>', 'results of an experiment, or a folder of such folders')
@@ -55,10 +74,33 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 
   program
     .command('plot')
-    .argument('<folder>', 'where published result files lie')
-    .description('draw the figures again from the published JSON files alone')
+    .argument('<folder>', 'where published result files lie, itself or in folders of it')
+    .description('draw the figures again from the published JSON files alone, ours or the original study’s')
     .option('--out <folder>', 'where figures go; <folder>/figures when left out')
-    .action((folder, flags) => run(async () => (await import('./commands/report.ts')).plot(folder, flags)));
+    .action((folder, flags) => run(async () => (await import('./commands/plot.ts')).plot(folder, flags)));
+
+  program
+    .command('export')
+    .argument('<folder>', 'results of an experiment, a folder of such folders, or one of published files')
+    .description('tables of results as files: for papers (LaTeX, Markdown) and, with every single run, for programs')
+    .option('--csv', 'RFC 4180, with csv-metadata.json')
+    .option('--latex', 'a table a file, for booktabs')
+    .option('--markdown', 'a table a file')
+    .option('--parquet', 'a table a file')
+    .option('--out <folder>', 'where files go; tables/ in each folder when left out')
+    .action((folder, flags) => run(async () => (await import('./commands/export.ts')).export_results(folder, flags)));
+
+  program
+    .command('claims')
+    .argument('[folder]', 'results of experiments, in it or below', 'results')
+    .description(
+      'published statements: which hold on this machine, by the results that are there, and what would decide the rest',
+    )
+    .option('--adapter <name>', 'of results of several adapters those of this one, by a part of its name')
+    .option('--model <name>', 'of results of several models those of this one')
+    .option('--full', 'also where each was said, what decides it, and which files it rests on')
+    .option('--json', 'print one JSON object')
+    .action((folder, flags) => run(async () => (await import('./commands/claims.ts')).claims(folder, flags)));
 
   program
     .command('compare')
@@ -74,6 +116,24 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     )
     .option('--json', 'print one JSON object')
     .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));
+}
+
+/** What `run` was given that its experiments are given too, each what it knows. */
+function passed_on(command: Command, debug: boolean): (name: string) => string[] {
+  const own = ['without', 'dryRun', 'out', 'fresh', 'json', 'quiet'];
+  const given = command.options.filter((option) => {
+    const name = option.attributeName();
+    return !own.includes(name) && command.getOptionValueSource(name) === 'cli';
+  });
+  return (name) => {
+    const experiment = command.parent?.commands.find((one) => one.name() === name);
+    const known = given.filter(({ long }) => experiment?.options.some((option) => option.long === long));
+    const args = known.map((option) => {
+      const value = command.getOptionValue(option.attributeName());
+      return value === true ? (option.long as string) : `${option.long}=${value}`;
+    });
+    return debug ? [...args, '--debug'] : args;
+  };
 }
 
 /** Its own options come from its definition; the rest is the same for all. */
@@ -104,12 +164,14 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
+    const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';
     command
       .option('--runs <n>', `timed runs of each cell (${runs})`, positive)
-      .option('--warmup <n>', `runs before them that do not count (${warmup})`, integer)
-      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented})`, integer)
+      .option('--warmup <n>', `runs before them that do not count (${warmup}${once})`, integer)
+      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented}${once})`, integer)
       .addOption(
         new Option('--method <name>', 'time stages directly, or also as older profiles did, to show their error')
           .choices(['direct', 'subtraction', 'hook'])
@@ -160,11 +222,28 @@ function add_other_name(command: Command, name: string, flag: string): void {
   if (of !== undefined && !taken) command.addOption(new OtherName(`--${name} <value>`, of));
 }
 
+/** Its samples, under the study's flag too. */
+function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
+  with_dataset(command, `${samples}; ${built_in} of the built-in set`)
+    .addOption(new Option('--num_samples <n>').argParser(positive).conflicts('numSamples').hideHelp())
+    .addOption(
+      new Option(
+        '--resize <how>',
+        'how pictures become crops: covering them and cut, as the study does, or letterboxed',
+      )
+        .choices(['fill', 'pad'])
+        .default('fill'),
+    );
+}
+
 /** The flag of an option, and the study's own names for it, which help does not show. */
 function options_of(key: string, type: z.ZodType): Option[] {
   const { kind, many, nested, fallback } = kind_of(type);
   const { description = '', aliases = [], value } = (type.meta() ?? {}) as OptionMeta;
-  if (kind === 'toggle') return [new Option(`--${kebab(key)}`, description)];
+  if (kind === 'toggle') {
+    const others = aliases.map((alias) => new Option(`--${alias}`).hideHelp());
+    return [new Option(`--${kebab(key)}`, description), ...others];
+  }
   const shape = value ?? (many ? '<list>' : kind === 'number' ? '<n>' : `<${kind}>`);
   const shown = fallback === undefined ? '' : ` (${[fallback].flat().join(',')})`;
   const parser = (text: string, before: unknown): unknown =>

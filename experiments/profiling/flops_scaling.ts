@@ -33,7 +33,7 @@ const forward_schema = z.union([
 ]);
 
 /** Why a cell of this top-k is not there, or what its forward pass took. */
-function forward_of({ configurations, skipped }: Saved, k: number): z.infer<typeof forward_schema> {
+function forward_of({ configurations, skipped, failed = [] }: Saved, k: number): z.infer<typeof forward_schema> {
   const one = configurations.find(({ settings }) => settings.top_k === k);
   const of = (samples: readonly Sample[]) => {
     const summary = summarise(forward_times(samples));

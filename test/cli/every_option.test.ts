@@ -21,6 +21,8 @@ const TINY = ['--model', 'molmoe-tiny'];
 const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
+const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
@@ -33,9 +35,12 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   explain: [...TINY, '--prompt', 'Hello', '--decode', '2'],
   quality: [...TINY, '--dtype', 'q8'],
   list: [...TINY],
+  run: ['moe-topk', '--dry-run', ...TINY],
   report: [RESULTS],
   plot: [RESULTS],
+  export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
+  claims: [RESULTS],
   completion: ['bash'],
   'inspect tokens': [...TINY],
   'inspect config': [...TINY],
@@ -55,9 +60,27 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
   'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
+  'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
+  'motivation-exp1': SAMPLES,
+  'motivation-exp2': SAMPLES,
+  'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'context-vision', 'block-mask', 'flops-scaling', 'output-tokens'];
+const COUNTED: readonly string[] = [
+  'run',
+  'e1',
+  'context',
+  'context-vision',
+  'block-mask',
+  'flops-scaling',
+  'output-tokens',
+  'topk-vision',
+  'topk-layers',
+  'motivation-exp1',
+  'motivation-exp2',
+  'motivation-exp4',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -142,6 +165,7 @@ function values_of({ name, command }: Named, option: Option): (string | undefine
   if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
     return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
   }
+  if (command.name() === 'run' && option.long === '--without') return ['context'];
   const value = VALUES[option.long as string];
   if (value === undefined) throw new Error(`${name} ${option.flags}: give a value for it here`);
   return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];
