@@ -42,8 +42,8 @@ function forward_of({ configurations, skipped, failed = [] }: Saved, k: number):
     return { mean, median, std, min, max, n };
   };
   const own = one && of(one.clean.samples);
-  if (!one || !own)
-    return { error: skipped.find(({ settings }) => settings.top_k === k)?.reason ?? 'not measured yet' };
+  const left_out = [...failed, ...skipped].find(({ settings }) => settings.top_k === k);
+  if (!one || !own) return { error: left_out?.reason ?? 'not measured yet' };
   const { n: _, ...scaled } = of(scaled_of(one)?.samples ?? []) ?? { n: 0 };
   return { ...own, scaled: 'mean' in scaled ? scaled : null };
 }

@@ -37,23 +37,23 @@ export type WorkRatio = z.infer<typeof ratio_schema>;
 const MEETS = 10;
 const WALL = 'host wall time between fences';
 
-const FORWARD: readonly StageName[] = ['vision_encoder', 'projector', 'prefill'];
-
 type Counts = Pick<CountsRecord, 'flops' | 'weight_bytes' | 'read_bytes' | 'written_bytes' | 'kv_bytes'>;
+
+const STAGES_OF: Readonly<Record<Kind, readonly StageName[]>> = {
+  experts_in_prefill: ['prefill'],
+  prefill: ['prefill'],
+  whole_forward: ['vision_encoder', 'projector', 'prefill'],
+  experts_in_decode: ['decode'],
+  decode_step: ['decode'],
+};
+const of_experts = (kind: Kind): boolean => kind.startsWith('experts');
 
 /** Exact counts; of experts those of the stamped kernels, which on a slice of a model are in the same ratio as the whole's. */
 function work_of(one: Configuration, kind: Kind): readonly Counts[] {
-  const counters = (scaled_of(one) ?? one).counters;
-  const of = (...stages: readonly StageName[]) => stages.flatMap((stage) => counters[stage] ?? []);
-  const experts = (stage: StageName) =>
-    (one.instrumented?.kernels ?? []).filter((row) => row.stage === stage && row.part === 'moe_experts');
-  return {
-    experts_in_prefill: () => experts('prefill'),
-    prefill: () => of('prefill'),
-    whole_forward: () => of(...FORWARD),
-    experts_in_decode: () => experts('decode'),
-    decode_step: () => of('decode'),
-  }[kind]();
+  const stages = STAGES_OF[kind];
+  if (!of_experts(kind)) return stages.flatMap((stage) => (scaled_of(one) ?? one).counters[stage] ?? []);
+  const kernels = one.instrumented?.kernels ?? [];
+  return kernels.filter(({ stage, part }) => stages.includes(stage) && part === 'moe_experts');
 }
 
 /** The vision stages and prefill of each run. */
@@ -63,19 +63,13 @@ export const forward_times = (samples: readonly Sample[]): number[] =>
   );
 
 function times(one: Configuration, kind: Kind): number[] {
-  const experts = (stage: StageName) =>
-    (one.instrumented?.runs ?? []).map(({ parts }) =>
-      sum(parts.filter((row) => row.stage === stage && row.part === 'moe_experts').map(({ gpu_ms }) => gpu_ms)),
-    );
-  return {
-    experts_in_prefill: () => experts('prefill'),
-    prefill: () => times_of(one, 'T_LLM_prefill'),
-    whole_forward: () => forward_times(basis_samples(one)),
-    experts_in_decode: () => experts('decode'),
-    decode_step: () => times_of(one, 'T_decode_per_token'),
-  }
-    [kind]()
-    .filter((ms) => ms > 0);
+  if (kind === 'prefill') return times_of(one, 'T_LLM_prefill');
+  if (kind === 'decode_step') return times_of(one, 'T_decode_per_token');
+  if (kind === 'whole_forward') return forward_times(basis_samples(one));
+  const is_own = (row: { stage: StageName; part: string }) =>
+    STAGES_OF[kind].includes(row.stage) && row.part === 'moe_experts';
+  const runs = (one.instrumented?.runs ?? []).map(({ parts }) => sum(parts.filter(is_own).map(({ gpu_ms }) => gpu_ms)));
+  return runs.filter((ms) => ms > 0);
 }
 
 const bytes_of = (row: Counts): number => row.weight_bytes + row.read_bytes + row.written_bytes + row.kv_bytes;
@@ -96,7 +90,7 @@ export function work_ratios(one: Configuration, more: Configuration): WorkRatio[
     const [by_flops, by_bytes] = [meets(ratio, flops_ratio), meets(ratio, bytes_ratio)];
     return {
       of,
-      clock: of.startsWith('experts') ? (one.instrumented?.clock ?? 'not stamped') : WALL,
+      clock: of_experts(of) ? (one.instrumented?.clock ?? 'not stamped') : WALL,
       ...{ flops_ratio, bytes_ratio, ratio },
       ratio_ci95: timed?.ratio_ci95 ? [timed.ratio_ci95[0], timed.ratio_ci95[1]] : null,
       n: [before.length, after.length],
