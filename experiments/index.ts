@@ -1,5 +1,8 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
 export { e1 } from './core/e1.ts';
+export { component_profiling } from './motivation/component_profiling.ts';
+export { language_tokens } from './motivation/language_tokens.ts';
+export { latency_distribution } from './motivation/latency_distribution.ts';
 export { block_mask } from './profiling/block_mask.ts';
 export { context } from './profiling/context.ts';
 export { context_vision } from './profiling/context_vision.ts';

@@ -1,10 +1,10 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import type { Experiment } from '../experiments/lab/define.ts';
+import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
 import { WORDS } from './commands/run_choice.ts';
-import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
+import { integer, kebab, list, number, on_model, once, positive, with_dataset, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -164,12 +164,14 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
+    const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';
     command
       .option('--runs <n>', `timed runs of each cell (${runs})`, positive)
-      .option('--warmup <n>', `runs before them that do not count (${warmup})`, integer)
-      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented})`, integer)
+      .option('--warmup <n>', `runs before them that do not count (${warmup}${once})`, integer)
+      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented}${once})`, integer)
       .addOption(
         new Option('--method <name>', 'time stages directly, or also as older profiles did, to show their error')
           .choices(['direct', 'subtraction', 'hook'])
@@ -220,11 +222,28 @@ function add_other_name(command: Command, name: string, flag: string): void {
   if (of !== undefined && !taken) command.addOption(new OtherName(`--${name} <value>`, of));
 }
 
+/** Its samples, under the study's flag too. */
+function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
+  with_dataset(command, `${samples}; ${built_in} of the built-in set`)
+    .addOption(new Option('--num_samples <n>').argParser(positive).conflicts('numSamples').hideHelp())
+    .addOption(
+      new Option(
+        '--resize <how>',
+        'how pictures become crops: covering them and cut, as the study does, or letterboxed',
+      )
+        .choices(['fill', 'pad'])
+        .default('fill'),
+    );
+}
+
 /** The flag of an option, and the study's own names for it, which help does not show. */
 function options_of(key: string, type: z.ZodType): Option[] {
   const { kind, many, nested, fallback } = kind_of(type);
   const { description = '', aliases = [], value } = (type.meta() ?? {}) as OptionMeta;
-  if (kind === 'toggle') return [new Option(`--${kebab(key)}`, description)];
+  if (kind === 'toggle') {
+    const others = aliases.map((alias) => new Option(`--${alias}`).hideHelp());
+    return [new Option(`--${kebab(key)}`, description), ...others];
+  }
   const shape = value ?? (many ? '<list>' : kind === 'number' ? '<n>' : `<${kind}>`);
   const shown = fallback === undefined ? '' : ` (${[fallback].flat().join(',')})`;
   const parser = (text: string, before: unknown): unknown =>

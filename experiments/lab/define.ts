@@ -28,6 +28,16 @@ export interface Saved {
   readonly run: Run;
   readonly configurations: readonly Configuration[];
   readonly skipped: readonly Skipped[];
+  /** Samples that could not be measured, and why. */
+  readonly failed?: readonly Skipped[];
+}
+
+/** Of an experiment on a data set: samples that it measures unless --num-samples says otherwise. */
+export interface OnDataset {
+  /** As the study does, of a set of files; of the built-in one; with --quick. */
+  readonly samples: number;
+  readonly built_in: number;
+  readonly quick: number;
 }
 
 /** How often each cell runs where the command line does not say. */
@@ -46,6 +56,10 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** What its cells set themselves, so that the command line does not offer it. */
   readonly sweeps: readonly Swept[];
   readonly instrument: Instrument;
+  /** Its cells are of samples of a data set, which --dataset chooses. */
+  readonly dataset?: OnDataset;
+  /** Warm-up and stamped runs are made once for each shape of request instead of for each cell. */
+  readonly once_for?: 'shape';
   readonly repeats?: Partial<Repeats>;
   /** What --quick asks: enough to see that all works, not to publish. */
   readonly quick?: { readonly options?: Partial<Values<O>>; readonly repeats?: Partial<Repeats> };
@@ -89,7 +103,7 @@ export interface Derived extends Shown {
 export interface Experiment
   extends Pick<
     Definition<Shape, Record<string, Shape>>,
-    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument'
+    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument' | 'dataset' | 'once_for'
   > {
   readonly aliases: readonly string[];
   readonly check: (options: Readonly<Record<string, unknown>>, given: ReadonlySet<string>) => void;

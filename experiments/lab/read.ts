@@ -6,11 +6,21 @@ import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { shown, visible } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
-import { CONFIGURATIONS, is_own_name, LIST_FILE, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
+import {
+  CONFIGURATIONS,
+  FAILED_FILE,
+  is_own_name,
+  LIST_FILE,
+  PLAN_FILE,
+  RUN_FILE,
+  read_own_text,
+} from './own_files.ts';
 import { key_of } from './plan.ts';
 import {
   type Configuration,
   configuration_schema,
+  type FailedRecord,
+  failed_schema,
   type PlanRecord,
   plan_schema,
   type Run,
@@ -46,9 +56,11 @@ async function read_folder(folder: string): Promise<SavedResults> {
       `${folder}: expected a results folder, found no ${RUN_FILE} in it; name the folder an experiment wrote to`,
     );
   }
-  const configurations = await Promise.all(
-    (await configuration_files(folder)).map((name) => read_configuration(folder, name, { ...run, remedy: DELETE_ONE })),
-  );
+  const configurations: Configuration[] = [];
+  // One after the other: thousands at once are more open files than a process may have.
+  for (const name of await configuration_files(folder)) {
+    configurations.push(await read_configuration(folder, name, { ...run, remedy: DELETE_ONE }));
+  }
   if (configurations.length === 0) {
     throw new InputError(
       `${folder}: expected results, found no finished configuration; let the experiment run to its first`,
@@ -87,6 +99,10 @@ export async function read_run(folder: string, remedy: string): Promise<Run | un
 /** What the last command wanted of the folder; older results lack it. */
 export const read_plan = (folder: string, remedy: string): Promise<PlanRecord | undefined> =>
   read_optional(join(folder, PLAN_FILE), plan_schema, PLAN_NAME, remedy);
+
+/** Which cells could not be measured; most results have no such file. */
+export const read_failures = (folder: string, remedy: string): Promise<FailedRecord | undefined> =>
+  read_optional(join(folder, FAILED_FILE), failed_schema, FAILED_NAME, remedy);
 
 async function read_optional<T>(
   path: string,
@@ -144,6 +160,7 @@ export const in_order = (configurations: readonly Configuration[]): Configuratio
 
 const CONFIGURATION_NAME = configuration_schema.shape.schema.value;
 const RUN_NAME = run_schema.shape.schema.value;
+const FAILED_NAME = failed_schema.shape.schema.value;
 const PLAN_NAME = plan_schema.shape.schema.value;
 
 /** undefined only where there is no such file and it may be missing. */

@@ -8,6 +8,7 @@ import { take_lock } from './lock.ts';
 import {
   CONFIGURATIONS,
   check_inner_folders,
+  FAILED_FILE,
   has_own_head,
   is_own_name,
   is_removable,
@@ -22,6 +23,7 @@ import {
   first_issue,
   in_order,
   read_configuration,
+  read_failures,
   read_plan,
   read_run,
 } from './read.ts';
@@ -29,6 +31,7 @@ import {
   type Ceilings,
   type Configuration,
   configuration_schema,
+  failed_schema,
   type PlanRecord,
   plan_schema,
   type Run,
@@ -60,9 +63,12 @@ export interface Results {
   has(name: string): boolean;
   /** Of the plan that the folder was last opened with, and cells that could not run after all. */
   readonly skipped: readonly Skipped[];
-  /** A cell that the plan had and that could not run. */
-  leave_out(cell: Skipped): Promise<void>;
   readonly command: readonly string[] | null;
+  /** Cells that were tried and could not be measured; one that was measured since is none of them. */
+  failed(): readonly Skipped[];
+  fail(cell: Skipped): void;
+  /** Writes which they are, where that has changed. */
+  keep_failed(): Promise<void>;
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -82,8 +88,9 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const { experiment, plan } = options;
     const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
     const finished = await finished_in(folder, run, listed);
+    const failed = await read_failed(folder);
     await write_plan(folder, listed, kept);
-    return results_of(folder, run, listed, finished, kept, lock.release);
+    return results_of({ folder, run, listed, finished, plan: kept, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
@@ -100,27 +107,31 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const none: PlanRecord = {
-      ...{ schema: 'molmoe.plan/1', experiment: run.experiment, options: {}, cells: [], skipped: [] },
-    };
-    const plan = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? none;
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), plan, lock.release);
+    const plan = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? { skipped: [] };
+    const finished = await finished_in(folder, run, listed);
+    const failed = await read_failed(folder);
+    return results_of({ folder, run, listed, finished, plan, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-function results_of(
-  folder: string,
-  run: Run,
-  listed: Set<string>,
-  finished: Map<string, Configuration>,
-  plan: PlanRecord,
-  close: () => Promise<void>,
-): Results {
-  const skipped = [...plan.skipped];
+interface Held {
+  readonly folder: string;
+  readonly run: Run;
+  readonly listed: Set<string>;
+  readonly finished: Map<string, Configuration>;
+  readonly plan: Pick<PlanRecord, 'skipped' | 'command'>;
+  /** By key, as the folder says it. */
+  readonly failed: Map<string, Skipped>;
+  readonly close: () => Promise<void>;
+}
+
+function results_of({ folder, run, listed, finished, plan, failed, close }: Held): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
+  const still_failed = () => [...failed.values()].filter(({ key }) => !finished.has(key));
+  let kept = failed.size;
   return {
     run,
     folder,
@@ -133,12 +144,20 @@ function results_of(
       );
     },
     has: (name) => listed.has(name),
-    skipped,
-    leave_out: async (cell) => {
-      skipped.push(cell);
-      await write_plan(folder, listed, { ...plan, skipped });
-    },
+    skipped: plan.skipped,
     command: plan.command ?? null,
+    failed: still_failed,
+    fail: (cell) => {
+      failed.set(cell.key, cell);
+      kept = -1;
+    },
+    keep_failed: async () => {
+      const cells = still_failed();
+      if (cells.length === kept) return;
+      const value = { schema: 'molmoe.failed/1' as const, experiment: run.experiment, cells };
+      await write(FAILED_FILE, `${JSON.stringify(valid_or_fault(failed_schema, value, FAILED_FILE), null, 2)}\n`);
+      kept = cells.length;
+    },
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -157,6 +176,11 @@ function results_of(
 function published_text(value: unknown): string {
   const { schema, ...rest } = value as { readonly schema: string };
   return `{\n  "schema": ${JSON.stringify(schema)},${JSON.stringify(rest, null, 2).slice(1)}`;
+}
+
+async function read_failed(folder: string): Promise<Map<string, Skipped>> {
+  const { cells = [] } = (await read_failures(folder, 'delete it: what failed is tried again')) ?? {};
+  return new Map(cells.map((cell) => [cell.key, cell]));
 }
 
 /** Our own results break our own schema: no input can mend that. */

@@ -47,6 +47,8 @@ export interface ScaleInput {
 export type Scaler = (
   knobs: Knobs,
   cell: Pick<Configuration, 'tokens' | 'clean' | 'instrumented' | 'requests'>,
+  /** Stamps of another request of its shape, where the cell has none. */
+  like?: Instrumented,
 ) => Promise<Configuration['scaled']>;
 
 export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'>): Scaler {
@@ -55,15 +57,24 @@ export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'
   const slice = { name: facts.name, config: facts.config };
   const whole = { name, config: preset_config(name) };
   let counter: ReturnType<typeof whole_counter> | undefined;
-  return async (knobs, { tokens, clean, instrumented, requests }) => {
+  return async (knobs, { tokens, clean, instrumented, requests }, like) => {
     const why_not =
       requests.length > 1 ? 'only the first of several requests was stamped' : why_not_scaled({ slice, whole, knobs });
     if (why_not !== undefined) return { why_not };
     counter ??= whole_counter(whole.config, facts.dtype, executor);
     const counters = await (await counter)(tokens, whole_knobs(facts.config, knobs));
-    const { scaled, why } = scale({ slice, whole, knobs, samples: clean.samples, instrumented, counters });
+    const { samples } = clean;
+    const { scaled, why } = scale({
+      slice,
+      whole,
+      knobs,
+      samples,
+      instrumented: instrumented ?? like ?? null,
+      counters,
+    });
     if (scaled === null) return { why_not: why };
-    return { ...scaled, flops: { exact: exact_flops(counters), legacy: legacy_of(whole.config, tokens) } };
+    const borrowed = instrumented === null ? { method: `${scaled.method} of a like request`, parts: [] } : {};
+    return { ...scaled, ...borrowed, flops: { exact: exact_flops(counters), legacy: legacy_of(whole.config, tokens) } };
   };
 }
 
@@ -109,11 +120,13 @@ export async function whole_counter(
   machine: DryMachine,
 ): Promise<(tokens: TokenCountsRecord, knobs: Knobs) => Promise<Scaled['counters']>> {
   const model = await dry_model(whole, dtype, machine);
-  return async ({ prompt_length, num_crops, num_output_tokens, tiling }, knobs) => {
+  return async ({ prompt_length, num_crops, num_output_tokens, decode_steps, tiling }, knobs) => {
     const [rows, cols] = tiling ?? [0, 0];
     const asks = tiling !== null && knobs.topKVision !== undefined;
     const index = asks ? cell_rows({ rows, cols }, geometry_of(whole)) : undefined;
-    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens: num_output_tokens, knobs, index };
+    // The step that made the end-of-text token ran too, though the token does not count.
+    const maxNewTokens = Math.max(num_output_tokens, decode_steps > 0 ? decode_steps + 1 : 0);
+    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens, knobs, index };
     const { stages } = await model.run(request);
     return Object.fromEntries(stages.map(({ stage, ...counts }) => [stage, counts]));
   };

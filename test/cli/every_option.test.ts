@@ -21,6 +21,8 @@ const TINY = ['--model', 'molmoe-tiny'];
 const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
+const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
@@ -60,6 +62,9 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
   'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
   'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
+  'motivation-exp1': SAMPLES,
+  'motivation-exp2': SAMPLES,
+  'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
@@ -72,6 +77,9 @@ const COUNTED: readonly string[] = [
   'output-tokens',
   'topk-vision',
   'topk-layers',
+  'motivation-exp1',
+  'motivation-exp2',
+  'motivation-exp4',
 ];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];

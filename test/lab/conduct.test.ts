@@ -12,7 +12,6 @@ import type { Instrument, Observed } from '../../experiments/lab/instruments.ts'
 import type { Runner } from '../../experiments/lab/measure.ts';
 import { type Cell, cell_of } from '../../experiments/lab/plan.ts';
 import { open_results } from '../../experiments/lab/record.ts';
-import type { Skipped } from '../../experiments/lab/schema.ts';
 import { FAKE_RUN, fake_configuration } from '../support/records.ts';
 
 let folder: string;
@@ -148,12 +147,13 @@ describe('run_cells', () => {
         return instrument.observe(...args);
       },
     };
-    const left_out: Skipped[] = [];
-    const all = await run([cell(1), cell(2)], heavy, { on_left_out: (one) => left_out.push(one) });
+    const failed: [string, string][] = [];
+    const on_failed: Conduct['on_failed'] = ({ key }, reason) => failed.push([key, reason]);
+    const all = await run([cell(1), cell(2)], heavy, { on_failed });
     expect(all.map(({ key }) => key)).toEqual(['k=2']);
-    expect(left_out).toEqual([{ key: 'k=1', settings: { k: 1 }, reason: 'out of GPU memory' }]);
-    const { skipped } = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8'));
-    expect(skipped).toEqual(left_out);
+    expect(failed).toEqual([['k=1', 'out of GPU memory']]);
+    const { cells } = JSON.parse(readFileSync(join(folder, 'failed.json'), 'utf8'));
+    expect(cells).toEqual([{ key: 'k=1', settings: { k: 1 }, reason: 'out of GPU memory' }]);
     // It has another chance the next time.
     expect((await run([cell(1), cell(2)], instrument)).length).toBe(2);
   });
