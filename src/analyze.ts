@@ -1,8 +1,7 @@
 import { type Command, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
-import { DATASET_NAMES } from '../experiments/datasets/catalogue.ts';
 import { LATENCY_METRICS } from '../experiments/lab/pareto.ts';
-import { once, positive } from './options.ts';
+import { once, positive, with_dataset } from './options.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
 /** Description, options and action of a tool. */
@@ -13,11 +12,7 @@ const also = <T>(command: Command, flag: string, main: string, parse: (text: str
   command.addOption(new Option(flag).argParser(parse).conflicts(main).hideHelp());
 
 const on_dataset: Make = (command) => {
-  command
-    .option('--dataset <name>', `built-in: shapes, the default; from files: ${DATASET_NAMES.slice(1).join(', ')}`, once)
-    .option('--split <name>', "of the data set, or several as a+b (the set's usual one)", once)
-    .option('--data-dir <folder>', 'where its files lie', once)
-    .option('--num-samples <n>', 'samples from its beginning (all)', positive);
+  with_dataset(command, 'all');
   also(command, '--dataset_name <name>', 'dataset', once);
   return also(command, '--sample_size <n>', 'numSamples', positive);
 };

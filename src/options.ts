@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
+import { DATASET_NAMES } from '../experiments/datasets/catalogue.ts';
 import { FORMATS } from '../kernels/spec.ts';
 
 const WEIGHT_FORMATS = Object.keys(FORMATS);
@@ -80,6 +81,14 @@ export const with_model = (command: Command): Command =>
     .option('--tokenizer <folder>', 'folder with tokenizer.json, where the model has none');
 
 export const on_model = (command: Command): Command => with_model(with_variants(on_adapter(command)));
+
+/** Which samples of which data set; `samples` says how many where that is not asked. */
+export const with_dataset = (command: Command, samples: string): Command =>
+  command
+    .option('--dataset <name>', `built-in: shapes, the default; from files: ${DATASET_NAMES.slice(1).join(', ')}`, once)
+    .option('--split <name>', "of the data set, or several as a+b (the set's usual one)", once)
+    .option('--data-dir <folder>', 'where its files lie', once)
+    .option('--num-samples <n>', `samples from its beginning (${samples})`, positive);
 
 /** The knobs of a request. */
 export const with_knobs = (command: Command): Command =>

@@ -15,10 +15,11 @@ export interface Published extends Derived {
   readonly with_card: boolean;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped }: Results): Saved => ({
+export const saved_of = (experiment: Experiment, { run, finished, skipped, failed }: Results): Saved => ({
   run,
   configurations: experiment.sorted([...finished().values()]),
   skipped,
+  failed: failed(),
 });
 
 /** Names of what is published of it, relative to the folder. */

@@ -70,8 +70,10 @@ async function drawings_of(folder: string): Promise<Drawing[]> {
 /** Published rows say themselves what their times were scaled to. */
 export function basis_in(files: Readonly<Record<string, unknown>>): string | undefined {
   const rows = Object.values(files).flatMap((file) => {
-    const { configurations, summary } = file as { configurations?: unknown[]; summary?: unknown[] };
-    return [...(configurations ?? []), ...(summary ?? [])] as { scaled?: { model: string; method: string } | null }[];
+    const { configurations, summary, results } = file as Readonly<Record<string, unknown>>;
+    return [configurations, summary, results].flatMap((list) => (Array.isArray(list) ? list : [])) as {
+      scaled?: { model: string; method: string } | null;
+    }[];
   });
   const scaled = rows.find((row) => row.scaled)?.scaled;
   return scaled ? `Times are scaled to ${scaled.model} (${scaled.method})` : undefined;

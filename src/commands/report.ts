@@ -5,10 +5,11 @@ import { basis_of } from '../../experiments/lab/derive.ts';
 import { type Published, publish, published_names } from '../../experiments/lab/publish.ts';
 import { results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
-import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
+import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
+import { claims_entry } from './claims.ts';
 import { experiment_of, saved_in } from './saved.ts';
 import { findings_text, table_text } from './show.ts';
 
@@ -32,6 +33,8 @@ export async function report(folder: string): Promise<number> {
       entries.push(faulty_entry(relative(folder, one), error.message));
     }
   }
+  const claims = await claims_entry(folder);
+  if (claims !== null) entries.push(claims);
   const index = await write_beside(folder, 'index.html', build_index(entries));
   note(`${bold('index')}    ${resolve(index)}`);
   return faults > 0 ? 1 : 0;
@@ -108,7 +111,14 @@ export function tell(experiment: Experiment, results: Results, published: Publis
   const { saved, tables, findings, written, page } = published;
   const { provenance, protocol } = results.run.fingerprint;
   const basis = basis_of(saved.configurations);
-  const warnings = saved.configurations.flatMap(({ key, warnings: lines }) => lines.map((text) => `${key}: ${text}`));
+  const warnings = grouped_warnings(saved.configurations).map(({ text, where }) => `${where}: ${text}`);
+  const { failed = [] } = saved;
+  if (failed.length > 0) {
+    const all = failed.length + saved.configurations.length;
+    warnings.push(
+      `${failed.length} of ${all} configurations failed, ${failed[0]?.key} for ${failed[0]?.reason}; the same command tries them again`,
+    );
+  }
   if (json) {
     const { configurations, skipped } = saved;
     const cells = configurations.map(({ key, settings, knobs, tokens, clean }) => ({
@@ -125,6 +135,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
       basis: basis ?? null,
       cells,
       skipped,
+      failed,
       tables,
       findings,
       warnings,

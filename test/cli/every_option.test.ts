@@ -21,6 +21,8 @@ const TINY = ['--model', 'molmoe-tiny'];
 const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
+const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
@@ -38,6 +40,7 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   plot: [RESULTS],
   export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
+  claims: [RESULTS],
   completion: ['bash'],
   'inspect tokens': [...TINY],
   'inspect config': [...TINY],
@@ -53,10 +56,31 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
+  'context-vision': [...TINY, ...QUICK, '--max-grid-size', '1', '--prompt-tokens', '30', '--new-tokens', '1'],
+  'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
+  'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
+  'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
+  'motivation-exp1': SAMPLES,
+  'motivation-exp2': SAMPLES,
+  'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['run', 'e1', 'context', 'output-tokens'];
+const COUNTED: readonly string[] = [
+  'run',
+  'e1',
+  'context',
+  'context-vision',
+  'block-mask',
+  'flops-scaling',
+  'output-tokens',
+  'topk-vision',
+  'topk-layers',
+  'motivation-exp1',
+  'motivation-exp2',
+  'motivation-exp4',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -95,6 +119,11 @@ const VALUES: Readonly<Record<string, string>> = {
   '--prompt-tokens': '40',
   '--new-tokens': '2',
   '--lengths': '30',
+  '--max-length': '60',
+  '--step-size': '30',
+  '--max-grid-size': '1',
+  '--num-active-blocks': '1,2',
+  '--active-block-indices': '0,2',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',

@@ -49,6 +49,25 @@ test('adaptive tilings at the rounding edges of the rule', () => {
   expect(adaptive(1008, 1008, 12)).toBe('3x3');
 });
 
+test('common sizes by the most crops, the published table', () => {
+  const table: [most: number, ...tilings: string[]][] = [
+    [1, '1x1', '1x1', '1x1'],
+    ...[2, 3].map((n): [number, ...string[]] => [n, '1x2', '1x1', '2x1']),
+    ...[4, 5].map((n): [number, ...string[]] => [n, '2x2', '2x2', '2x2']),
+    ...[6, 7, 8].map((n): [number, ...string[]] => [n, '2x3', '2x2', '3x2']),
+    ...[9, 10, 11, 12, 13].map((n): [number, ...string[]] => [n, '2x3', '3x3', '3x2']),
+  ];
+  const sizes = [
+    [480, 640],
+    [612, 612],
+    [640, 427],
+  ] as const;
+  for (const [max_crops, ...tilings] of table) {
+    const found = sizes.map(([height, width]) => choose_tiling(width, height, { max_crops }, MOLMO));
+    expect(found.map(({ rows, cols }) => `${rows}x${cols}`)).toEqual(tilings);
+  }
+});
+
 test('exact counts keep to the count and take the nearest shape', () => {
   expect(choose_tiling(640, 480, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 2, cols: 3 });
   expect(choose_tiling(480, 640, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 3, cols: 2 });
