@@ -27,12 +27,14 @@ export function sample_request(on: Subject, place: number, ask: Ask): NamedReque
   const one = request_of(on, { ...ask, image: null, prompt: prompt_of(sample, place) }, {}, id);
   const source = source_of(sample);
   if (picture === null) return { ...one, sample: source };
+  // The pipeline that covers and cuts turns pictures as their EXIF orientation says; the published processor does not.
+  const orient = record.resize === 'fill';
   return {
     ...one,
     image: picture.name,
     sample: source,
     request: { ...one.request, resize: record.resize },
-    later: { open: picture.open, digest: `${record.digest} ${id}`, size: sizes.get(id), nominal },
+    later: { open: () => picture.open({ orient }), digest: `${record.digest} ${id}`, size: sizes.get(id), nominal },
   };
 }
 

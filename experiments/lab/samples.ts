@@ -31,7 +31,7 @@ export async function choose_samples(set: Dataset, wanted: number, resize: Datas
   const sizes = new Map<string, Size>();
   for (const { id, picture } of list.slice(0, SIZED)) {
     // What is wrong with a picture its own cell will say.
-    const found = await picture?.size().catch(() => undefined);
+    const found = await picture?.size({ orient: resize === 'fill' }).catch(() => undefined);
     if (found !== undefined) sizes.set(id, found);
   }
   const record = { name, split, size, digest, source, resize };
