@@ -4,12 +4,20 @@ import type { Picture } from '../../engine/input/pictures.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
+/** Opened when it is needed, and not kept: a set may be larger than memory. */
+export interface SamplePicture {
+  readonly name: string;
+  readonly open: () => Promise<Picture>;
+  /** From its header, or how it is made: nothing is decoded. */
+  readonly size: () => Promise<{ readonly width: number; readonly height: number }>;
+}
+
 /** One question about one picture, and where it comes from. */
 export interface DatasetSample {
   /** Of the set, as the set names it: a question's or a caption's own id. */
   readonly id: string;
-  /** Opened when it is needed, and not kept: a set may be larger than memory. null: a question without a picture. */
-  readonly picture: { readonly name: string; readonly open: () => Promise<Picture> } | null;
+  /** null: a question without a picture. */
+  readonly picture: SamplePicture | null;
   readonly question: string;
   /** Prompt style of the set, such as vqa2. */
   readonly style: string;
@@ -33,4 +41,19 @@ export interface Dataset {
   readonly source: string;
   /** Samples from this place on, in the set's own order. A broken record is an InputError at its place, when it is opened. */
   samples(from?: number): AsyncIterable<DatasetSample>;
+}
+
+/** A set as it is known before its files are opened. */
+export interface DatasetInfo {
+  readonly title: string;
+  readonly splits: readonly string[];
+  /** The split that is measured on unless another is asked for, and its samples as published. */
+  readonly usual_split: string;
+  readonly samples: number;
+  /** Prompt style; of a set with several, the usual one. */
+  readonly style: string;
+  /** Room for its answers. */
+  readonly new_tokens: number;
+  /** Where to get it. */
+  readonly source: string;
 }

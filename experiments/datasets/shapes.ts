@@ -16,6 +16,8 @@ export type Sample = {
   picture: Picture;
 };
 
+type Unpainted = Omit<Sample, 'seed' | 'picture'> & { scene: Scene };
+
 /** The n-th scene of a split. The top bit of a seed is the split, so no seed is in both. */
 export function scene_seed(split: Split, n: number): number {
   let x = Math.imul(n ^ (n >>> 16), 0x45d9_f3b);
@@ -24,14 +26,22 @@ export function scene_seed(split: Split, n: number): number {
   return split === 'test' ? (x | 0x8000_0000) >>> 0 : x & 0x7fff_ffff;
 }
 
+/** Raised when any seed shows, asks or answers something else than before. */
+export const shapes_version = 1;
+
 /** Sample n of the built-in set: types take turns, so every type is asked equally often. */
 export function shapes_sample(split: Split, n: number, geometry: ShapesGeometry = nano_pictures): Sample {
+  const { scene, ...asked } = unpainted_sample(split, n, geometry);
+  return { ...asked, seed: scene.seed, picture: picture_of(scene) };
+}
+
+/** The same before its picture is painted: the scene says all of it. */
+export function unpainted_sample(split: Split, n: number, geometry: ShapesGeometry): Unpainted {
   const type = question_types[n % question_types.length] as QuestionType;
   for (let attempt = 0; ; attempt++) {
-    const seed = scene_seed(split, Math.imul(n, 64) + attempt);
-    const scene = scene_of(seed, geometry);
+    const scene = scene_of(scene_seed(split, Math.imul(n, 64) + attempt), geometry);
     const asked = ask(scene, type, question_random(scene));
-    if (asked) return { id: `shapes-${split}-${n}`, seed, picture: picture_of(scene), ...asked };
+    if (asked) return { id: `shapes-${split}-${n}`, scene, ...asked };
   }
 }
 

@@ -50,22 +50,49 @@ export const nano_pictures: ShapesGeometry = {
   dot_px: 1,
 };
 
-/** Sizes as frequent as among the photographs of VQA v2 (COCO 2014), for crops of 336 pixels. */
+/**
+ * Sizes of the photographs of VQA v2 (COCO 2014), weighted so that crops of 336 pixels are as many as on 5,000 pictures
+ * of its validation split: 17 want a grid of one crop, 255 of two, 56 of three, 466 of four, 3,980 of six, 226 of nine.
+ */
 export const photo_pictures: ShapesGeometry = {
   sizes: [
-    { width: 640, height: 480, weight: 40 },
-    { width: 480, height: 640, weight: 14 },
-    { width: 640, height: 427, weight: 18 },
-    { width: 427, height: 640, weight: 7 },
-    { width: 640, height: 428, weight: 6 },
-    { width: 500, height: 375, weight: 5 },
-    { width: 640, height: 640, weight: 4 },
-    { width: 612, height: 612, weight: 4 },
-    { width: 640, height: 360, weight: 2 },
+    { width: 640, height: 480, weight: 1900 },
+    { width: 480, height: 640, weight: 640 },
+    { width: 640, height: 427, weight: 760 },
+    { width: 427, height: 640, weight: 240 },
+    { width: 640, height: 428, weight: 170 },
+    { width: 640, height: 426, weight: 120 },
+    { width: 640, height: 424, weight: 80 },
+    { width: 640, height: 360, weight: 70 },
+    { width: 500, height: 375, weight: 340 },
+    { width: 375, height: 500, weight: 126 },
+    { width: 612, height: 612, weight: 140 },
+    { width: 640, height: 640, weight: 86 },
+    { width: 500, height: 333, weight: 190 },
+    { width: 333, height: 500, weight: 65 },
+    { width: 640, height: 320, weight: 40 },
+    { width: 320, height: 640, weight: 16 },
+    { width: 300, height: 225, weight: 17 },
   ],
   shrink: 0,
   dot_px: 2,
 };
+
+/** The crops that photo_pictures is for. */
+const photo_crops = { tile_px: 224, margin_px: 112 } as const;
+
+/** Photographs for crops of another size: each is cut as the photograph that it stands for. */
+export function pictures_for({ tile_px, margin_px }: { tile_px: number; margin_px: number }): ShapesGeometry {
+  const { sizes, shrink, dot_px } = photo_pictures;
+  const share = tile_px / photo_crops.tile_px;
+  // Rounded down: a side that fills its crops exactly must not need one more.
+  const side = (px: number) => margin_px + Math.floor((px - photo_crops.margin_px) * share);
+  return {
+    sizes: sizes.map(({ width, height, weight }) => ({ width: side(width), height: side(height), weight })),
+    shrink,
+    dot_px: Math.max(1, Math.round(dot_px * share)),
+  };
+}
 
 /** The half of the side that reaches of this many pixels are for, were the picture 64x64. */
 const reach_of = { small: [7, 9], big: [13, 16] } as const;

@@ -32,7 +32,7 @@ const signed_ms = z.number().min(-LONGEST_MS).max(LONGEST_MS);
 
 /** Knobs and options: whatever they are, they are JSON and not deep. */
 const DEEPEST = 4;
-const plain = z
+export const plain = z
   .unknown()
   .refine((value) => is_plain(value, DEEPEST), `expected values of JSON, at most ${DEEPEST} deep`);
 
@@ -351,12 +351,29 @@ const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.
 export type Settings = z.infer<typeof settings_schema>;
 const knobs_schema = z.record(z.string(), plain);
 
+/** Where a request of a data set comes from, and what is known of its answer. */
+export const sample_source_schema = z.strictObject({
+  /** Of the set, as the set names it. */
+  id: z.string(),
+  style: z.string(),
+  /** References; null where the split has none. */
+  answers: strings.nullable(),
+  /** Of multiple choice. */
+  options: strings.optional(),
+  answer_index: count.optional(),
+  /** image_id, example_id, question_type ... */
+  metadata: z.record(z.string(), plain),
+});
+export type SampleSource = z.infer<typeof sample_source_schema>;
+
 /** One of several requests of a cell. */
 export const request_schema = z.strictObject({
   id: z.string(),
   prompt: z.string(),
   /** Name of its picture; null without one. */
   image: z.string().nullable(),
+  /** Absent where the request is of no data set. */
+  sample: sample_source_schema.optional(),
   tokens: token_counts_schema,
   counters: by_stage(counts_schema),
   flops: flops_schema,
@@ -381,6 +398,8 @@ export const configuration_schema = z.strictObject({
   /** Of the request; of several, of the first: `requests` has them all. null: not known. */
   prompt: z.string().nullable(),
   image: z.string().nullable(),
+  /** Absent where the request is of no data set. */
+  sample: sample_source_schema.optional(),
   tokens: token_counts_schema,
   clean: z
     .strictObject({
