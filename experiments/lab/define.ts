@@ -27,7 +27,15 @@ export interface Saved {
   readonly run: Run;
   readonly configurations: readonly Configuration[];
   readonly skipped: readonly Skipped[];
+  /** Of the definition, as the last command chose them; older results do not know them. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
+
+/**
+ * What numbers of a slice's cells rest on. `each`: times of the whole where a cell has them. `one`: cells are held against each
+ * other, so that where one has none all count as measured. `measured`: always as measured.
+ */
+export type Basis = 'each' | 'one' | 'measured';
 
 /** How often each cell runs where the command line does not say. */
 export type Repeats = Pick<Protocol, 'runs' | 'warmup' | 'instrumented'>;
@@ -45,6 +53,7 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** What its cells set themselves, so that the command line does not offer it. */
   readonly sweeps: readonly Swept[];
   readonly instrument: Instrument;
+  readonly basis?: Basis;
   readonly repeats?: Partial<Repeats>;
   /** What --quick asks: enough to see that all works, not to publish. */
   readonly quick?: { readonly options?: Partial<Values<O>>; readonly repeats?: Partial<Repeats> };
@@ -55,7 +64,7 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
   /** File name, without its ending, to the shape of its body. */
   readonly files: F;
-  readonly derive: (saved: Saved) => { readonly [K in keyof F]: Values<F[K]> };
+  readonly derive: (saved: Saved, options: Values<O>) => { readonly [K in keyof F]: Values<F[K]> };
   readonly figures: (files: Files<F>) => Figure[];
   readonly tables: (files: Files<F>) => Table[];
   readonly findings: (files: Files<F>) => readonly Finding[];
@@ -89,6 +98,7 @@ export interface Experiment
     'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument'
   > {
   readonly aliases: readonly string[];
+  readonly basis: Basis;
   readonly check: (options: Readonly<Record<string, unknown>>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
@@ -131,6 +141,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     ...definition,
     options: definition.options,
     aliases: definition.aliases ?? [],
+    basis: definition.basis ?? 'each',
     repeats: { ...REPEATS, ...definition.repeats },
     quick: {
       options: definition.quick?.options ?? {},
@@ -145,7 +156,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
       return { cells: sorted(cells), skipped: all.flatMap((one) => ('reason' in one ? [one] : [])) };
     },
     derive: (saved) => {
-      const bodies = definition.derive(saved);
+      const bodies = definition.derive(saved, chosen(definition.options, saved.options ?? {}) as Values<O>);
       const all = Object.fromEntries(
         Object.entries(bodies).map(([file, body]) => {
           const value = { schema: schema_name(file), experiment: name, ...head_of(saved), ...(body as object) };
@@ -157,6 +168,15 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     draw: shown,
   };
 }
+
+/** Saved options as their types have them; by default where the folder does not know. */
+const chosen = (types: Shape, saved: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(types).map(([key, type]) => [
+      key,
+      type.safeParse(saved[key]).data ?? type.safeParse(undefined).data,
+    ]),
+  );
 
 function head_of({ run, configurations }: Saved): Values<typeof head_shape> {
   const { provenance, protocol, knobs } = run.fingerprint;

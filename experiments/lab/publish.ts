@@ -1,8 +1,10 @@
-import type { Derived, Experiment, Saved } from './define.ts';
+import type { Basis, Derived, Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { render } from './figures.ts';
 import type { Results } from './record.ts';
 import { build_page } from './report.ts';
+import type { Configuration } from './schema.ts';
+import { scaled_of } from './typical.ts';
 
 export interface Published extends Derived {
   readonly saved: Saved;
@@ -11,11 +13,23 @@ export interface Published extends Derived {
   readonly page: string;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped }: Results): Saved => ({
+export const saved_of = (experiment: Experiment, { run, finished, skipped, options }: Results): Saved => ({
   run,
-  configurations: experiment.sorted([...finished().values()]),
+  configurations: on_basis(experiment.sorted([...finished().values()]), experiment.basis),
   skipped,
+  options,
 });
+
+/** Cells with the times that this experiment's numbers rest on. */
+function on_basis(cells: readonly Configuration[], basis: Basis): readonly Configuration[] {
+  const unscaled = cells.find((one) => scaled_of(one) === null);
+  if (basis === 'each' || (basis === 'one' && unscaled === undefined)) return cells;
+  const why_not =
+    basis === 'measured'
+      ? 'this experiment is about the times that were measured'
+      : `${unscaled?.key} has no scaled times, and the cells are held against each other`;
+  return cells.map((one) => (one.scaled === null ? one : { ...one, scaled: { why_not } }));
+}
 
 /** Files, figures and page of everything that the folder holds. */
 export async function publish(experiment: Experiment, results: Results): Promise<Published> {

@@ -60,6 +60,7 @@ export interface Results {
   has(name: string): boolean;
   /** Of the plan that the folder was last opened with. */
   readonly skipped: readonly Skipped[];
+  readonly options: PlanRecord['options'];
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -80,7 +81,7 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
     const finished = await finished_in(folder, run, listed);
     await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
-    return results_of(folder, run, listed, finished, plan.skipped, lock.release);
+    return results_of(folder, run, listed, finished, plan, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
@@ -97,20 +98,23 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), skipped, lock.release);
+    const plan = await read_plan(folder, 'delete it: it only says what was asked for');
+    return results_of(folder, run, listed, await finished_in(folder, run, listed), plan ?? NO_PLAN, lock.release);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
+/** Of results older than plans. */
+const NO_PLAN = { skipped: [], options: {} };
+
 function results_of(
   folder: string,
   run: Run,
   listed: Set<string>,
   finished: Map<string, Configuration>,
-  skipped: readonly Skipped[],
+  { skipped, options }: Pick<PlanRecord, 'skipped' | 'options'>,
   close: () => Promise<void>,
 ): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
@@ -127,6 +131,7 @@ function results_of(
     },
     has: (name) => listed.has(name),
     skipped,
+    options,
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {

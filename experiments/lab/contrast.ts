@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { random_numbers } from './random.ts';
+import { finite } from './schema.ts';
+import { interval95, percentile, resample } from './stats.ts';
+import { LEAST_FOR_INTERVAL } from './words.ts';
+
+/** A number made of the medians of several cells, such as the difference of two. */
+export const contrast_schema = z.strictObject({
+  value: finite,
+  /** Bootstrap over the runs of all cells; null where one has too few. */
+  ci95: z.tuple([finite, finite]).nullable(),
+});
+export type Contrast = z.infer<typeof contrast_schema>;
+
+/** `of` gets the medians in the order of the cells. */
+export function contrast(
+  cells: readonly (readonly number[])[],
+  of: (...medians: readonly number[]) => number,
+): Contrast {
+  const value = of(...cells.map((runs) => percentile(runs, 50)));
+  if (cells.some((runs) => runs.length < LEAST_FOR_INTERVAL)) return { value, ci95: null };
+  // A seed a cell: two cells of the same runs are drawn apart.
+  const drawn = cells.map((runs, i) => resample(runs, random_numbers(i + 1)).medians);
+  const [first = []] = drawn;
+  return { value, ci95: interval95(first.map((_, r) => of(...drawn.map((medians) => medians[r] as number)))) };
+}
+
+/** Whether the interval leaves this number out; null where there is no interval. */
+export const leaves_out = ({ ci95 }: Contrast, number: number): boolean | null =>
+  ci95 && (number < ci95[0] || number > ci95[1]);
