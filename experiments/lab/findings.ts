@@ -147,11 +147,11 @@ const LINEAR = 0.99;
 
 /** A fit that at least three values rest on is a line, by its R squared. */
 export function grows_linearly(expectation: string, fit: FitRecord | null, of: string): Finding {
-  if (fit === null || fit.n < 3) return not_tested(expectation, 'fewer than three lengths ran');
+  if (fit === null || fit.n < 3) return not_tested(expectation, 'fewer than three values ran');
   const r_squared = fit.r_squared ?? 0;
   return {
     expectation,
     outcome: outcome(r_squared >= LINEAR),
-    because: `over ${fit.n} lengths ${short_ms(fit.slope)} a ${of}, R squared ${r_squared.toFixed(4)} (a line: ${LINEAR} or more)`,
+    because: `over ${fit.n} values ${short_ms(fit.slope)} a ${of}, R squared ${r_squared.toFixed(4)} (a line: ${LINEAR} or more)`,
   };
 }
