@@ -48,9 +48,9 @@ export function m1_figures(file: M1File): Figure[] {
     },
     {
       name: 'm1_latency_cdf',
-      title: 'How latencies of short answers and of long ones are spread',
+      title: 'How latencies are spread, short answers and long ones',
       notes: [
-        ...notes,
+        CLOCK.join(),
         `every length equally often: ${file.workloads.map(({ workload, lengths }) => `${NAMES[workload]} ${lengths.join(', ')} tokens`).join('; ')}`,
       ],
       panels:
@@ -112,7 +112,7 @@ function sensitivity_panels({ sensitivity }: M1File): Figure['panels'] {
       title: 'What is left of it',
       bars,
       categories: 'Knob',
-      value: { label: 'Latency (% of that with all)' },
+      value: { label: 'Latency left (%)' },
       lying: true,
     },
     {

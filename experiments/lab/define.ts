@@ -17,10 +17,10 @@ import type { Table } from './tables.ts';
 export const GROUPS = ['core', 'motivation', 'profiling', 'accuracy'] as const;
 export type Group = (typeof GROUPS)[number];
 
-type Shape = Readonly<Record<string, z.ZodType>>;
-type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> };
+export type Shape = Readonly<Record<string, z.ZodType>>;
+export type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> };
 /** What the lab writes before the body of every published file. */
-type FileHead = Values<typeof head_shape> & { schema: string; experiment: string };
+export type FileHead = Values<typeof head_shape> & { schema: string; experiment: string };
 
 /** What a results folder holds, as an experiment sees it: cells in the order of its axes. */
 export interface Saved {
@@ -29,6 +29,23 @@ export interface Saved {
   readonly skipped: readonly Skipped[];
   /** Of the definition, as the last command chose them; older results do not know them. */
   readonly options?: Readonly<Record<string, unknown>>;
+  /** What it read of others, by option. */
+  readonly inputs?: Readonly<Record<string, FileHead>>;
+}
+
+/** A published file of another experiment that one reads. */
+export interface Source<S extends Shape = Shape> {
+  /** Whose results it is of: that is where it is looked for. */
+  readonly group: Group;
+  readonly experiment: string;
+  /** Without its ending. */
+  readonly file: string;
+  /** As the file says it in `schema`. */
+  readonly schema: string;
+  /** What is read of its body. */
+  readonly shape: S;
+  /** The study's own name of the flag. */
+  readonly alias: string;
 }
 
 /**
@@ -53,6 +70,8 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** What its cells set themselves, so that the command line does not offer it. */
   readonly sweeps: readonly Swept[];
   readonly instrument: Instrument;
+  /** Published files that it reads, by the option that names each; it then runs nothing. */
+  readonly reads?: Readonly<Record<string, Source>>;
   readonly basis?: Basis;
   readonly repeats?: Partial<Repeats>;
   /** What --quick asks: enough to see that all works, not to publish. */
@@ -99,6 +118,7 @@ export interface Experiment
   > {
   readonly aliases: readonly string[];
   readonly basis: Basis;
+  readonly reads: Readonly<Record<string, Source>>;
   readonly check: (options: Readonly<Record<string, unknown>>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
@@ -142,6 +162,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     options: definition.options,
     aliases: definition.aliases ?? [],
     basis: definition.basis ?? 'each',
+    reads: definition.reads ?? {},
     repeats: { ...REPEATS, ...definition.repeats },
     quick: {
       options: definition.quick?.options ?? {},
@@ -178,9 +199,10 @@ const chosen = (types: Shape, saved: Readonly<Record<string, unknown>>): Record<
     ]),
   );
 
-function head_of({ run, configurations }: Saved): Values<typeof head_shape> {
+function head_of({ run, configurations, inputs = {} }: Saved): Values<typeof head_shape> {
   const { provenance, protocol, knobs } = run.fingerprint;
-  const ended = configurations.reduce((last, { ended: at }) => (at > last ? at : last), run.started);
+  const parts = [...configurations, ...Object.values(inputs)];
+  const ended = parts.reduce((last, { ended: at }) => (at > last ? at : last), run.started);
   return { provenance, protocol, knobs, ceilings: run.ceilings, started: run.started, ended };
 }
 

@@ -18,6 +18,8 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
   [CONFIGURATIONS]: ['json'],
   figures: ['svg', 'png'],
   traces: ['json'],
+  inputs: ['json'],
+  crops: ['png'],
 };
 /** More than any result: a measured cell is well under 100 MB even with thousands of runs. */
 const most_bytes = 2 ** 28;

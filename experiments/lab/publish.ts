@@ -1,6 +1,7 @@
 import type { Basis, Derived, Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { render } from './figures.ts';
+import { kept_inputs } from './reading.ts';
 import type { Results } from './record.ts';
 import { build_page } from './report.ts';
 import type { Configuration } from './schema.ts';
@@ -33,7 +34,7 @@ function on_basis(cells: readonly Configuration[], basis: Basis): readonly Confi
 
 /** Files, figures and page of everything that the folder holds. */
 export async function publish(experiment: Experiment, results: Results): Promise<Published> {
-  const saved = saved_of(experiment, results);
+  const saved = { ...saved_of(experiment, results), inputs: await kept_inputs(experiment, results.folder) };
   const derived = experiment.derive(saved);
   const written: string[] = [];
   for (const [file, schema] of Object.entries(experiment.schemas)) {
@@ -49,6 +50,9 @@ export async function publish(experiment: Experiment, results: Results): Promise
     written.push(`figures/${figure.name}.png`);
   }
   const { figures, tables, findings } = derived;
-  const page = build_page({ experiment, ...saved, basis, figures, tables, findings, files: written });
+  const { name, title, question, group } = experiment;
+  const { run, configurations, skipped } = saved;
+  const about = { experiment: { name, title, question, group }, run, configurations, skipped, basis };
+  const page = build_page({ ...about, figures, tables, findings, files: written });
   return { ...derived, saved, written, page: await results.write('report.html', page) };
 }

@@ -20,6 +20,7 @@ import { be_quiet, dim, note, progress } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
@@ -59,6 +60,7 @@ export async function conduct_experiment(
   const signal = interruptible();
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
+  if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
   let planned: Plan | undefined;
   const model = await open_model({

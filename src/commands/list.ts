@@ -27,7 +27,10 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
       const defaults = Object.fromEntries(
         Object.entries(experiment.options).map(([key, type]) => [key, type.parse(undefined)]),
       );
-      const { cells, skipped } = plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 });
+      const runs_cells = Object.keys(experiment.reads).length === 0;
+      const { cells, skipped } = runs_cells
+        ? plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 })
+        : { cells: [], skipped: [] };
       const protocol = { ...experiment.repeats, method: 'direct' } as Parameters<
         typeof experiment.instrument.runs_of
       >[0];
