@@ -3,7 +3,7 @@ import type { Dispatch } from './gpu/executor.ts';
 import type { Context } from './model/context.ts';
 import { choose, type DecoderWork, decoder_work, embed, head, run_blocks, type Sampling } from './model/decoder.ts';
 import type { BlockPlan } from './model/knobs.ts';
-import type { Sequences } from './model/sequences.ts';
+import { place_rows, type Sequences } from './model/sequences.ts';
 import type { RunOptions, RunToken } from './model_request.ts';
 import type { StageClock } from './stage_clock.ts';
 
@@ -25,7 +25,14 @@ export async function* decode(
   yield first;
   clock.came_back(left_ms);
   if (steps === 1 || ended) return step_ms;
-  const work = await decoder_work(ctx, 1, 1, plan, sequences.capacity);
+  const work = await decoder_work(ctx, 1, 1, plan, { decode_keys: sequences.capacity });
+  const position0 = sequences.prompt_rows;
+  place_rows(
+    ctx,
+    sequences,
+    position0,
+    Array.from({ length: steps }, (_, step) => ({ sequence: 0, position: position0 + step })),
+  );
   const group = Math.max(1, options.tokensPerReadback ?? 1);
   let last: readonly Dispatch[] | undefined;
   const submit_group = async (made: number): Promise<Group> => {
@@ -80,18 +87,17 @@ async function decode_step(
   last: readonly Dispatch[] | undefined,
 ): Promise<readonly Dispatch[]> {
   const { executor } = ctx;
-  const rows = sequences.count;
   if (last !== undefined && ctx.probe === undefined) {
-    const launched = executor.again(last, rows);
+    const launched = executor.again(last, 1);
     await executor.flush();
     return launched;
   }
-  const row0 = sequences.prompt_rows + step * rows;
-  const keys = sequences.lengths.reduce((sum, length) => sum + length + step + 1, 0);
-  embed(ctx, sequences, row0, rows, work, { stage: 'decode', component: 'embed' });
-  await run_blocks(ctx, { stage: 'decode', row0, rows, keys }, plan, sequences, work);
-  await head(ctx, 'decode', 0, rows, work);
-  choose(ctx, 'decode', rows, work, sequences.tokens, row0 + rows, sampling);
+  const row0 = sequences.prompt_rows + step;
+  const spans = [{ cache: 0, row: 0, rows: 1, keys: row0 + 1 }];
+  embed(ctx, sequences, row0, 1, work, { stage: 'decode', component: 'embed' });
+  await run_blocks(ctx, { stage: 'decode', row0, rows: 1, spans }, plan, sequences, work);
+  await head(ctx, 'decode', 0, 1, work);
+  choose(ctx, 'decode', 1, work, sequences.tokens, row0 + 1, sampling);
   const launched = executor.recorded();
   await executor.flush();
   return launched;

@@ -20,6 +20,8 @@ export interface DryRequest extends Omit<RunOptions, 'until' | 'signal'> {
   readonly prompt_tokens: number;
   /** Crops that the encoder sees, the overview included; 0 without a picture. */
   readonly views: number;
+  /** Prompt row of each pooled cell, negative where it has none; without it no row is a picture's. Only `topKVision` asks. */
+  readonly index?: Int32Array;
 }
 
 /** A stage's counts; nothing was measured. */
@@ -63,10 +65,10 @@ export async function dry_run(
   return (await dry_model(config, format, machine)).run(request);
 }
 
-/** Counts depend on lengths alone: grey pictures whose cells go nowhere, and a prompt of one token again and again. */
+/** Counts depend on lengths and places alone: grey pictures, and a prompt of one token again and again. */
 export function dry_input(
   config: ModelConfig,
-  { prompt_tokens, views }: Pick<DryRequest, 'prompt_tokens' | 'views'>,
+  { prompt_tokens, views, index }: Pick<DryRequest, 'prompt_tokens' | 'views' | 'index'>,
 ): ModelInput {
   const ids = new Array<number>(prompt_tokens).fill(0);
   if (views === 0) return { ids };
@@ -77,7 +79,7 @@ export function dry_input(
       count: views,
       images: new Float32Array(views * patches * patch_values),
       masks: new Float32Array(views * patches),
-      index: new Int32Array(views * cells).fill(-1),
+      index: index ?? new Int32Array(views * cells).fill(-1),
     },
   };
 }

@@ -5,6 +5,7 @@ import type { ModelConfig } from './model/config.ts';
 import type { Sampling } from './model/decoder.ts';
 import { geometry_of } from './model/geometry.ts';
 import type { Knobs } from './model/knobs.ts';
+import type { KeptKeys } from './model/sequences.ts';
 import type { Crops } from './model/vision.ts';
 
 /** A request as the model sees it: ids, crops, and the prompt row of each pooled cell. */
@@ -28,6 +29,8 @@ export interface RunOptions {
   /** Sees each token as it is read; true ends the generation with that token. */
   readonly until?: (id: number) => boolean;
   readonly signal?: AbortSignal;
+  /** Keys that an earlier request about the same crops, under the same knobs, left: what begins alike is not computed again. */
+  readonly kept?: KeptKeys;
 }
 
 /** One stage as it ran: wall time between fences, and exact counts of what was dispatched. */
@@ -45,6 +48,8 @@ export interface RunResult {
   /** Wall time of each decode step, or of each group of steps between two readbacks divided by their number. */
   readonly decode_step_ms: readonly number[];
   readonly ledger: Ledger;
+  /** Prompt rows whose keys were kept from an earlier request. */
+  readonly kept_rows: number;
   readonly warnings: readonly string[];
 }
 

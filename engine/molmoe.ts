@@ -1,28 +1,27 @@
 import type { WeightFormat } from '../kernels/spec.ts';
+import { Answer } from './answer.ts';
+import { type BatchGeneration, type BatchRequestOptions, batch_of, run_requests } from './batch_requests.ts';
 import { compile_ahead } from './compile_ahead.ts';
-import { InputError } from './errors.ts';
+import { InputError, UsageError } from './errors.ts';
 import { run_model, type StageResult } from './generate.ts';
 import { type Reading, read_work, Turns } from './generation.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
 import { type HostSpan, start_timeline, type TimelineReport } from './gpu/timeline.ts';
-import { prepare_image } from './input/image.ts';
-import type { VisionCounts } from './input/layout.ts';
-import { build_prompt } from './input/prompt.ts';
 import type { Tiling } from './input/tiling.ts';
 import type { Tokenizer } from './input/tokenizer.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context, Probe } from './model/context.ts';
-import { geometry_of } from './model/geometry.ts';
 import { count_routing, type Routing } from './model/routing.ts';
-import { check_length } from './model/sequences.ts';
+import { forget_keys, type KeptKeys } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
-import { check_request, crop_choice, DEFAULT_NEW_TOKENS, type GenerateRequest } from './request.ts';
-import { StopText } from './stop_text.ts';
+import { type Prepared, prepare, type Seen, type TokenCounts } from './prepare.ts';
+import { DEFAULT_NEW_TOKENS, type GenerateRequest } from './request.ts';
 import type { WeightSource } from './weights/source.ts';
 import type { LoadProgress } from './weights/upload.ts';
 
+export type { TokenCounts } from './prepare.ts';
 export type { GenerateRequest } from './request.ts';
 
 export interface Token {
@@ -30,15 +29,6 @@ export interface Token {
   readonly index: number;
   /** What this token settles of the text; empty while a character is incomplete. */
   readonly text: string;
-}
-
-export interface TokenCounts extends Partial<VisionCounts> {
-  /** High-resolution crops; the ViT sees one more view, the overview. */
-  readonly crops: number;
-  readonly views: number;
-  readonly text_tokens: number;
-  readonly prompt_tokens: number;
-  readonly new_tokens: number;
 }
 
 export interface GenerateResult {
@@ -70,6 +60,15 @@ export interface GenerateResult {
 
 /** A running generation: iterate it for tokens, then await `result`. */
 export type Generation = Reading<Token, GenerateResult>;
+
+/** Questions that begin with the same picture. */
+export interface Look {
+  readonly ask: (
+    question: Omit<GenerateRequest, 'image' | 'knobs' | 'resize' | 'keepDeadBlocks' | 'routing'>,
+  ) => Generation;
+  /** Once the questions before are answered. */
+  readonly close: () => Promise<void>;
+}
 
 /** What was loaded, as results record it. */
 export interface ModelFacts {
@@ -142,34 +141,54 @@ export class Engine {
     return read_work(() => this.#run(request, input), this.#turns);
   }
 
+  /**
+   * Questions about one picture, or none, under the same knobs: what all prompts begin with, the picture above all, is
+   * computed by the first. `close` frees what is kept.
+   */
+  look_at(look: Pick<GenerateRequest, 'image' | 'knobs' | 'resize' | 'keepDeadBlocks'>): Look {
+    const kept: KeptKeys = { ids: [], capacity: 0, kv: [] };
+    const seen: Seen = {};
+    let closed = false;
+    return {
+      ask: (question) => {
+        if (closed) throw new UsageError('this look is closed: look at the picture again');
+        const request: GenerateRequest = { ...question, ...look };
+        if (request.routing) throw new UsageError('routing: counts whole prompts; ask with generate');
+        const input = prepare(request, this.facts.config, this.tokenizer, seen);
+        return read_work(() => this.#run(request, input, kept), this.#turns);
+      },
+      close: async () => {
+        closed = true;
+        const leave = await this.#turns.enter(() => {});
+        forget_keys(this.context, kept);
+        leave();
+      },
+    };
+  }
+
+  /**
+   * Several requests at once, same knobs: decoded together, a row each. What a request gives does not depend on its
+   * neighbours. One that cannot run is told by its place; the others run.
+   */
+  generate_batch(requests: readonly GenerateRequest[], options: BatchRequestOptions = {}): BatchGeneration {
+    const batch = batch_of(requests, this.facts.config, this.tokenizer, options);
+    return read_work(() => run_requests(this.context, this.tokenizer, batch), this.#turns);
+  }
+
   /** Frees the device; every later call fails with a clear error. */
   close(): void {
     this.executor.destroy();
   }
 
-  async *#run(
-    request: GenerateRequest,
-    input: ReturnType<typeof prepare>,
-  ): AsyncGenerator<Token, GenerateResult, void> {
+  async *#run(request: GenerateRequest, input: Prepared, kept?: KeptKeys): AsyncGenerator<Token, GenerateResult, void> {
     const { config } = this.facts;
-    const text = new StopText(this.tokenizer, request.stop ?? []);
-    const ids: number[] = [];
-    let finish = 'length' as GenerateResult['finish'];
-    let settled = '';
-    const until = (id: number): boolean => {
-      if (id === config.eos_id && !request.ignoreEos) finish = 'eos';
-      else {
-        ids.push(id);
-        settled = text.push(id);
-        if (text.stopped) finish = 'stop';
-      }
-      return finish !== 'length';
-    };
+    const answer = new Answer(this.tokenizer, config.eos_id, request);
+    const until = (id: number): boolean => answer.take(id);
     const maxNewTokens = request.maxNewTokens ?? DEFAULT_NEW_TOKENS;
     const timeline = request.timing && (await start_timeline(this.executor, request.timing));
     const routing = request.routing ? count_routing(this.executor, config, input.ids.length) : undefined;
     const probe = both(request.probe, routing?.probe);
-    const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until });
+    const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until, kept });
     const begun_ms = performance.now();
     let first_token_ms: number | undefined;
     try {
@@ -177,14 +196,17 @@ export class Engine {
         const next = await run.next();
         if (!next.done) first_token_ms ??= input.preprocess_ms + performance.now() - begun_ms;
         if (next.done) {
-          const rest = text.end();
-          if (text.stopped && finish === 'length') finish = 'stop';
-          if (rest !== '') yield { id: ids.at(-1) as number, index: ids.length - 1, text: rest };
+          const rest = answer.end();
+          if (rest !== '') yield { id: answer.ids.at(-1) as number, index: answer.ids.length - 1, text: rest };
           return {
-            text: text.all,
-            tokens: ids,
-            finish,
-            counts: { ...input.counts, new_tokens: ids.length },
+            text: answer.text,
+            tokens: answer.ids,
+            finish: answer.finish,
+            counts: {
+              ...input.counts,
+              new_tokens: answer.ids.length,
+              ...(kept === undefined ? {} : { kept_tokens: next.value.kept_rows }),
+            },
             tiling: input.tiling,
             preprocess_ms: input.preprocess_ms,
             preprocess: input.preprocess,
@@ -195,7 +217,7 @@ export class Engine {
             memory: this.executor.buffers.memory(),
           };
         }
-        if (finish !== 'eos') yield { ...next.value, text: settled };
+        if (answer.finish !== 'eos') yield { ...next.value, text: answer.settled };
       }
     } finally {
       await run.return(undefined as never);
@@ -211,44 +233,6 @@ const both = (a: Probe | undefined, b: Probe | undefined): Probe | undefined =>
         await a(...seen);
         await b(...seen);
       };
-
-/** Picture and prompt become ids, crops and positions; what cannot run is refused. */
-function prepare(request: GenerateRequest, config: ModelConfig, tokenizer: Tokenizer) {
-  check_request(request, config);
-  const { prompt, image, knobs, resize } = request;
-  const started = performance.now();
-  const geometry = geometry_of(config);
-  const prepared =
-    image && prepare_image(image, { mode: resize ?? 'pad', crops: crop_choice(knobs ?? {}, config), geometry });
-  const prepared_ms = performance.now();
-  const built = build_prompt(tokenizer, prompt, {
-    picture: prepared && { tiling: prepared.tiling, geometry },
-    message_format: config.message_formatting,
-    always_start_with_space: config.always_start_with_space,
-  });
-  const crops = prepared &&
-    built.image && {
-      count: prepared.views,
-      images: prepared.images,
-      masks: prepared.masks,
-      index: built.image.input_idx,
-    };
-  const counts: Omit<TokenCounts, 'new_tokens'> = {
-    ...prepared?.counts,
-    crops: prepared === undefined ? 0 : prepared.views - 1,
-    views: prepared?.views ?? 0,
-    text_tokens: built.text_tokens,
-    prompt_tokens: built.ids.length,
-  };
-  const preprocess_ms = performance.now() - started;
-  const image_ms = prepared_ms - started;
-  const preprocess: HostSpan[] = [
-    ...(image === undefined ? [] : [{ name: 'prepare image', started_ms: started, wall_ms: image_ms }]),
-    { name: 'tokenise', started_ms: prepared_ms, wall_ms: preprocess_ms - image_ms },
-  ];
-  check_length(config, built.ids.length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);
-  return { ids: built.ids, crops, counts, tiling: prepared?.tiling, preprocess_ms, preprocess };
-}
 
 export function check_tokenizer(tokenizer: Tokenizer, config: ModelConfig): void {
   const ids_end = config.embedding_size + config.additional_vocab_size;

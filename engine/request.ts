@@ -8,7 +8,7 @@ import type { ModelConfig } from './model/config.ts';
 import type { Probe } from './model/context.ts';
 import type { Sampling } from './model/decoder.ts';
 import { geometry_of } from './model/geometry.ts';
-import { type Knobs, plan_blocks } from './model/knobs.ts';
+import { type Knobs, plan_blocks, plan_pictures } from './model/knobs.ts';
 import { check_length } from './model/sequences.ts';
 import {
   between,
@@ -85,6 +85,7 @@ const REQUEST: Checks<GenerateRequest> = {
     crops: is_number,
     tier: one_of(Object.keys(crop_tiers)),
     topK: is_top_k,
+    topKVision: is_top_k,
     blocks: list_of('numbers', is_number),
   },
   sampling: { temperature: between(0, 100), topP: is_mass, topK: whole(0), seed: whole(0) },
@@ -111,6 +112,7 @@ export function check_request(request: GenerateRequest, config: ModelConfig, tok
     throw new UsageError('sampling.temperature: expected a number from 0 to 100, found none');
   }
   plan_blocks(config, request.knobs ?? {});
+  plan_pictures(config, request.knobs ?? {});
   choose_tiling(1, 1, crop_choice(request.knobs ?? {}, config), geometry_of(config)); // refuses a wrong crop knob, picture or not
   if (tokenizer === undefined) return;
   check_length(config, tokenizer.encode(request.prompt).length, request.maxNewTokens ?? DEFAULT_NEW_TOKENS);

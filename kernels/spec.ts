@@ -76,6 +76,8 @@ export interface Kernel<P extends string = string> {
   readonly host?: readonly P[];
   /** Parameters that grow by one with each row of the row table: all that sets a decode step apart from the one before. */
   readonly moves?: readonly P[];
+  /** Counts that grow from step to step by the launch's own `rows`: each row sees one key more. */
+  readonly grows?: readonly P[];
   readonly variants: readonly Variant<P>[];
   /** Shapes that one variant is likely to be the fastest for: what is measured once for all of them. Without it, nothing is tuned. */
   readonly shape_class?: (p: Params<P>, options: Options) => string;

@@ -99,6 +99,9 @@ function add_experiment(program: Command, experiment: Experiment): Command {
   if (free('topK')) {
     command.option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer));
   }
+  if (free('topKVision')) {
+    command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
+  }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;

@@ -81,11 +81,12 @@ export const with_model = (command: Command): Command =>
 
 export const on_model = (command: Command): Command => with_model(with_variants(on_adapter(command)));
 
-/** The three knobs of a request. */
+/** The knobs of a request. */
 export const with_knobs = (command: Command): Command =>
   command
     .option('--max-crops <n>', 'high-resolution crops at most', positive)
     .option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer))
+    .option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer))
     .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
 
 let ended_by: 'SIGINT' | 'SIGTERM' = 'SIGINT';

@@ -227,16 +227,23 @@ function experts_ladder(rows: number): Ladder {
     launch(expert_down, last, F16, { weights: 'down' }),
   ];
   const sorted = (tile_rows: number): Launch[] => {
-    const most = max_tiles(rows, top_k, experts, tile_rows);
+    const most = max_tiles(slots, experts, tile_rows);
     const product = (k: number, cols: number, a_div: number, bind: Launch['bind']) => {
       const shape = { k, cols, a_stride: k, c_stride: cols, flop_k: k, flop_cols: cols, a_div, a_row0: 0 };
-      const params = { ...shape, ...whole, most_pairs: slots, max_tiles: most, list_stride: rows };
+      const params = {
+        ...shape,
+        ...whole,
+        most_pairs: slots,
+        a_rows_counted: slots / a_div,
+        max_tiles: most,
+        list_stride: rows,
+      };
       return launch(expert_matmul, params, F16, bind);
     };
     const activation = { rows: slots, hidden, in_stride: 2 * hidden, up_col0: hidden, out_stride: hidden };
-    const sum = { rows, k: top_k, cols: d, y_stride: d, x_stride: d, x_row0: 0, slot0: 0 };
+    const sum = { rows, k: top_k, cols: d, y_stride: d, x_stride: d, x_row0: 0, slot0: 0, pairs: slots };
     return [
-      launch(moe_sort, { rows, k: top_k, experts, slot0: 0 }),
+      launch(moe_sort, { rows, k: top_k, experts, slot0: 0, pairs: slots }),
       launch(moe_tiles, { experts, tile_rows, max_tiles: most }),
       product(d, 2 * hidden, top_k, { weights: 'up', c: 'gate_up' }),
       launch(swiglu, activation),
@@ -252,7 +259,7 @@ function experts_ladder(rows: number): Ladder {
       ...{ route_weights: new Float32Array(slots).fill(1 / top_k), x: new Float32Array(rows * d) },
       ...{ h: new Float32Array(slots * hidden), gate_up: new Float32Array(slots * 2 * hidden) },
       ...{ y: new Float32Array(slots * d), counts: new Uint32Array(experts), lists: new Uint32Array(experts * rows) },
-      tiles: new Uint32Array(2 * max_tiles(rows, top_k, experts, 1)),
+      tiles: new Uint32Array(2 * max_tiles(slots, experts, 1)),
     };
   };
   const rung = (name: string, variant: Variant['name'], launches: readonly Launch[]): Rung => ({

@@ -86,7 +86,15 @@ function expert_case(kernel: MatrixKernels['expert_matmul'], name: Variant['name
     kernel: kernel as Kernel,
     params: {
       ...{ k, cols, a_stride: k, c_stride: cols, expert0: 0, expert_count: 2, list_stride: rows, a_div: 1, a_row0: 0 },
-      ...{ max_tiles, pairs_counted: rows, most_pairs: rows, expert_count_total: 2, flop_k: k, flop_cols: cols },
+      ...{
+        max_tiles,
+        pairs_counted: rows,
+        a_rows_counted: rows,
+        most_pairs: rows,
+        expert_count_total: 2,
+        flop_k: k,
+        flop_cols: cols,
+      },
     },
     options: { WEIGHT_FORMAT: FORMATS.f32 },
     inputs: {

@@ -14,8 +14,8 @@ export interface Recorder {
     tag: Tag,
   ) => void;
   /**
-   * Records launches again, what `moves` in their parameters by so much further on, and returns them: a step that differs
-   * from the last in nothing else.
+   * Records the launches of a step again, what `moves` in their parameters by its rows further on, and returns them: a
+   * step that differs from the last in nothing else.
    */
   readonly again: (launches: readonly Dispatch[], by: number) => readonly Dispatch[];
   readonly add: (entry: Exclude<Entry, { kind: 'dispatch' }>) => void;
@@ -65,9 +65,10 @@ export function make_recorder(pipelines: Pipelines, traits: Traits, unused: Buff
     launches.map((launch: Recorded) => {
       const { kernel, pipeline, options, buffers: bound, tag } = launch;
       let next = launch;
-      if (kernel.moves !== undefined) {
+      if (kernel.moves !== undefined || kernel.grows !== undefined) {
         const params: Record<string, number> = { ...launch.params };
-        for (const name of kernel.moves) params[name] = (params[name] as number) + by;
+        for (const name of kernel.moves ?? []) params[name] = (params[name] as number) + by;
+        for (const name of kernel.grows ?? []) params[name] = (params[name] as number) + (params.rows as number);
         const { flops, bytes } = cost(kernel, pipeline, params, options);
         next = { kernel, pipeline, options, params, buffers: bound, tag, flops, bytes, group: launch.group };
       }

@@ -39,12 +39,6 @@ export function image_layout(
   ids: Pick<SpecialIds, 'im_start' | 'im_end' | 'im_patch' | 'im_col'>,
   g: ImageGeometry,
 ): ImageLayout {
-  const { rows, cols } = tiling;
-  const cells = g.cells_per_side;
-  const [before, after] = g.margins.map((patches) => patches / g.pool) as [number, number]; // cells that the neighbour shows
-  const step = cells - before - after; // cells between the same cell of two neighbours
-  const grid = crop_grid(tiling, g);
-
   const token_ids: number[] = [];
   const add_grid = (height: number, width: number) => {
     token_ids.push(ids.im_start);
@@ -54,17 +48,27 @@ export function image_layout(
     }
     token_ids.push(ids.im_end);
   };
-  add_grid(cells, cells);
-  const crops_start = token_ids.length;
+  const grid = crop_grid(tiling, g);
+  add_grid(g.cells_per_side, g.cells_per_side);
   add_grid(grid.height, grid.width);
+  return { token_ids, input_idx: cell_rows(tiling, g), counts: vision_counts(tiling, g) };
+}
 
+/** Position in the prompt of each pooled cell of all views, the overview first. */
+export function cell_rows(tiling: Tiling, g: ImageGeometry): Int32Array {
+  const { rows, cols } = tiling;
+  const cells = g.cells_per_side;
+  const [before, after] = g.margins.map((patches) => patches / g.pool) as [number, number]; // cells that the neighbour shows
+  const step = cells - before - after; // cells between the same cell of two neighbours
+  const grid = crop_grid(tiling, g);
   const input_idx = new Int32Array((rows * cols + 1) * cells * cells).fill(unused_cell);
   const bos_and_start = 2;
   let k = 0;
   for (let y = 0; y < cells; y++) {
     for (let x = 0; x < cells; x++) input_idx[k++] = bos_and_start + y * (cells + 1) + x;
   }
-  const first_patch = crops_start + bos_and_start;
+  const overview_tokens = cells * (cells + 1) + 2; // a row end each, a start and an end
+  const first_patch = overview_tokens + bos_and_start;
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < cols; j++) {
       for (let y = 0; y < cells; y++) {
@@ -78,7 +82,7 @@ export function image_layout(
       }
     }
   }
-  return { token_ids, input_idx, counts: vision_counts(tiling, g) };
+  return input_idx;
 }
 
 /** All crops' cells as one grid in the shape of the picture. */

@@ -10,6 +10,9 @@ export interface FlopRequest {
   readonly new_tokens: number;
   /** Experts a token takes: one number for every block, or one a block with 0 where the block is skipped. */
   readonly top_k?: number | readonly number[];
+  /** Tokens of the prompt that hold a cell of the picture, and the experts those take, where it is not the same. */
+  readonly vision_tokens?: number;
+  readonly top_k_vision?: number | readonly number[];
   /** Also counts the ViT blocks whose output nobody reads, as implementations that run them spend it. */
   readonly keep_dead_blocks?: boolean;
   /** Counts masked pairs of prefill attention too, as implementations that mask a full square spend it. */
@@ -41,7 +44,8 @@ export function closed_form_flops(config: ModelConfig, request: FlopRequest): Cl
   const vision_encoder = vision_flops(config, views, request.keep_dead_blocks === true);
   const projector = projector_flops(config, geometry_of(config).cells * views);
   const pairs = request.full_square ? prompt_tokens ** 2 : (prompt_tokens * (prompt_tokens + 1)) / 2;
-  const prefill = language_flops(config, plan, { tokens: prompt_tokens, pairs, scored: 1 });
+  const vision = { tokens: request.vision_tokens ?? 0, plan: block_plan(config, request.top_k_vision ?? plan) };
+  const prefill = language_flops(config, plan, { tokens: prompt_tokens, pairs, scored: 1, vision });
   // Step s attends to the prompt and the s tokens before and at it.
   const decode_pairs = steps * prompt_tokens + (steps * (steps + 1)) / 2;
   const decode = language_flops(config, plan, { tokens: steps, pairs: decode_pairs, scored: steps });
@@ -82,16 +86,29 @@ function projector_flops({ vit: { emb }, vit_layers, projector_hidden, d_model }
 function language_flops(
   config: ModelConfig,
   plan: readonly number[],
-  { tokens, pairs, scored }: { readonly tokens: number; readonly pairs: number; readonly scored: number },
+  {
+    tokens,
+    pairs,
+    scored,
+    vision,
+  }: {
+    readonly tokens: number;
+    readonly pairs: number;
+    readonly scored: number;
+    /** Those of the tokens that take other experts. */
+    readonly vision?: { readonly tokens: number; readonly plan: readonly number[] };
+  },
 ): LanguageFlops {
   const { d_model, n_experts, expert_hidden, embedding_size } = config;
   const blocks = plan.filter((k) => k > 0).length;
-  const experts = plan.reduce((total, k) => total + k, 0);
+  const experts = (of: readonly number[]) => of.reduce((total, k) => total + k, 0);
+  const other = vision?.tokens ?? 0;
+  const token_experts = experts(plan) * (tokens - other) + experts(vision?.plan ?? []) * other;
   return {
     attention_projections: blocks * 8 * tokens * d_model ** 2,
     attention_scores: blocks * 4 * pairs * d_model,
     router: blocks * 2 * tokens * d_model * n_experts,
-    experts: experts * 2 * tokens * 3 * d_model * expert_hidden,
+    experts: token_experts * 2 * 3 * d_model * expert_hidden,
     head: 2 * d_model * embedding_size * scored,
   };
 }

@@ -27,7 +27,8 @@ import {
 } from './context.ts';
 import type { BlockPlan } from './knobs.ts';
 import { type MoeWork, moe, moe_buffers, moe_work } from './moe.ts';
-import type { Sequences } from './sequences.ts';
+import { type PictureRows, takes_of } from './picture_rows.ts';
+import type { Cache, Sequences, Span } from './sequences.ts';
 import type { Block } from './weight_layout.ts';
 
 /** Image features and the prompt row each is added to (-1: not used). */
@@ -57,9 +58,9 @@ export interface DecoderWork {
 }
 
 /** Rows that go through all blocks together: the widest activation must fit one binding, the last row attends to all. */
-export function chunk_rows(ctx: Context, rows: number): number {
+export function chunk_rows(ctx: Context, rows: number, known = 0): number {
   const { d_model } = ctx.config;
-  return even_part(rows, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
+  return even_part(rows - known, rows_that_fit(ctx, 3 * d_model, Math.max(6 * d_model ** 2, 4 * rows * d_model)));
 }
 
 export async function decoder_work(
@@ -67,29 +68,27 @@ export async function decoder_work(
   rows: number,
   logit_rows: number,
   plan: BlockPlan,
-  decode_keys = 0,
+  { decode_keys = 0, pictures }: { readonly decode_keys?: number; readonly pictures?: PictureRows } = {},
 ): Promise<DecoderWork> {
   const { config, executor } = ctx;
   const d = config.d_model;
   const { traits } = executor.device;
-  const splits = decode_keys > 0 ? decode_splits(decode_keys, config.n_heads, rows, traits).splits : 1;
+  // Steps of fewer rows, after some sequences ended, are split more.
+  const partial_values = (some: number): number => {
+    const { splits } = decode_splits(decode_keys, config.n_heads, some, traits);
+    return splits > 1 ? decode_partial_values(some, config.n_heads, splits, config.head_dim) : 0;
+  };
+  const most_values = decode_keys > 0 ? Math.max(...Array.from({ length: rows }, (_, i) => partial_values(i + 1))) : 0;
   return executor.buffers.guard(`${rows} rows of the decoder`, () => ({
     rows,
     x: activation(ctx, 'residual', rows, d),
     normed: activation(ctx, 'normed', rows, d),
     qkv: activation(ctx, 'qkv', rows, 3 * d),
     q: activation(ctx, 'q', rows, d),
-    moe: moe_work(ctx, rows, Math.max(1, ...plan)),
+    moe: moe_work(ctx, rows, Math.max(1, ...plan, ...(pictures?.plan ?? [])), pictures !== undefined),
     last: activation(ctx, 'final norm', logit_rows, d),
     logits: activation(ctx, 'logits', logit_rows, config.embedding_size),
-    partial:
-      splits > 1
-        ? executor.buffers.create(
-            'split attention',
-            4 * decode_partial_values(rows, config.n_heads, splits, config.head_dim),
-            'activations',
-          )
-        : undefined,
+    partial: most_values > 0 ? executor.buffers.create('split attention', 4 * most_values, 'activations') : undefined,
   }));
 }
 
@@ -153,15 +152,26 @@ export function insert_features(
   );
 }
 
+/** Prompt rows of one sequence. */
+export interface Piece {
+  readonly sequence: number;
+  readonly row: number;
+  readonly rows: number;
+  readonly first_position: number;
+}
+
 /** Rows on their way through all blocks. */
 export interface Forward {
   readonly stage: 'prefill' | 'decode';
   /** Rows of the row table that go through the blocks: row0 .. row0 + rows - 1. */
   readonly row0: number;
   readonly rows: number;
-  /** Keys that the rows attend to, all together; and, in prefill, the one sequence they belong to. */
-  readonly keys: number;
-  readonly sequence?: { readonly index: number; readonly first_position: number };
+  /** The same rows, by where their keys and values lie. */
+  readonly spans: readonly Span[];
+  /** The same rows, by sequence: in prefill, where a sequence has many. */
+  readonly pieces?: readonly Piece[];
+  /** Where its rows take other experts than the plan says. */
+  readonly pictures?: PictureRows;
   readonly signal?: AbortSignal;
 }
 
@@ -177,7 +187,9 @@ export async function run_blocks(
     if (top_k > 0) {
       attend(ctx, step, layer, sequences, work);
       const block = ctx.weights.blocks[layer] as Block;
-      await moe(ctx, block, { stage: step.stage, layer, rows: step.rows, top_k }, work.normed, work.x, work.moe);
+      const { stage, row0, rows, pictures } = step;
+      const takes = pictures === undefined ? { top_k } : takes_of(pictures, layer, top_k, row0, rows);
+      await moe(ctx, block, { stage, layer, rows, ...takes }, work.normed, work.x, work.moe);
     }
     await ctx.probe?.('llm.hidden', layer, { ...work.x, rows: step.rows });
     if (step.stage === 'prefill') await submit_layers(ctx, layer, 2, step.signal);
@@ -188,71 +200,73 @@ function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences
   const { executor, config } = ctx;
   const { rows, stage } = step;
   const block = ctx.weights.blocks[layer] as Block;
-  const cache = sequences.kv[layer] as { k: Buffer; v: Buffer };
+  const caches = sequences.kv[layer] as readonly Cache[];
   const d = config.d_model;
   const tag: Tag = { stage, layer, component: 'attention' };
   const { normed, qkv, q } = work;
   norm_linear(ctx, work.x, block.attn_norm, normed, block.qkv, qkv, tag, { rows });
-  executor.dispatch(
-    qk_rope,
-    {
-      qkv: qkv.buffer,
-      q_weight: block.q_norm,
-      k_weight: block.k_norm,
-      rope: sequences.rope,
-      row_table: sequences.table,
-      q: q.buffer,
-      k_cache: cache.k,
-      v_cache: cache.v,
-    },
-    {
-      rows,
-      heads: config.n_heads,
-      qkv_stride: qkv.stride,
-      k_col0: d,
-      v_col0: 2 * d,
-      q_stride: q.stride,
-      kv_stride: sequences.kv_stride,
-      capacity: sequences.capacity,
-      table_row0: step.row0,
-      eps: config.norm_eps,
-    },
-    { HEAD_DIM: config.head_dim },
-    tag,
-  );
-  if (step.sequence !== undefined) prefill_attention(ctx, step, step.sequence, cache, sequences, work, tag);
-  else decode_attention(ctx, step, cache, sequences, work, tag);
+  for (const span of step.spans) {
+    const { k, v } = caches[span.cache] as Cache;
+    executor.dispatch(
+      qk_rope,
+      {
+        qkv: qkv.buffer,
+        q_weight: block.q_norm,
+        k_weight: block.k_norm,
+        rope: sequences.rope,
+        row_table: sequences.table,
+        q: q.buffer,
+        k_cache: k,
+        v_cache: v,
+      },
+      {
+        rows: span.rows,
+        heads: config.n_heads,
+        qkv_stride: qkv.stride,
+        k_col0: d,
+        v_col0: 2 * d,
+        q_stride: q.stride,
+        kv_stride: sequences.kv_stride,
+        capacity: sequences.capacity,
+        table_row0: step.row0,
+        row0: span.row,
+        eps: config.norm_eps,
+      },
+      { HEAD_DIM: config.head_dim },
+      tag,
+    );
+  }
+  if (step.pieces === undefined) decode_attention(ctx, step, caches, sequences, work, tag);
+  else for (const piece of step.pieces) prefill_attention(ctx, piece, caches, sequences, work, tag);
   linear(ctx, normed, block.out, work.x, tag, { rows, epilogue: EPILOGUE.accumulate });
 }
 
-type Cache = { readonly k: Buffer; readonly v: Buffer };
-
 function prefill_attention(
   ctx: Context,
-  step: Forward,
-  sequence: NonNullable<Forward['sequence']>,
-  cache: Cache,
-  sequences: Sequences,
+  { sequence, row, rows, first_position }: Piece,
+  caches: readonly Cache[],
+  { per_cache, capacity, kv_stride }: Sequences,
   work: DecoderWork,
   tag: Tag,
 ): void {
+  const { k, v } = caches[Math.floor(sequence / per_cache)] as Cache;
   ctx.executor.dispatch(
     attention,
-    { q: work.q.buffer, k: cache.k, v: cache.v, o: work.normed.buffer },
+    { q: work.q.buffer, k, v, o: work.normed.buffer },
     {
       groups: 1,
-      rows: step.rows,
-      keys: sequence.first_position + step.rows,
+      rows,
+      keys: first_position + rows,
       heads: ctx.config.n_heads,
       q_stride: work.q.stride,
-      kv_stride: sequences.kv_stride,
+      kv_stride,
       o_stride: work.normed.stride,
       q_col0: 0,
       k_col0: 0,
       v_col0: 0,
-      q_row0: 0,
-      k_row0: sequence.index * sequences.capacity,
-      first_position: sequence.first_position,
+      q_row0: row,
+      k_row0: (sequence % per_cache) * capacity,
+      first_position,
       scale: 1 / Math.sqrt(ctx.config.head_dim),
     },
     { HEAD_DIM: ctx.config.head_dim, CAUSAL: true },
@@ -263,7 +277,7 @@ function prefill_attention(
 function decode_attention(
   ctx: Context,
   step: Forward,
-  cache: Cache,
+  caches: readonly Cache[],
   sequences: Sequences,
   work: DecoderWork,
   tag: Tag,
@@ -272,32 +286,36 @@ function decode_attention(
   const { rows } = step;
   const { splits, split_keys } = decode_splits(sequences.capacity, config.n_heads, rows, executor.device.traits);
   const options = { HEAD_DIM: config.head_dim };
-  executor.dispatch(
-    attention_decode,
-    {
-      q: work.q.buffer,
-      k_cache: cache.k,
-      v_cache: cache.v,
-      row_table: sequences.table,
-      o: work.normed.buffer,
-      partial: work.partial,
-    },
-    {
-      rows,
-      heads: config.n_heads,
-      q_stride: work.q.stride,
-      kv_stride: sequences.kv_stride,
-      o_stride: work.normed.stride,
-      capacity: sequences.capacity,
-      table_row0: step.row0,
-      splits,
-      split_keys,
-      keys: step.keys,
-      scale: 1 / Math.sqrt(config.head_dim),
-    },
-    options,
-    tag,
-  );
+  for (const span of step.spans) {
+    const { k, v } = caches[span.cache] as Cache;
+    executor.dispatch(
+      attention_decode,
+      {
+        q: work.q.buffer,
+        k_cache: k,
+        v_cache: v,
+        row_table: sequences.table,
+        o: work.normed.buffer,
+        partial: work.partial,
+      },
+      {
+        rows: span.rows,
+        heads: config.n_heads,
+        q_stride: work.q.stride,
+        kv_stride: sequences.kv_stride,
+        o_stride: work.normed.stride,
+        capacity: sequences.capacity,
+        table_row0: step.row0,
+        row0: span.row,
+        splits,
+        split_keys,
+        keys: span.keys,
+        scale: 1 / Math.sqrt(config.head_dim),
+      },
+      options,
+      tag,
+    );
+  }
   if (splits === 1) return;
   executor.dispatch(
     attention_decode_combine,
@@ -326,7 +344,10 @@ export async function head(
   await ctx.probe?.('logits', 0, { ...work.logits, rows });
 }
 
-/** The next token of each logits row into `tokens`, greedy or sampled, without the host. */
+/**
+ * The next token of each logits row into `tokens`, greedy or sampled, without the host. What is drawn depends on the seed
+ * and the token's position in its sequence alone: `step`, where that is not its row; `row` is the first of the logits.
+ */
 export function choose(
   ctx: Context,
   stage: Forward['stage'],
@@ -335,6 +356,7 @@ export function choose(
   tokens: Buffer,
   token_row0: number,
   sampling: Sampling | undefined,
+  { step = token_row0, row = 0 }: { readonly step?: number; readonly row?: number } = {},
 ): void {
   const { executor, config } = ctx;
   const tag: Tag = { stage, component: 'sample' };
@@ -343,20 +365,20 @@ export function choose(
     executor.dispatch(argmax, { logits, tokens }, { rows, cols: config.embedding_size, stride, token_row0 }, {}, tag);
     return;
   }
-  for (let row = 0; row < rows; row++) {
+  for (let i = 0; i < rows; i++) {
     executor.dispatch(
       sample,
       { logits, tokens },
       {
         cols: config.embedding_size,
         stride,
-        row,
-        token_at: token_row0 + row,
+        row: row + i,
+        token_at: token_row0 + i,
         temperature: sampling.temperature,
         top_p: sampling.topP ?? 1,
         top_k: sampling.topK ?? 0,
         seed: sampling.seed ?? 0,
-        step: token_row0 + row,
+        step: step + i,
       },
       {},
       tag,

@@ -13,6 +13,8 @@ export type CropKnob =
 export interface BlockKnobs {
   /** Experts a token takes: one number for every block, or one a block. */
   readonly topK?: number | readonly number[];
+  /** Experts a token takes instead that holds a cell of the picture, in the same forms. */
+  readonly topKVision?: number | readonly number[];
   /** Blocks that run, 0-based; the others are skipped. All by default; none is allowed. */
   readonly blocks?: readonly number[];
 }
@@ -23,20 +25,33 @@ export type Knobs = BlockKnobs & CropKnob;
 /** Knobs of the language model, checked: experts a token in each block, or 0 where the block is skipped. */
 export type BlockPlan = readonly number[];
 
-export function plan_blocks(config: ModelConfig, knobs: BlockKnobs): BlockPlan {
-  const { n_layers, n_experts } = config;
-  const wanted = knobs.topK ?? config.top_k;
+/** Of tokens of text, and of all that are made. */
+export const plan_blocks = (config: ModelConfig, { topK, blocks }: BlockKnobs): BlockPlan =>
+  checked_plan(config, 'topK', topK ?? config.top_k, blocks);
+
+/** Of tokens that hold a cell of the picture. */
+export const plan_pictures = (config: ModelConfig, knobs: BlockKnobs): BlockPlan =>
+  knobs.topKVision === undefined
+    ? plan_blocks(config, knobs)
+    : checked_plan(config, 'topKVision', knobs.topKVision, knobs.blocks);
+
+function checked_plan(
+  { n_layers, n_experts }: ModelConfig,
+  name: 'topK' | 'topKVision',
+  wanted: number | readonly number[],
+  blocks: BlockKnobs['blocks'],
+): BlockPlan {
   const top_k = typeof wanted === 'number' ? new Array<number>(n_layers).fill(wanted) : wanted;
   if (top_k.length !== n_layers) {
-    throw new UsageError(`topK: expected one number or ${n_layers}, one a block; found ${top_k.length}`);
+    throw new UsageError(`${name}: expected one number or ${n_layers}, one a block; found ${top_k.length}`);
   }
   const wrong = top_k.find((k) => !Number.isInteger(k) || k < 1 || k > n_experts);
   if (wrong !== undefined) {
     throw new UsageError(
-      `topK: expected a whole number from 1 to ${n_experts} (the experts of a block), found ${wrong}`,
+      `${name}: expected a whole number from 1 to ${n_experts} (the experts of a block), found ${wrong}`,
     );
   }
-  const active = new Set(knobs.blocks ?? top_k.keys());
+  const active = new Set(blocks ?? top_k.keys());
   for (const block of active) {
     if (!Number.isInteger(block) || block < 0 || block >= n_layers) {
       throw new UsageError(`blocks: expected numbers from 0 to ${n_layers - 1}, found ${block}`);

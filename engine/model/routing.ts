@@ -30,7 +30,8 @@ export function count_routing(
       layers.set(layer, counts);
       const chosen = new Uint32Array(await executor.read(view.buffer, 0, 4 * view.rows * view.stride));
       const pairs = counts.seen < prompt_rows ? counts.prefill : counts.decode;
-      for (const expert of chosen) pairs[expert] = (pairs[expert] ?? 0) + 1;
+      // A row that takes fewer experts than another of its chunk leaves slots empty.
+      for (const expert of chosen) if (expert < pairs.length) pairs[expert] = (pairs[expert] as number) + 1;
       counts.seen += view.rows;
     },
     result() {

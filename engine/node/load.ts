@@ -276,6 +276,14 @@ export class Molmoe {
     return this.engine.generate(...request);
   }
 
+  look_at(...look: Parameters<Engine['look_at']>): ReturnType<Engine['look_at']> {
+    return this.engine.look_at(...look);
+  }
+
+  generate_batch(...batch: Parameters<Engine['generate_batch']>): ReturnType<Engine['generate_batch']> {
+    return this.engine.generate_batch(...batch);
+  }
+
   close(): void {
     this.engine.close();
   }

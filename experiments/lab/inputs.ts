@@ -21,7 +21,7 @@ export const REGIME_NAMES = ['low', 'medium', 'high'] as const satisfies readonl
 export const LENGTHS = ['short', 'medium', 'long'] as const satisfies readonly Length[];
 
 /** What the cells of an experiment may set; what they leave alone, a user may. */
-export type Swept = 'image' | 'prompt' | 'answer' | 'maxCrops' | 'topK' | 'blocks';
+export type Swept = 'image' | 'prompt' | 'answer' | 'maxCrops' | 'topK' | 'topKVision' | 'blocks';
 
 export interface NamedPicture {
   /** As results name it: "rings 336x336", or a file's name. */

@@ -4,7 +4,7 @@ import { image_layout } from '../../engine/input/layout.ts';
 import { format_prompt } from '../../engine/input/prompt.ts';
 import { choose_tiling } from '../../engine/input/tiling.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
-import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
+import { type Knobs, plan_blocks, plan_pictures } from '../../engine/model/knobs.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
@@ -39,7 +39,7 @@ export function cell_of(on: Subject, settings: Settings, ask: Ask, fallback: Ask
 /** FLOPs and, twenty to a byte, weight traffic of decode: near enough for an estimate. Refuses what cannot run. */
 function weight_of({ config, tokenizer }: Subject, { request }: NamedRequest, wanted: Ask['tiling']): number {
   const { image, prompt, knobs = {}, maxNewTokens = 0 } = request;
-  const plan = plan_blocks(config, knobs);
+  const plans = [plan_blocks(config, knobs), plan_pictures(config, knobs)] as const;
   const { message_formatting, always_start_with_space } = config;
   const format = { message_format: message_formatting, always_start_with_space };
   const text = tokenizer.encode(format_prompt(prompt, format)).length;
@@ -60,9 +60,12 @@ function weight_of({ config, tokenizer }: Subject, { request }: NamedRequest, wa
   }
   const { vit } = parameter_counts(config);
   const views = tiling === undefined ? 0 : tiling.rows * tiling.cols + 1;
-  const active = plan.filter((k) => k > 0).reduce((sum, k) => sum + k, 0) / (config.n_layers * config.top_k);
-  const language = parameter_counts(config).llm_active * active;
-  return 2 * vit * config.vit.positions * views + 2 * language * (positions + 20 * maxNewTokens);
+  const [text_share, picture_share] = plans.map(
+    (plan) => plan.reduce((sum, k) => sum + k, 0) / (config.n_layers * config.top_k),
+  ) as [number, number];
+  const cells = layout?.counts.inserted_cells ?? 0;
+  const tokens = picture_share * cells + text_share * (positions - cells + 20 * maxNewTokens);
+  return 2 * vit * config.vit.positions * views + 2 * parameter_counts(config).llm_active * tokens;
 }
 
 const longest_key = 120;

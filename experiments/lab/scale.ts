@@ -1,6 +1,8 @@
 import { type DryMachine, dry_model } from '../../engine/dry_run.ts';
+import { cell_rows } from '../../engine/input/layout.ts';
 import { config_to_json, type ModelConfig } from '../../engine/model/config.ts';
-import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import { type Knobs, plan_blocks, plan_pictures } from '../../engine/model/knobs.ts';
 import { preset_config, whole_of } from '../../engine/model/presets.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
 import { exact_flops, legacy_of, type Runner } from './measure.ts';
@@ -82,7 +84,9 @@ export function why_not_scaled({
   }
   const plan = plan_blocks(slice.config, knobs);
   if (plan.includes(0)) return 'blocks were masked: which of the whole would be, the slice does not say';
-  if (new Set(plan).size > 1) return 'top-k differs from block to block, and the whole has more blocks than were given';
+  const pictures = plan_pictures(slice.config, knobs);
+  if (new Set(plan).size > 1 || new Set(pictures).size > 1)
+    return 'top-k differs from block to block, and the whole has more blocks than were given';
   return undefined;
 }
 
@@ -92,8 +96,11 @@ function without_depth(config: ModelConfig): object {
 }
 
 /** The knobs of a request to the slice as the whole takes them: one top-k, however many blocks. */
-export const whole_knobs = (slice: ModelConfig, { topK, blocks, ...crops }: Knobs): Knobs =>
-  topK === undefined ? crops : { ...crops, topK: plan_blocks(slice, { topK })[0] };
+export const whole_knobs = (slice: ModelConfig, { topK, topKVision, blocks, ...crops }: Knobs): Knobs => ({
+  ...crops,
+  ...(topK === undefined ? {} : { topK: plan_blocks(slice, { topK })[0] }),
+  ...(topKVision === undefined ? {} : { topKVision: plan_pictures(slice, { topKVision })[0] }),
+});
 
 /** Counts requests to the whole model, exactly and without running them: one counter serves many requests. */
 export async function whole_counter(
@@ -102,8 +109,11 @@ export async function whole_counter(
   machine: DryMachine,
 ): Promise<(tokens: TokenCountsRecord, knobs: Knobs) => Promise<Scaled['counters']>> {
   const model = await dry_model(whole, dtype, machine);
-  return async ({ prompt_length, num_crops, num_output_tokens }, knobs) => {
-    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens: num_output_tokens, knobs };
+  return async ({ prompt_length, num_crops, num_output_tokens, tiling }, knobs) => {
+    const [rows, cols] = tiling ?? [0, 0];
+    const asks = tiling !== null && knobs.topKVision !== undefined;
+    const index = asks ? cell_rows({ rows, cols }, geometry_of(whole)) : undefined;
+    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens: num_output_tokens, knobs, index };
     const { stages } = await model.run(request);
     return Object.fromEntries(stages.map(({ stage, ...counts }) => [stage, counts]));
   };

@@ -48,12 +48,14 @@ export const attention_decode = kernel({
     ['o_stride', 'u32'],
     ['capacity', 'u32'],
     ['table_row0', 'u32'],
+    ['row0', 'u32'], // rows row0 .. row0 + rows - 1: of sequences that share this cache
     ['splits', 'u32'],
     ['split_keys', 'u32'],
     ['scale', 'f32'],
   ],
   host: ['keys'], // attended keys, summed over rows
-  moves: ['table_row0', 'keys'],
+  moves: ['table_row0'],
+  grows: ['keys'],
   variants: [
     {
       name: 'tiled',

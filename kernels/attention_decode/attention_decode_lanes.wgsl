@@ -9,6 +9,7 @@ struct Params {
   o_stride: u32,
   capacity: u32,
   table_row0: u32,
+  row0: u32,
   splits: u32,
   split_keys: u32,
   scale: f32,
@@ -36,7 +37,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let lane = local.x % 8u;
   let own_head = workgroup.y * (LANES / 8u) + local.x / 8u;
   let head = min(own_head, params.heads - 1u); // surplus teams repeat the last head and store nothing
-  let row = workgroup.z;
+  let row = params.row0 + workgroup.z;
   let split = workgroup.x;
   let place = row_table[params.table_row0 + row];
   let end = min((split + 1u) * params.split_keys, place.y + 1u);

@@ -8,6 +8,7 @@ struct Params {
   o_stride: u32,
   capacity: u32,
   table_row0: u32,
+  row0: u32,
   splits: u32,
   split_keys: u32,
   scale: f32,
@@ -34,7 +35,7 @@ var<workgroup> group_sums: array<vec4f, 128>; // [GROUPS][QUADS]
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) workgroup: vec3u) {
   let split = workgroup.x;
   let head = workgroup.y;
-  let row = workgroup.z;
+  let row = params.row0 + workgroup.z;
   let place = row_table[params.table_row0 + row];
   let end = min((split + 1u) * params.split_keys, place.y + 1u);
   let stride = params.kv_stride / 4u;

@@ -71,9 +71,9 @@ const matrix_variant = (name: Expert['name'], cols: number, workgroup_bytes: num
  * c[slot] = a[row of slot] x weights[expert of slot], for the slots that `moe_sort` listed, tile by tile.
  * A weight slice holds experts expert0 .. expert0 + expert_count - 1; tiles of other experts, and surplus ones, return
  * at once. How many slots a slice serves is known only on the GPU, so costs are counted once for all slices:
- * pairs_counted is rows * top_k on one slice's dispatch and 0 on the others'. For the same reason executed = useful,
- * although the last tile of every expert is computed whole. Weight bytes are one matrix a pair, at most one an expert of
- * the model: the most that can be needed.
+ * pairs_counted is the token-expert pairs on one slice's dispatch and 0 on the others', a_rows_counted the rows of `a` that
+ * feed them. For the same reason executed = useful, although the last tile of every expert is computed whole. Weight bytes
+ * are one matrix a pair, at most one an expert of the model: the most that can be needed.
  */
 export const expert_matmul = kernel({
   name: 'expert_matmul',
@@ -93,13 +93,13 @@ export const expert_matmul = kernel({
     ['expert0', 'u32'],
     ['expert_count', 'u32'],
     ['list_stride', 'u32'],
-    ['a_div', 'u32'], // row of a = a_row0 + slot / a_div: top_k where a holds tokens, 1 where it holds slots
+    ['a_div', 'u32'], // row of a = a_row0 + slot / a_div: slots a token where a holds tokens, 1 where it holds slots
     ['a_row0', 'u32'],
   ],
   // flop_k, flop_cols: the mathematics' own sizes, where k or cols are padded.
   // most_pairs: what the tiles were sized for; with the count of experts it decides the variant, so that one choice
   // of tile rows serves the sort and all its products.
-  host: ['max_tiles', 'pairs_counted', 'most_pairs', 'expert_count_total', 'flop_k', 'flop_cols'],
+  host: ['max_tiles', 'pairs_counted', 'a_rows_counted', 'most_pairs', 'expert_count_total', 'flop_k', 'flop_cols'],
   variants: [
     {
       name: 'tiled',
@@ -125,7 +125,7 @@ export const expert_matmul = kernel({
       p.flop_k *
       p.flop_cols *
       bytes_per_weight(Number(o.WEIGHT_FORMAT)),
-    read: 4 * (p.pairs_counted / p.a_div) * p.flop_k,
+    read: 4 * p.a_rows_counted * p.flop_k,
     written: 4 * p.pairs_counted * p.flop_cols,
     kv: 0,
   }),

@@ -1,7 +1,10 @@
 import { ceil_div, kernel } from '../spec.ts';
 import combine from './moe_combine.wgsl';
 
-/** x[x_row0 + t] += sum over j of weights[slot0 + t * k + j] * y[t * k + j]. */
+/**
+ * x[x_row0 + t] += sum over j of weights[slot0 + t * k + j] * y[t * k + j]. With the option MIXED a row's slots end at the
+ * first negative weight.
+ */
 export const moe_combine = kernel({
   name: 'moe_combine',
   bindings: [
@@ -18,11 +21,19 @@ export const moe_combine = kernel({
     ['x_row0', 'u32'],
     ['slot0', 'u32'],
   ],
-  variants: [{ name: 'simple', wgsl: [combine], grid: (p) => [ceil_div(p.cols, 256), p.rows, 1] }],
-  flops: (p) => ({ useful: 0, other: 2 * p.rows * p.k * p.cols }),
+  host: ['pairs'], // slots that are not empty
+  variants: [
+    {
+      name: 'simple',
+      wgsl: [combine],
+      consts: (o) => ({ MIXED: o.MIXED === true }),
+      grid: (p) => [ceil_div(p.cols, 256), p.rows, 1],
+    },
+  ],
+  flops: (p) => ({ useful: 0, other: 2 * p.pairs * p.cols }),
   bytes: (p) => ({
     weights: 0,
-    read: 4 * p.rows * (p.k * (p.cols + 1) + p.cols),
+    read: 4 * (p.pairs * (p.cols + 1) + p.rows * p.cols),
     written: 4 * p.rows * p.cols,
     kv: 0,
   }),

@@ -24,7 +24,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum = vec4f();
   for (var j = 0u; j < params.k; j++) {
     let slot = row * params.k + j;
-    sum = fma(vec4f(weights[params.slot0 + slot]), y[slot * (params.y_stride / 4u) + quad], sum);
+    let weight = weights[params.slot0 + slot];
+    if (MIXED && weight < 0.0) {
+      break;
+    }
+    sum = fma(vec4f(weight), y[slot * (params.y_stride / 4u) + quad], sum);
   }
   x[(params.x_row0 + row) * (params.x_stride / 4u) + quad] += sum;
 }

@@ -1,17 +1,7 @@
 // A lane a row: no lane waits for another, which on software adapters beats any sharing of a row. Each pass over the row
 // takes the best expert behind the one taken before.
-struct Params {
-  rows: u32,
-  experts: u32,
-  k: u32,
-  stride: u32,
-  row0: u32,
-}
-
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
-@group(0) @binding(1) var<storage, read_write> experts: array<u32>;
-@group(0) @binding(2) var<storage, read_write> weights: array<f32>;
-var<immediate> params: Params;
+const NO_EXPERT = 0xffffffffu;
+const NO_WEIGHT = -1.0;
 
 @compute @workgroup_size(8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -28,9 +18,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var e = 0u; e < params.experts; e++) {
     sum += exp(logits[at + e] - top);
   }
+  let k = taken(row);
   var last_key = 0u;
   var last = 0u;
-  for (var j = 0u; j < params.k; j++) {
+  for (var j = 0u; j < k; j++) {
     var best_key = 0u;
     var best = params.experts;
     for (var e = 0u; e < params.experts; e++) {
@@ -45,5 +36,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     weights[row * params.k + j] = exp(logits[at + best] - top) / sum;
     last_key = best_key;
     last = best;
+  }
+  for (var j = k; j < params.k; j++) {
+    experts[row * params.k + j] = NO_EXPERT;
+    weights[row * params.k + j] = NO_WEIGHT;
   }
 }

@@ -7,7 +7,7 @@ import tiles from './moe_tiles.wgsl';
 export const moe_sort = kernel({
   name: 'moe_sort',
   bindings: [
-    { name: 'experts', access: 'read' }, // [slot0 + rows * k] u32; an expert at most once a row
+    { name: 'experts', access: 'read' }, // [slot0 + rows * k] u32; an expert at most once a row, none in an empty slot
     { name: 'counts', access: 'read_write' }, // [experts] u32
     { name: 'lists', access: 'read_write' }, // [experts, rows] u32; only the first counts[e] of a list are written
   ],
@@ -17,17 +17,18 @@ export const moe_sort = kernel({
     ['experts', 'u32'],
     ['slot0', 'u32'],
   ],
+  host: ['pairs'], // slots that are not empty
   variants: [
     { name: 'tiled', wgsl: [tiled], grid: (p) => [p.experts, 1, 1] },
     { name: 'lanes', wgsl: [lanes], grid: (p) => [ceil_div(p.experts, 8), 1, 1] },
   ],
   flops: () => ({ useful: 0, other: 0 }),
-  bytes: (p) => ({ weights: 0, read: 4 * p.rows * p.k, written: 4 * (p.rows * p.k + p.experts), kv: 0 }),
+  bytes: (p) => ({ weights: 0, read: 4 * p.pairs, written: 4 * (p.pairs + p.experts), kv: 0 }),
 });
 
 /** Tiles enough for any routing: every expert may end in a tile that is not full. */
-export function max_tiles(rows: number, k: number, experts: number, tile_rows: number): number {
-  return ceil_div(rows * k, tile_rows) + experts;
+export function max_tiles(pairs: number, experts: number, tile_rows: number): number {
+  return ceil_div(pairs, tile_rows) + experts;
 }
 
 /** Cuts the experts' lists into tiles of tile_rows: (expert, first place in its list), then (0xffffffff, 0). */

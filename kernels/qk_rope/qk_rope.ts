@@ -31,6 +31,7 @@ export const qk_rope = kernel({
     ['kv_stride', 'u32'],
     ['capacity', 'u32'],
     ['table_row0', 'u32'], // row r reads row_table[table_row0 + r]
+    ['row0', 'u32'], // rows row0 .. row0 + rows - 1: of sequences that share this cache
     ['eps', 'f32'],
   ],
   moves: ['table_row0'],

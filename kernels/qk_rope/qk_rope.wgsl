@@ -9,6 +9,7 @@ struct Params {
   kv_stride: u32,
   capacity: u32,
   table_row0: u32,
+  row0: u32,
   eps: f32,
 }
 
@@ -26,7 +27,7 @@ const HALF = HEAD_DIM / 8u; // half a head, in fours
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) workgroup: vec3u) {
-  let row = workgroup.x;
+  let row = params.row0 + workgroup.x;
   let place = row_table[params.table_row0 + row]; // sequence slot, position
   let from_q = row * (params.qkv_stride / 4u);
   let from_k = from_q + params.k_col0 / 4u;

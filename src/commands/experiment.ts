@@ -32,6 +32,7 @@ export interface ExperimentFlags extends AdapterFlags, ModelFlags {
   readonly newTokens?: number;
   readonly maxCrops?: number;
   readonly topK?: readonly number[];
+  readonly topKVision?: readonly number[];
   readonly blocks?: string;
   readonly runs?: number;
   readonly warmup?: number;
@@ -154,6 +155,7 @@ async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise
   const knobs = knobs_of({
     maxCrops: own('maxCrops', flags.maxCrops),
     topK: own('topK', flags.topK),
+    topKVision: own('topKVision', flags.topKVision),
     blocks: own('blocks', flags.blocks),
   });
   return {

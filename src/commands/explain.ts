@@ -1,7 +1,7 @@
 import { UsageError } from '../../engine/errors.ts';
 import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
-import { plan_blocks } from '../../engine/model/knobs.ts';
+import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
 import { check_request } from '../../engine/request.ts';
@@ -13,7 +13,7 @@ import { interruptible } from '../options.ts';
 import { bold, dim, ms, note, out, progress, short_number, warn } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
-import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { type AdapterFlags, type KnobFlags, knobs_of, knobs_text, load_options, type ModelFlags } from './flags.ts';
 import { type InputFlags, orientation_note, read_picture, read_prompt } from './inputs.ts';
 
 export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags, InputFlags {
@@ -69,8 +69,9 @@ async function picture_of(
     return { image, notes: orientation_note(image, orient) };
   }
   if (regime === undefined && flags.prompt !== undefined) {
-    const unused =
-      flags.maxCrops === undefined ? [] : ['--max-crops: without effect, the request has no picture (--image FILE)'];
+    const { maxCrops, topKVision } = flags;
+    const given = knobs_text({ maxCrops, topKVision });
+    const unused = given === '' ? [] : [`${given}: without effect, the request has no picture (--image FILE)`];
     return { image: undefined, notes: unused };
   }
   return { image: 'built-in', notes: [] };
@@ -86,6 +87,7 @@ interface Explained {
   readonly weights: string;
   readonly dtype: string;
   readonly tokens: Readonly<Record<string, number>>;
+  readonly knobs: Knobs;
   readonly clocks: { readonly wall: string; readonly gpu: string };
   readonly ceilings: Ceilings;
   readonly preprocess_ms: number;
@@ -127,6 +129,7 @@ async function run(
     weights,
     dtype,
     tokens: { ...result.counts },
+    knobs: request.knobs ?? {},
     clocks: {
       wall: 'host wall time between fences, a plain run after a warm-up',
       gpu:
@@ -162,8 +165,9 @@ function print(
     image === undefined
       ? 'no picture'
       : `a picture of ${image.width}x${image.height} as ${views} views (${inserted_cells} cells and ${image_tokens - inserted_cells} marks in the prompt)`;
+  const turned = knobs_text(rest.knobs);
   out(
-    `${bold('request')}: ${picture}, "${request.prompt}" (${text_tokens} tokens), ${prompt_tokens} prompt positions, ${new_tokens} new tokens; ${ms(preprocess_ms)} of host preparation\n\n`,
+    `${bold('request')}: ${picture}, "${request.prompt}" (${text_tokens} tokens), ${prompt_tokens} prompt positions, ${new_tokens} new tokens${turned === '' ? '' : `, ${turned}`}; ${ms(preprocess_ms)} of host preparation\n\n`,
   );
   out(`${stages_table(stages)}\n\n`);
   for (const { stage, explanation } of stages) out(`${bold(stage)}: ${explanation}\n`);

@@ -28,6 +28,7 @@ export interface KnobFlags {
   readonly crops?: number;
   readonly tier?: string;
   readonly topK?: readonly number[];
+  readonly topKVision?: readonly number[];
   readonly blocks?: string;
 }
 
@@ -53,14 +54,17 @@ export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): 
 });
 
 /** Which of the picture's knobs fit together, the engine checks. */
-export const knobs_of = ({ maxCrops, crops, tier, topK, blocks }: KnobFlags): Knobs =>
+export const knobs_of = ({ maxCrops, crops, tier, topK, topKVision, blocks }: KnobFlags): Knobs =>
   ({
     maxCrops,
     crops,
     tier,
-    topK: topK?.length === 1 ? topK[0] : topK,
+    topK: one_or_list(topK),
+    topKVision: one_or_list(topKVision),
     blocks: blocks === undefined ? undefined : parse_blocks(blocks),
   }) as Knobs;
+
+const one_or_list = (k: readonly number[] | undefined) => (k?.length === 1 ? k[0] : k);
 
 /** Options of the engine by the flags that set them. */
 const FLAG_OF: Readonly<Record<string, string>> = {
@@ -70,6 +74,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   crops: '--crops',
   tier: '--tier',
   topK: '--top-k',
+  topKVision: '--top-k-vision',
   blocks: '--blocks',
   temperature: '--temperature',
   topP: '--top-p',
@@ -87,6 +92,13 @@ const FLAG_OF: Readonly<Record<string, string>> = {
 };
 
 const flag_of = (key: string): string | undefined => FLAG_OF[key] ?? FLAG_OF[key.split('.').at(-1) as string];
+
+/** Those that were turned, as they were given. */
+export const knobs_text = (knobs: Knobs): string =>
+  Object.entries(knobs)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${flag_of(key)} ${[value].flat().join(',') || 'none'}`)
+    .join(' ');
 
 /** The engine's message with the flag's name where it says an option's: at its head, and where only an option is so spelled. */
 export function in_flags(message: string, is_usage: boolean): string {

@@ -170,6 +170,7 @@ function unused_flags(flags: GenerateFlags, image: Picture | undefined): string[
     ['--max-crops', flags.maxCrops],
     ['--crops', flags.crops],
     ['--tier', flags.tier],
+    ['--top-k-vision', flags.topKVision],
     ['--resize', flags.resize],
     ['--orient', flags.orient],
     ['--keep-dead-block', flags.keepDeadBlock],

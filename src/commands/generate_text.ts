@@ -3,6 +3,7 @@ import { gpu_time_by } from '../../engine/meter/trace.ts';
 import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import type { Molmoe } from '../../engine/node/load.ts';
 import { bold, dim, ms, seconds, short_number, table } from '../print.ts';
+import { knobs_text } from './flags.ts';
 
 /** How far an answer came: what was read of it, and when. */
 export interface Seen {
@@ -13,7 +14,11 @@ export interface Seen {
 }
 
 /** What runs, before it runs. */
-export function introduction(model: Molmoe, { image, prompt }: GenerateRequest, file: string | undefined): string {
+export function introduction(
+  model: Molmoe,
+  { image, prompt, knobs = {} }: GenerateRequest,
+  file: string | undefined,
+): string {
   const { facts, engine } = model;
   const adapter = engine.executor.device.facts;
   const { bytes, ms: load_ms } = engine.weights.report;
@@ -25,6 +30,7 @@ export function introduction(model: Molmoe, { image, prompt }: GenerateRequest, 
       ? [`image    ${file === '-' ? 'stdin' : (file ?? 'built-in rings')}, ${image.width}x${image.height}`]
       : []),
     `prompt   ${prompt}`,
+    ...(knobs_text(knobs) === '' ? [] : [`knobs    ${knobs_text(knobs)}`]),
   ];
   return lines.map(dim).join('\n');
 }

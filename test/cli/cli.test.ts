@@ -191,6 +191,7 @@ describe('wrong usage is one line and code 2', () => {
     [tiny('--top-k', '0'), /--top-k: .* 1 to 8.*found 0/],
     [tiny('--top-k', '65'), /--top-k: .* 1 to 8.*found 65/],
     [tiny('--top-k', '1.5'), /top-k.*whole number/],
+    [tiny('--top-k-vision', '0'), /--top-k-vision: .* 1 to 8.*found 0/],
     [tiny('--crops', '0'), /crops.*0/],
     [tiny('--max-crops', '0'), /crops.*0/],
     [tiny('--tier', 'huge'), /tier.*low, medium, high.*huge/],

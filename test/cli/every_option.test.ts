@@ -66,6 +66,7 @@ const VALUES: Readonly<Record<string, string>> = {
   '--trace': join(scratch, 'trace.json'),
   '--max-crops': '4',
   '--top-k': '2',
+  '--top-k-vision': '1',
   '--blocks': '0-2,3',
   '--set': 'tiny',
   '--case': 'text1',

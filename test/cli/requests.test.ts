@@ -23,12 +23,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const tiny = ['generate', '--model', 'molmoe-tiny', '--ignore-eos'];
 const text = [...tiny, '--prompt', 'Once upon a time'];
+const PICTURE = join(repo_root, 'test/fixtures/golden/data/images/shapes_336x336.png');
 
 /** The parts of a report that these tests read. */
 interface Report {
   readonly text: string;
   readonly tokens: readonly number[];
   readonly finish: string;
+  readonly warnings: readonly string[];
+  readonly request: { readonly knobs: Readonly<Record<string, unknown>> };
   readonly counts: Readonly<Record<string, number>>;
   readonly decode_step_ms: readonly number[];
   readonly ledger: readonly { stage: string; component: string; layer?: number; flops: number; dispatches: number }[];
@@ -56,6 +59,19 @@ describe('knobs of the language model', () => {
     ]);
     expect(expert_flops(three)).toBe(3 * expert_flops(one));
     expect(expert_flops(mixed)).toBe(3 * expert_flops(one)); // 8 + 1 + 1 + 2 of 4 blocks
+  });
+
+  it('--top-k-vision sets those of picture tokens, and says so', async () => {
+    const few = ['--max-new-tokens', '1', '--image', PICTURE, '--max-crops', '1'];
+    const [both, apart, useless] = await Promise.all([
+      report(...text, ...few, '--top-k', '1'),
+      report(...text, ...few, '--top-k', '1', '--top-k-vision', '3'),
+      report(...text, '--max-new-tokens', '1', '--top-k-vision', '3'),
+    ]);
+    const a_pair = expert_flops(both) / (both.counts.prompt_tokens ?? 0);
+    expect(expert_flops(apart)).toBe(expert_flops(both) + 2 * a_pair * (both.counts.inserted_cells ?? 0));
+    expect(apart.request.knobs.topKVision).toBe(3);
+    expect(useless.warnings).toEqual(['--top-k-vision: without effect, the request has no picture (--image FILE)']);
   });
 
   it('--blocks names the blocks that run', async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type DryRequest, dry_input, dry_model, dry_run } from '../../engine/dry_run.ts';
 import { type RunResult, run_model } from '../../engine/generate.ts';
+import { cell_rows } from '../../engine/input/layout.ts';
 import type { Context } from '../../engine/model/context.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { dry_device } from '../support/dry.ts';
 import { test_executor } from '../support/gpu.ts';
@@ -10,6 +12,13 @@ import { synthetic_context, tiny_config } from '../support/run.ts';
 const REQUESTS: readonly [string, DryRequest][] = [
   ['a picture', { prompt_tokens: 340, views: 2, maxNewTokens: 5 }],
   ['text and knobs', { prompt_tokens: 23, views: 0, maxNewTokens: 3, knobs: { topK: [1, 2, 3, 4], blocks: [0, 2] } }],
+  [
+    'experts of picture tokens apart',
+    {
+      ...{ prompt_tokens: 350, views: 2, maxNewTokens: 2, knobs: { topK: 3, topKVision: 1 } },
+      index: cell_rows({ rows: 1, cols: 1 }, geometry_of(preset_config('molmoe-tiny'))),
+    },
+  ],
   ['no token', { prompt_tokens: 5, views: 0, maxNewTokens: 0 }],
 ];
 const MACHINES = [

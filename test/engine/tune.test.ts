@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { tune_key } from '../../engine/gpu/pipelines.ts';
+import type { Probe } from '../../engine/model/context.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { TUNED_KERNELS, tune } from '../../engine/tune.ts';
+import { largest_difference } from '../support/gpu.ts';
 
 describe('tuning', async () => {
   const model = await Molmoe.load({ model: 'molmoe-tiny', mode: 'validated', tuning: 'off' });
@@ -55,5 +57,26 @@ describe('tuning', async () => {
         .map(({ first }) => first.pipeline.variant.name),
     );
     expect([...ran]).toEqual(['tiled_32']);
+  });
+
+  it('a top-k for each block runs on tiles of one size, whatever is the fastest for each of them', async () => {
+    const run = async () => {
+      const seen: Float32Array[] = [];
+      const probe: Probe = async (point, _, { buffer, rows, stride }) => {
+        if (point === 'llm.hidden') seen.push(new Float32Array(await executor.read(buffer, 0, 4 * rows * stride)));
+      };
+      const knobs = { topK: [1, 8, 1, 8] };
+      await model.generate({ prompt: 'A prompt of some more tokens.', maxNewTokens: 0, knobs, probe }).result;
+      return seen;
+    };
+    const want = await run();
+    const key = (pairs: number) => `expert_matmul pairs<=${pairs} experts8 f16`;
+    executor.prefer('auto', { [key(64)]: 'lanes_8', [key(512)]: 'tiled' });
+    const got = await run();
+    executor.prefer('auto', {});
+    expect(want.length).toBe(4);
+    for (const [i, hidden] of want.entries()) {
+      expect(largest_difference(got[i] as Float32Array, hidden)).toBeLessThan(1e-4);
+    }
   });
 });

@@ -117,7 +117,7 @@ async function run(e: Executor, c: Case) {
   e.dispatch(
     attention_decode,
     { q: upload(e, q), k_cache: upload(e, k_cache), v_cache: upload(e, v_cache), row_table: table, o, partial },
-    { rows, heads, ...strides, capacity, table_row0, splits, split_keys, scale, keys },
+    { rows, heads, ...strides, capacity, table_row0, row0: 0, splits, split_keys, scale, keys },
     options,
     TAG,
   );
@@ -193,7 +193,17 @@ describe('decode_splits', () => {
 describe('attention_decode cost', () => {
   it('counts attended keys', () => {
     const strides = { q_stride: 48, kv_stride: 48, o_stride: 48 };
-    const numbers = { rows: 2, heads: 2, ...strides, capacity: 9, table_row0: 0, splits: 1, split_keys: 9, scale: 1 };
+    const numbers = {
+      rows: 2,
+      heads: 2,
+      ...strides,
+      capacity: 9,
+      table_row0: 0,
+      row0: 0,
+      splits: 1,
+      split_keys: 9,
+      scale: 1,
+    };
     const options = { HEAD_DIM: 24 };
     expect(attention_decode.flops({ ...numbers, keys: 7 + 3 }, options).useful).toBe(4 * 24 * 2 * 10);
     expect(attention_decode.bytes({ ...numbers, keys: 7 + 3 }, options).kv).toBe(8 * 24 * 2 * 10);

@@ -45,9 +45,15 @@ async function check(e: Executor, variant: Variant['name'], c: Case) {
   const counts = upload(e, new Uint32Array(experts));
   const lists = upload(e, new Uint32Array(experts * rows).fill(0xffffffff));
   const tile_rows = expert_tile_rows({ name: variant });
-  const most = max_tiles(rows, top_k, experts, tile_rows);
+  const most = max_tiles(slots, experts, tile_rows);
   const tiles = upload(e, new Uint32Array(2 * most));
-  e.dispatch(moe_sort, { experts: upload(e, choices), counts, lists }, { rows, k: top_k, experts, slot0: 0 }, {}, TAG);
+  e.dispatch(
+    moe_sort,
+    { experts: upload(e, choices), counts, lists },
+    { rows, k: top_k, experts, slot0: 0, pairs: slots },
+    {},
+    TAG,
+  );
   e.dispatch(moe_tiles, { counts, tiles }, { experts, tile_rows, max_tiles: most }, {}, TAG);
 
   const x = Float32Array.from({ length: a_rows * k }, (_, i) => {
@@ -64,6 +70,7 @@ async function check(e: Executor, variant: Variant['name'], c: Case) {
         ...{ k, cols, a_stride, c_stride, expert0, expert_count, list_stride: rows, a_div, a_row0, max_tiles: most },
         ...{
           pairs_counted: expert0 === 0 ? slots : 0,
+          a_rows_counted: expert0 === 0 ? a_rows : 0,
           most_pairs: slots,
           expert_count_total: experts,
           flop_k: k,
@@ -137,6 +144,7 @@ describe('expert_matmul layout and cost', () => {
         a_row0: 0,
         max_tiles: 9,
         pairs_counted: 20,
+        a_rows_counted: 10,
         most_pairs: 20,
         expert_count_total: 8,
         flop_k: 20,
@@ -147,7 +155,7 @@ describe('expert_matmul layout and cost', () => {
     expect(expert_matmul.bytes(p, { WEIGHT_FORMAT: FORMATS.f16 })).toEqual({
       ...{ weights: 8 * 20 * 40 * 2, read: 4 * 10 * 20, written: 4 * 20 * 40, kv: 0 },
     });
-    const later = { ...p, pairs_counted: 0 };
+    const later = { ...p, pairs_counted: 0, a_rows_counted: 0 };
     expect(expert_matmul.flops(later, {}).useful).toBe(0);
     expect(expert_matmul.bytes(later, { WEIGHT_FORMAT: FORMATS.f16 })).toEqual({
       ...{ weights: 0, read: 0, written: 0, kv: 0 },

@@ -57,6 +57,7 @@ const REQUESTS: readonly Request[] = [
   { ids: 7, crops: 0, options: { maxNewTokens: 3, knobs: { blocks: [] } } },
   { ids: 131, crops: 0, options: { maxNewTokens: 3 } }, // long enough for attention in splits
   { ids: 77, crops: 3, options: { maxNewTokens: 2, keepDeadBlocks: true } },
+  { ids: 77, crops: 3, options: { maxNewTokens: 2, knobs: { topK: 4, topKVision: 1 } } },
 ];
 const SOME: readonly Request[] = [
   { ids: 33, crops: 0, options: { maxNewTokens: 3 } },

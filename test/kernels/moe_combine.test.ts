@@ -16,7 +16,7 @@ async function check(e: Executor, rows: number, k: number, cols: number) {
   e.dispatch(
     moe_combine,
     { y: upload(e, y), weights: upload(e, weights), x },
-    { rows, k, cols, y_stride, x_stride, x_row0, slot0 },
+    { rows, k, cols, y_stride, x_stride, x_row0, slot0, pairs: rows * k },
     {},
     TAG,
   );

@@ -14,7 +14,13 @@ async function check(e: Executor, choices: Uint32Array, k: number, experts: numb
   const counts = upload(e, new Uint32Array(experts + 4).fill(CANARY));
   const lists = upload(e, new Uint32Array(experts * rows + 4).fill(CANARY));
   const all = upload(e, Uint32Array.from([...before, ...choices]));
-  e.dispatch(moe_sort, { experts: all, counts, lists }, { rows, k, experts, slot0: SLOT0 }, {}, TAG);
+  e.dispatch(
+    moe_sort,
+    { experts: all, counts, lists },
+    { rows, k, experts, slot0: SLOT0, pairs: choices.length },
+    {},
+    TAG,
+  );
   const want = reference(choices, experts);
   const want_lists = want.flatMap((list) => [...list, ...Array(rows - list.length).fill(CANARY)]);
   const want_counts = want.map((list) => list.length);
@@ -23,7 +29,7 @@ async function check(e: Executor, choices: Uint32Array, k: number, experts: numb
   expect([...(await download_u32(e, lists, experts * rows + 4))]).toEqual([...want_lists, ...guard]);
 
   for (const tile_rows of [1, 24, 64]) {
-    const most = max_tiles(rows, k, experts, tile_rows);
+    const most = max_tiles(choices.length, experts, tile_rows);
     const tiles = upload(e, new Uint32Array(2 * most + 4).fill(CANARY));
     e.dispatch(moe_tiles, { counts, tiles }, { experts, tile_rows, max_tiles: most }, {}, TAG);
     const want_tiles = reference_tiles(want_counts, tile_rows, most);

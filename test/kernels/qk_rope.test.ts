@@ -43,6 +43,7 @@ for (const [variant, mode] of [
           kv_stride: width + 8,
           capacity,
           table_row0: 2,
+          row0: 0,
           eps: 1e-5,
         };
         const cache = (slots * capacity + 1) * d.kv_stride;

@@ -149,6 +149,7 @@ describe('what cannot be scaled says why', () => {
     ['a masked block', { knobs: { blocks: [1] } }, /blocks were masked/],
     ['no block', { knobs: { blocks: [] } }, /blocks were masked/],
     ['a top-k for each block', { knobs: { topK: [8, 4] } }, /top-k differs from block to block/],
+    ['one for picture tokens', { knobs: { topKVision: [8, 4] } }, /top-k differs from block to block/],
     ['no stamps', { instrumented: null }, /no instrumented run/],
     ['a thinner model', { slice: { name: 'molmoe-mini', config: preset_config('molmoe-mini') } }, /more than depth/],
   ])('%s', (_, over, why) => {
@@ -157,11 +158,17 @@ describe('what cannot be scaled says why', () => {
   });
 
   it('knobs that treat blocks alike are no reason', () => {
-    for (const knobs of [{ topK: 2 }, { topK: [4, 4] }, { blocks: [0, 1] }, { maxCrops: 4 }]) {
+    for (const knobs of [
+      { topK: 2 },
+      { topK: [4, 4] },
+      { topK: 8, topKVision: [2, 2] },
+      { blocks: [0, 1] },
+      { maxCrops: 4 },
+    ]) {
       expect(refusal({ knobs })).toBeNull();
     }
     expect(whole_knobs(slice.config, { topK: [4, 4], blocks: [0, 1], maxCrops: 4 })).toEqual({ topK: 4, maxCrops: 4 });
-    expect(whole_knobs(slice.config, { crops: 3 })).toEqual({ crops: 3 });
+    expect(whole_knobs(slice.config, { crops: 3, topKVision: [2, 2] })).toEqual({ crops: 3, topKVision: 2 });
   });
 
   it('presets know what they are cut from', () => {
@@ -211,6 +218,13 @@ describe('counters of the whole model are exact', () => {
         expect([stage, name, Math.round(expected[stage]?.[name] ?? 0)]).toEqual([stage, name, value]);
       }
     }
+  });
+
+  it('experts of picture tokens apart are those of its cells', async () => {
+    const of = tokens(336, 2, 1); // 288 cells of a 1x1 picture
+    const counters = await (await counter)(of, { topK: 8, topKVision: 4 });
+    const request = { views: 2, prompt_tokens: 336, new_tokens: 1, vision_tokens: 288, top_k_vision: 4 };
+    expect(counters.prefill?.flops).toBe(closed_form_flops(whole.config, request).totals.prefill);
   });
 
   it('a deeper model of the same widths is another request: nothing is kept between two', async () => {

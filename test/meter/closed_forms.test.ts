@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { dry_input } from '../../engine/dry_run.ts';
 import type { RunOptions } from '../../engine/generate.ts';
 import { dry_executor } from '../../engine/gpu/dry.ts';
-import { vision_counts } from '../../engine/input/layout.ts';
+import { cell_rows, vision_counts } from '../../engine/input/layout.ts';
+import type { Tiling } from '../../engine/input/tiling.ts';
 import { type ClosedForm, closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
 import type { Ledger, LedgerRow } from '../../engine/meter/ledger.ts';
 import type { Context } from '../../engine/model/context.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
-import { plan_blocks } from '../../engine/model/knobs.ts';
+import { plan_blocks, plan_pictures } from '../../engine/model/knobs.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { dry_device } from '../support/dry.ts';
 import { test_executor } from '../support/gpu.ts';
@@ -52,20 +53,25 @@ function counted(ledger: Ledger): Omit<ClosedForm, 'totals'> {
 
 interface Case {
   readonly views: number;
+  /** Whose cells stand in the prompt; without it none do. */
+  readonly tiling?: Tiling;
   readonly prompt: number;
   readonly options: RunOptions;
 }
 
 /** Runs it and compares every component, and that nothing else was counted. */
-async function check(context: Context, { views, prompt, options }: Case): Promise<void> {
+async function check(context: Context, { views, tiling, prompt, options }: Case): Promise<void> {
   const { config } = context;
-  const { crops } = dry_input(config, { prompt_tokens: prompt, views });
+  const index = tiling && cell_rows(tiling, geometry_of(config));
+  const { crops } = dry_input(config, { prompt_tokens: prompt, views, index });
   const { result } = await run_to_end(context, { ids: some_ids(prompt, config.vocab_size), crops }, options);
   const { totals, ...parts } = closed_form_flops(config, {
     views,
     prompt_tokens: prompt,
     new_tokens: options.maxNewTokens,
     top_k: plan_blocks(config, options.knobs ?? {}),
+    top_k_vision: plan_pictures(config, options.knobs ?? {}),
+    vision_tokens: index?.filter((row) => row >= 0).length,
     keep_dead_blocks: options.keepDeadBlocks,
   });
   expect(counted(result.ledger)).toEqual(parts);
@@ -116,6 +122,8 @@ describe('the ledger of a run equals the closed forms, component by component', 
           knobs: { topK: 4, blocks: [0, context.config.n_layers - 1] },
         };
         await check(context, { views: rows * cols + 1, prompt, options });
+        const apart = { maxNewTokens: 2, knobs: { topK: 4, topKVision: 1, blocks: [1] } };
+        await check(context, { views: rows * cols + 1, tiling: { rows, cols }, prompt, options: apart });
       }
     });
   }

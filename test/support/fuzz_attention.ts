@@ -28,7 +28,15 @@ function of_a_row(draw: Draw, split: boolean): KernelCase {
   const capacity = draw.whole(split ? 2 : 1, 280);
   const cols = heads * head_dim;
   return decode_case(draw, {
-    ...{ heads, head_dim, slots, capacity, table_row0: draw.whole(0, 3), sharp: sharpness(draw) },
+    ...{
+      heads,
+      head_dim,
+      slots,
+      capacity,
+      table_row0: draw.whole(0, 3),
+      cut: draw.whole(0, 4),
+      sharp: sharpness(draw),
+    },
     ...{ q_stride: draw.fours(cols), kv_stride: draw.fours(cols), o_stride: draw.fours(cols) },
     places: Array.from({ length: draw.whole(1, 5) }, () => [draw.whole(0, slots - 1), draw.whole(0, capacity - 1)]),
     split_keys: split ? draw.whole(1, capacity - 1) : undefined,
@@ -48,7 +56,12 @@ function rope(draw: Draw): KernelCase {
   const first = draw.whole(0, capacity - 1);
   return rope_case(draw, {
     ...{ heads, head_dim, slots, capacity, k_col0, v_col0, qkv_stride: draw.fours(v_col0 + width) },
-    ...{ q_stride: draw.fours(width), kv_stride: draw.fours(width), table_row0: draw.whole(0, 3) },
+    ...{
+      q_stride: draw.fours(width),
+      kv_stride: draw.fours(width),
+      table_row0: draw.whole(0, 3),
+      cut: draw.whole(0, 4),
+    },
     places: Array.from({ length: draw.whole(1, 20) }, (_, r) => [draw.whole(0, slots - 1), (first + r) % capacity]),
   });
 }

@@ -1,7 +1,7 @@
 import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
 import { moe_combine } from '../../kernels/moe_combine/moe_combine.ts';
-import { moe_route } from '../../kernels/moe_route/moe_route.ts';
+import { moe_route, moe_route_mixed, NO_EXPERT } from '../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../kernels/moe_router/moe_router.ts';
 import { moe_sort, moe_tiles } from '../../kernels/moe_sort/moe_sort.ts';
 import { round_up, type Variant } from '../../kernels/spec.ts';
@@ -14,6 +14,7 @@ import {
   gate_up_case,
   type Routing,
   route_case,
+  route_mixed_case,
   router_case,
   sort_case,
   tiles_case,
@@ -63,6 +64,17 @@ function route(draw: Draw): KernelCase {
   });
 }
 
+function route_mixed(draw: Draw): KernelCase {
+  const all = draw.whole(1, 256);
+  const [k_text, k_picture] = [draw.whole(1, all), draw.whole(1, all)];
+  const rows = draw.whole(1, 40);
+  return route_mixed_case(draw, {
+    ...{ rows, experts: all, k: Math.max(k_text, k_picture), k_text, k_picture, stride: all + draw.whole(0, 5) },
+    ...{ row0: draw.whole(0, 3), mark0: draw.whole(0, 5), steps: draw.pick([4, 2 ** 20]) },
+    pictures: range(rows).map(() => draw.maybe()),
+  });
+}
+
 function router(draw: Draw): KernelCase {
   const [all, k] = [draw.whole(1, 256), 4 * draw.whole(1, 200)];
   return router_case(draw, {
@@ -75,19 +87,28 @@ function router(draw: Draw): KernelCase {
 function sort(draw: Draw): KernelCase {
   const routed = routing(draw, 400, 64);
   const earlier = Array.from({ length: draw.whole(0, 6) }, () => draw.whole(0, routed.experts - 1));
-  return sort_case(routed, earlier);
+  const { top_k, choices } = routed;
+  if (draw.maybe()) return sort_case(routed, earlier);
+  const taken = range(routed.rows).map(() => draw.whole(0, top_k));
+  const some = choices.map((expert, slot) =>
+    slot % top_k < (taken[Math.floor(slot / top_k)] as number) ? expert : NO_EXPERT,
+  );
+  return sort_case({ ...routed, choices: some }, earlier);
 }
 
 function combine(draw: Draw): KernelCase {
   const cols = 4 * draw.whole(1, 80);
+  const [rows, k] = [draw.whole(1, 40), draw.whole(1, 8)];
   return combine_case(draw, {
-    ...{ rows: draw.whole(1, 40), k: draw.whole(1, 8), cols, y_stride: draw.fours(cols), x_stride: draw.fours(cols) },
+    ...{ rows, k, cols, y_stride: draw.fours(cols), x_stride: draw.fours(cols) },
+    taken: draw.maybe() ? range(rows).map(() => draw.whole(0, k)) : undefined,
     ...{ x_row0: draw.whole(0, 3), slot0: draw.whole(0, 3) },
   });
 }
 
 export const MOE_OPS: readonly FuzzOp[] = [
   { name: 'moe_route', kernels: [moe_route], make: route, tolerance: 2e-6 },
+  { name: 'moe_route_mixed', kernels: [moe_route_mixed], make: route_mixed, tolerance: 2e-6 },
   { name: 'moe_router', kernels: [moe_router], make: router, tolerance: 1e-4 },
   { name: 'moe_sort', kernels: [moe_sort], make: sort },
   { name: 'moe_tiles', kernels: [moe_tiles], make: (draw) => tiles_case(routing(draw, 300, 64), draw.whole(1, 70)) },

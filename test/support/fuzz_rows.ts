@@ -4,15 +4,16 @@ import { layer_norm, rms_norm } from '../../kernels/norm/norm.ts';
 import { tap_windows, window_mean } from '../../kernels/pool_windows/pool_windows.ts';
 import { sample } from '../../kernels/sample/sample.ts';
 import { round_up } from '../../kernels/spec.ts';
-import { swiglu } from '../../kernels/swiglu/swiglu.ts';
+import { swiglu, swiglu_mixed } from '../../kernels/swiglu/swiglu.ts';
 import { vit_embed } from '../../kernels/vit_embed/vit_embed.ts';
-import type { KernelCase } from '../reference/cases/case.ts';
+import { type KernelCase, range } from '../reference/cases/case.ts';
 import {
   add_features_case,
   argmax_case,
   norm_case,
   sample_case,
   swiglu_case,
+  swiglu_mixed_case,
   tap_windows_case,
   vit_embed_case,
   window_mean_case,
@@ -27,11 +28,19 @@ function norm(draw: Draw, centred: boolean): KernelCase {
   });
 }
 
-function gated(draw: Draw): KernelCase {
+function gates(draw: Draw) {
   const [rows, hidden] = [draw.whole(1, 20), draw.whole(1, 300)];
   const up_col0 = draw.fours(round_up(hidden, 4));
   const strides = { in_stride: draw.fours(2 * up_col0), out_stride: draw.fours(round_up(hidden, 4)) };
-  return swiglu_case(draw, { rows, hidden, up_col0, ...strides });
+  return { rows, hidden, up_col0, ...strides };
+}
+
+const gated = (draw: Draw): KernelCase => swiglu_case(draw, gates(draw));
+
+function gated_mixed(draw: Draw): KernelCase {
+  const shape = gates(draw);
+  const filled = range(shape.rows).map(() => draw.maybe());
+  return swiglu_mixed_case(draw, { ...shape, slot0: draw.whole(0, 9), filled });
 }
 
 function greedy(draw: Draw): KernelCase {
@@ -93,6 +102,7 @@ export const ROW_OPS: readonly FuzzOp[] = [
   { name: 'rms_norm', kernels: [rms_norm], make: (draw) => norm(draw, false), tolerance: 1e-5 },
   { name: 'layer_norm', kernels: [layer_norm], make: (draw) => norm(draw, true), tolerance: 1e-5 },
   { name: 'swiglu', kernels: [swiglu], make: gated, tolerance: 1e-5 },
+  { name: 'swiglu_mixed', kernels: [swiglu_mixed], make: gated_mixed, tolerance: 1e-5 },
   { name: 'argmax', kernels: [argmax], make: greedy },
   { name: 'sample', kernels: [sample], make: sampled },
   { name: 'add_features', kernels: [add_features], make: features, tolerance: 1e-6 },

@@ -39,7 +39,7 @@ export const QUANTISED_CONFIG = tiny_config({
 });
 
 /** Crops of noise, partly padded; the last of several is padding altogether. Some cells go to a prompt row. */
-function some_crops(config: ModelConfig, count: number, ids: number): NonNullable<ModelInput['crops']> {
+export function some_crops(config: ModelConfig, count: number, ids: number): NonNullable<ModelInput['crops']> {
   const { patches, patch_values, cells } = geometry_of(config);
   const images = noise(count * patches * patch_values, count);
   if (count > 2) images.fill(-1, (count - 1) * patches * patch_values);

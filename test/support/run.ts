@@ -27,9 +27,11 @@ export async function run_to_end(
   context: Context,
   input: ModelInput,
   options: RunOptions,
+  also?: Context['probe'],
 ): Promise<{ tokens: number[]; logits: Float32Array[]; result: RunResult }> {
   const logits: Float32Array[] = [];
-  const probe: Context['probe'] = async (point, _, view) => {
+  const probe: Context['probe'] = async (point, layer, view) => {
+    await also?.(point, layer, view);
     if (point !== 'logits') return;
     const bytes = await context.executor.read(view.buffer, 0, 4 * view.rows * view.stride);
     logits.push(

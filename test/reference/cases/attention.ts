@@ -119,7 +119,18 @@ export interface DecodeShape {
   readonly kv_stride?: number;
   readonly o_stride?: number;
   readonly table_row0?: number;
+  /** Rows from here on are a launch of their own, as where their keys lie in other buffers. */
+  readonly cut?: number;
 }
+
+/** A launch for all rows, or one for those before the cut and one for the rest. */
+const parts_of = (rows: number, cut = 0): { row0: number; rows: number }[] =>
+  cut > 0 && cut < rows
+    ? [
+        { row0: 0, rows: cut },
+        { row0: cut, rows: rows - cut },
+      ]
+    : [{ row0: 0, rows }];
 
 export function decode_case(n: Numbers, s: DecodeShape): KernelCase {
   const { heads, head_dim, slots, capacity, places, table_row0 = 0, split_keys = capacity } = s;
@@ -127,14 +138,17 @@ export function decode_case(n: Numbers, s: DecodeShape): KernelCase {
   const { q_stride = cols, kv_stride = cols, o_stride = cols } = s;
   const splits = Math.ceil(capacity / split_keys);
   const params = {
-    ...{ rows, heads, q_stride, kv_stride, o_stride, capacity, table_row0, splits, split_keys, scale },
-    keys: places.reduce((sum, [, position]) => sum + position + 1, 0),
+    ...{ heads, q_stride, kv_stride, o_stride, capacity, table_row0, splits, split_keys, scale },
   };
+  const parts = parts_of(rows, s.cut).map((part) => ({
+    ...{ ...params, ...part },
+    keys: places.slice(part.row0, part.row0 + part.rows).reduce((sum, [, position]) => sum + position + 1, 0),
+  }));
   const options = { HEAD_DIM: head_dim };
   const combine = launch(attention_decode_combine, { rows, heads, splits, o_stride }, options);
   return {
     kernel: (s.combine ? attention_decode_combine : attention_decode) as Kernel,
-    launches: [launch(attention_decode, params, options), ...(splits > 1 ? [combine] : [])],
+    launches: [...parts.map((part) => launch(attention_decode, part, options)), ...(splits > 1 ? [combine] : [])],
     open: () => {
       const row_table = new Uint32Array(2 * (table_row0 + rows)).fill(0xffffffff);
       row_table.set(places.flat(), 2 * table_row0);
@@ -187,6 +201,7 @@ export interface RopeShape {
   readonly q_stride?: number;
   readonly kv_stride?: number;
   readonly table_row0?: number;
+  readonly cut?: number;
 }
 
 export function rope_case(n: Numbers, s: RopeShape): KernelCase {
@@ -198,7 +213,7 @@ export function rope_case(n: Numbers, s: RopeShape): KernelCase {
   const d = { rows, heads, qkv_stride, k_col0, v_col0, q_stride, kv_stride, capacity, table_row0, eps };
   return {
     kernel: qk_rope as Kernel,
-    launches: [launch(qk_rope, d, { HEAD_DIM: head_dim })],
+    launches: parts_of(rows, s.cut).map((part) => launch(qk_rope, { ...d, ...part }, { HEAD_DIM: head_dim })),
     open: () => {
       const row_table = new Uint32Array(2 * (table_row0 + rows)).fill(0xffffffff);
       row_table.set(places.flat(), 2 * table_row0);

@@ -1,10 +1,10 @@
 import { expert_matmul } from '../../../kernels/expert_matmul/expert_matmul.ts';
 import { expert_down, expert_gate_up } from '../../../kernels/expert_matvec/expert_matvec.ts';
 import { moe_combine } from '../../../kernels/moe_combine/moe_combine.ts';
-import { moe_route } from '../../../kernels/moe_route/moe_route.ts';
+import { moe_route, moe_route_mixed, NO_EXPERT } from '../../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../../kernels/moe_sort/moe_sort.ts';
-import { FORMATS, type Kernel, round_up, type WeightFormat } from '../../../kernels/spec.ts';
+import { FORMATS, type Kernel, type Options, round_up, type WeightFormat } from '../../../kernels/spec.ts';
 import { expert_matmul as product_reference } from '../expert_matmul.ts';
 import { expert_down as down_reference, expert_gate_up as gate_up_reference } from '../expert_matvec.ts';
 import { matmul as linear_reference } from '../matmul.ts';
@@ -30,7 +30,7 @@ import {
 
 const UNUSED = 0xffffffff;
 
-/** Who chose whom: top_k different experts a row. */
+/** Who chose whom: top_k slots a row, of different experts; the last ones may be empty. */
 export interface Routing {
   readonly rows: number;
   readonly experts: number;
@@ -59,7 +59,9 @@ export interface ExpertShape extends Routing {
 
 const of_slices = (kernel: Kernel, s: ExpertShape, numbers: Readonly<Record<string, number>>): Launch[] =>
   s.slices.map(({ expert0, expert_count }, i) => {
-    const counted = { pairs_counted: i === 0 ? s.choices.length : 0, expert_count_total: s.experts };
+    const slots = i === 0 ? s.choices.length : 0;
+    const a_rows = { a_rows_counted: slots / (numbers.a_div ?? 1) };
+    const counted = { pairs_counted: slots, ...a_rows, expert_count_total: s.experts };
     const options = { WEIGHT_FORMAT: FORMATS[s.format] };
     return launch(kernel, { ...numbers, expert0, expert_count, ...counted }, options, { weights: `weights ${i}` });
   });
@@ -166,7 +168,7 @@ export function expert_matmul_case(n: Numbers, s: GroupedShape): KernelCase {
   const wide = round_up(cols, 8);
   const a_frame = { rows: slots / a_div, cols: k, stride: s.in_stride ?? k, row0: s.in_row0 };
   const c_frame = { rows: slots, cols, stride: s.out_stride ?? wide };
-  const most = max_tiles(rows, top_k, experts, tile_rows);
+  const most = max_tiles(slots, experts, tile_rows);
   const numbers = {
     ...{ k, cols, a_stride: a_frame.stride, c_stride: c_frame.stride, list_stride: rows, a_div },
     ...{ a_row0: s.in_row0 ?? 0, max_tiles: most, most_pairs: slots, flop_k: k, flop_cols: cols },
@@ -219,6 +221,44 @@ const chosen_of = (logits: Float32Array | Float64Array, experts: number, k: numb
   );
   return { experts: rows.flatMap((row) => row.experts), weights: rows.flatMap((row) => row.weights) };
 };
+
+export interface MixedRouteShape extends RouteShape {
+  readonly k_text: number;
+  readonly k_picture: number;
+  readonly mark0: number;
+  /** Which rows are a picture's. */
+  readonly pictures: readonly boolean[];
+}
+
+/** Slots of rows that take fewer experts end with empty ones. */
+export function route_mixed_case(n: Numbers, s: MixedRouteShape): KernelCase {
+  const { k, row0 = 0, k_text, k_picture, mark0, pictures } = s;
+  const plain = route_case(n, s);
+  const taken = pictures.map((is_picture) => (is_picture ? k_picture : k_text));
+  const pairs = taken.reduce((sum, count) => sum + count, 0);
+  const params = { ...plain.launches[0]?.params, k_text, k_picture, mark0, pairs } as never;
+  return {
+    kernel: moe_route_mixed as Kernel,
+    launches: [launch(moe_route_mixed, params)],
+    open: () => {
+      const { buffers, want } = plain.open();
+      const marks = Uint32Array.of(...new Array<number>(mark0 + row0).fill(7), ...pictures.map(Number));
+      const emptied = (values: ArrayLike<number>, empty: number) =>
+        Array.from(values, (value, slot) => {
+          const own = taken[Math.floor(slot / k) - row0];
+          return own === undefined || slot % k < own ? value : empty;
+        });
+      return {
+        buffers: { ...buffers, marks },
+        want: () =>
+          want().map(({ buffer, values }) => ({
+            buffer,
+            values: emptied(values, buffer === 'experts' ? NO_EXPERT : -1),
+          })),
+      };
+    },
+  };
+}
 
 export function route_case(n: Numbers, s: RouteShape): KernelCase {
   const { rows, experts, k, stride = experts, row0 = 0, steps = 2 ** 20 } = s;
@@ -309,7 +349,12 @@ export function router_case(n: Numbers, s: RouterShape): KernelCase {
 export function sort_case({ rows, experts, top_k, choices }: Routing, earlier: readonly number[] = []): KernelCase {
   return {
     kernel: moe_sort as Kernel,
-    launches: [launch(moe_sort, { rows, k: top_k, experts, slot0: earlier.length })],
+    launches: [
+      launch(moe_sort, {
+        ...{ rows, k: top_k, experts, slot0: earlier.length },
+        pairs: choices.filter((expert) => expert !== NO_EXPERT).length,
+      }),
+    ],
     open: () => ({
       buffers: {
         experts: Uint32Array.from([...earlier, ...choices]),
@@ -329,7 +374,7 @@ export function sort_case({ rows, experts, top_k, choices }: Routing, earlier: r
 }
 
 export function tiles_case({ rows, experts, top_k, choices }: Routing, tile_rows: number): KernelCase {
-  const most = max_tiles(rows, top_k, experts, tile_rows);
+  const most = max_tiles(rows * top_k, experts, tile_rows);
   return {
     kernel: moe_tiles as Kernel,
     launches: [launch(moe_tiles, { experts, tile_rows, max_tiles: most })],
@@ -351,16 +396,29 @@ export interface CombineShape {
   readonly x_stride?: number;
   readonly x_row0?: number;
   readonly slot0?: number;
+  /** Experts of each row where those are not all k: its other slots hold no number at all. */
+  readonly taken?: readonly number[];
 }
 
 export function combine_case(n: Numbers, s: CombineShape): KernelCase {
-  const { rows, k, cols, y_stride = cols, x_stride = cols, x_row0 = 0, slot0 = 0 } = s;
+  const { rows, k, cols, y_stride = cols, x_stride = cols, x_row0 = 0, slot0 = 0, taken } = s;
+  const pairs = taken?.reduce((sum, count) => sum + count, 0) ?? rows * k;
+  const is_empty = (slot: number) => slot % k >= (taken?.[Math.floor(slot / k)] ?? k);
+  const option: Options = taken === undefined ? {} : { MIXED: true };
   const x_frame = { rows, cols, stride: x_stride, row0: x_row0 };
   return {
     kernel: moe_combine as Kernel,
-    launches: [launch(moe_combine, { rows, k, cols, y_stride, x_stride, x_row0, slot0 })],
+    launches: [launch(moe_combine, { rows, k, cols, y_stride, x_stride, x_row0, slot0, pairs }, option)],
     open: () => {
       const [y, weights] = [n.values(rows * k * cols), n.values(rows * k)];
+      const [right_y, right_weights] = [y.slice(), weights.slice()];
+      for (const slot of range(rows * k)) {
+        if (taken !== undefined) weights[slot] = right_weights[slot] = Math.abs(weights[slot] as number);
+        if (!is_empty(slot)) continue;
+        weights[slot] = -1;
+        right_weights[slot] = 0;
+        y.fill(Number.NaN, slot * cols, (slot + 1) * cols);
+      }
       const [x, all] = [n.values(rows * cols), n.values((x_row0 + rows + 1) * x_stride)];
       return {
         buffers: {
@@ -369,7 +427,10 @@ export function combine_case(n: Numbers, s: CombineShape): KernelCase {
           x: framed(x, x_frame, all),
         },
         want: () => [
-          { buffer: 'x', values: replaced(all, combine_reference(y, weights, x, { rows, k, cols }), x_frame) },
+          {
+            buffer: 'x',
+            values: replaced(all, combine_reference(right_y, right_weights, x, { rows, k, cols }), x_frame),
+          },
         ],
       };
     },

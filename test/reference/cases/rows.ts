@@ -1,10 +1,11 @@
 import { add_features } from '../../../kernels/add_features/add_features.ts';
 import { argmax } from '../../../kernels/argmax/argmax.ts';
+import { NO_EXPERT } from '../../../kernels/moe_route/moe_route.ts';
 import { layer_norm, rms_norm } from '../../../kernels/norm/norm.ts';
 import { tap_windows, window_mean } from '../../../kernels/pool_windows/pool_windows.ts';
 import { sample } from '../../../kernels/sample/sample.ts';
-import { type Kernel, round_up } from '../../../kernels/spec.ts';
-import { swiglu } from '../../../kernels/swiglu/swiglu.ts';
+import { type Kernel, type Params, round_up } from '../../../kernels/spec.ts';
+import { swiglu, swiglu_mixed } from '../../../kernels/swiglu/swiglu.ts';
 import { vit_embed } from '../../../kernels/vit_embed/vit_embed.ts';
 import { add_features as add_reference } from '../add_features.ts';
 import { argmax as argmax_reference } from '../argmax.ts';
@@ -13,7 +14,7 @@ import { window_mean as mean_reference, type TapDims, tap_windows as tap_referen
 import { type SampleDims, sample as sample_reference } from '../sample.ts';
 import { swiglu as swiglu_reference } from '../swiglu.ts';
 import { vit_embed as embed_reference } from '../vit_embed.ts';
-import { frame_length, framed, type KernelCase, launch, type Numbers, range, replaced } from './case.ts';
+import { frame_length, framed, type KernelCase, launch, type Numbers, range, replaced, type Want } from './case.ts';
 
 /** The first two are needed, the rest tight where it is not given. */
 type NormShape = Pick<NormDims, 'rows' | 'cols'> & Partial<NormDims> & { readonly scale?: number };
@@ -63,6 +64,32 @@ export function swiglu_case(n: Numbers, { rows, hidden, ...s }: SwigluShape): Ke
       framed(n.values(rows * computed), { ...half, col0: up_col0 }, gate_up);
       const h = n.values((rows + 1) * out_stride);
       return { buffers: { gate_up, h }, want: () => [{ buffer: 'h', values: swiglu_reference(gate_up, h, d) }] };
+    },
+  };
+}
+
+/** Of slots some have an expert; rows of the others hold no number, and keep what was in `h`. */
+export function swiglu_mixed_case(
+  n: Numbers,
+  shape: SwigluShape & { readonly slot0: number; readonly filled: readonly boolean[] },
+): KernelCase {
+  const { slot0, filled, ...plain_shape } = shape;
+  const plain = swiglu_case(n, plain_shape);
+  const params = { ...plain.launches[0]?.params, slot0, pairs: filled.filter(Boolean).length } as Params;
+  const { in_stride = 0, out_stride = 1 } = params;
+  return {
+    kernel: swiglu_mixed as Kernel,
+    launches: [launch(swiglu_mixed as Kernel, params)],
+    open: () => {
+      const { buffers, want } = plain.open();
+      const { gate_up, h } = buffers as Record<'gate_up' | 'h', Float32Array>;
+      const right = (want()[0] as Want).values;
+      const experts = [...new Array<number>(slot0).fill(NO_EXPERT), ...filled.map((has) => (has ? 3 : NO_EXPERT))];
+      for (const [row, has] of filled.entries()) {
+        if (!has) gate_up.fill(Number.NaN, row * in_stride, (row + 1) * in_stride);
+      }
+      const values = Array.from(h, (before, i) => (filled[Math.floor(i / out_stride)] ? (right[i] as number) : before));
+      return { buffers: { ...buffers, experts: Uint32Array.from(experts) }, want: () => [{ buffer: 'h', values }] };
     },
   };
 }
