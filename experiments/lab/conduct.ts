@@ -33,12 +33,15 @@ interface Open {
   readonly times: boolean;
   readonly routing: boolean;
   readonly trace: boolean;
+  readonly attachments: boolean;
 }
 
 /** Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. */
 export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promise<void> {
   const { results, instrument, protocol, signal } = conduct;
-  const open = cells.map((cell) => still_open(cell, conduct)).filter((one) => one.times || one.routing || one.trace);
+  const open = cells
+    .map((cell) => still_open(cell, conduct))
+    .filter((one) => one.times || one.routing || one.trace || one.attachments);
   const runs = ({ cell, times, routing, trace }: Open) =>
     (times ? instrument.runs_of(protocol) * cell.requests.length : trace ? 1 : 0) + (routing ? 1 : 0);
   const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
@@ -54,6 +57,7 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
       conduct.on_progress?.(done, total);
     };
     await results.save(await complete(one, model as Runner, scaler as Scaler, conduct, on_run));
+    for (const { name, make } of cell.attachments ?? []) if (!results.has(name)) await results.write(name, make());
   }
 }
 
@@ -66,6 +70,7 @@ function still_open(cell: Cell, { results, routing, trace_of, instrument }: Cond
     times: saved === undefined,
     routing: routing && stamps && (saved?.routing ?? null) === null,
     trace: trace_of !== undefined && stamps && !results.has(trace_name(cell)),
+    attachments: (cell.attachments ?? []).some(({ name }) => !results.has(name)),
   };
 }
 
@@ -99,6 +104,7 @@ async function complete(
       key: cell.key,
       run: results.run.run,
       settings: cell.settings,
+      ...(cell.about === undefined ? {} : { about: cell.about }),
       knobs: { ...cell.knobs },
       asked: asked_digest(cell.requests),
       started,
