@@ -36,13 +36,28 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   plot: [RESULTS],
   compare: [RESULTS, RESULTS],
   completion: ['bash'],
+  'motivation-exp3': [...TINY, ...QUICK, '--max-grid-size', '1'],
+  'motivation-exp5': ['--exp3-results', RESULTS],
+  'crop-overlap': [...TINY, '--num-samples', '3', '--num-images', '1'],
+  e2: [...TINY, ...QUICK, '--crops', '1', '--top-k', '2', '--num-active-blocks', '2,4', '--image-size', 'none'],
+  m1: [...TINY, ...QUICK, '--qa-lengths', '1', '--caption-lengths', '2', '--knobs', 'top-k', '--image-size', 'none'],
+  m2: [...TINY, ...QUICK, '--config', 'low', '--new-tokens', '1'],
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
-const COUNTED: readonly string[] = ['e1', 'context', 'output-tokens'];
+const COUNTED: readonly string[] = [
+  'e1',
+  'e2',
+  'm1',
+  'm2',
+  'motivation-exp3',
+  'crop-overlap',
+  'context',
+  'output-tokens',
+];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
 
@@ -85,6 +100,25 @@ const VALUES: Readonly<Record<string, string>> = {
   '--warmup': '1',
   '--instrumented': '1',
   '--shuffle': '3',
+  '--max-grid-size': '2',
+  '--widths': 'study',
+  '--x-axis': 'tokens',
+  '--exp3-results': scratch,
+  '--exp4-results': scratch,
+  '--num-samples': '4',
+  '--num-images': '2',
+  '--max-size': '400',
+  '--target-max-crops': '4',
+  '--num-active-blocks': '2,4',
+  '--sampling': 'lhs',
+  '--sampling-rule': 'code',
+  '--sampling-seed': '7',
+  '--block-choice': 'seeded',
+  '--qa-lengths': '1,2',
+  '--caption-lengths': '3',
+  '--knobs': 'blocks,new-tokens',
+  '--regime': 'low',
+  '--config': 'mid',
 };
 
 const spoken = (command: Command): readonly Option[] => command.options.filter((option) => !option.hidden);
