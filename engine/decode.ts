@@ -95,6 +95,7 @@ async function decode_step(
   const row0 = sequences.prompt_rows + step;
   const spans = [{ cache: 0, row: 0, rows: 1, keys: row0 + 1 }];
   embed(ctx, sequences, row0, 1, work, { stage: 'decode', component: 'embed' });
+  await ctx.probe?.('llm.embeds', 0, { ...work.x, rows: 1 });
   await run_blocks(ctx, { stage: 'decode', row0, rows: 1, spans }, plan, sequences, work);
   await head(ctx, 'decode', 0, 1, work);
   choose(ctx, 'decode', 1, work, sequences.tokens, row0 + 1, sampling);

@@ -1,9 +1,12 @@
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { make_program } from './program.ts';
 
 const program = make_program();
-program.exitOverride();
-for (const command of program.commands) command.exitOverride();
+const throw_instead = (command: Command): void => {
+  command.exitOverride();
+  for (const inner of command.commands) throw_instead(inner);
+};
+throw_instead(program);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -23,11 +23,27 @@ const is_model = (option: Option): boolean => ['--model', '--preset'].includes(l
 const words_of = (command: Command): readonly string[] => command.registeredArguments.flatMap(choices_of);
 const long = (option: Option): string => option.long ?? option.short ?? '';
 
+/** A command that does something, and the words that lead to it. */
+interface Leaf {
+  readonly path: readonly string[];
+  readonly command: Command;
+}
+
+const is_group = (command: Command): boolean => command.commands.length > 0;
+const groups_of = (program: Command): readonly Command[] => commands_of(program).filter(is_group);
+const leaves_of = (program: Command, path: readonly string[] = []): Leaf[] =>
+  commands_of(program).flatMap((command) => {
+    const inner = [...path, command.name()];
+    return is_group(command) ? leaves_of(command, inner) : [{ path: inner, command }];
+  });
+const names_of = (program: Command): readonly string[] => commands_of(program).map((command) => command.name());
+
 function bash(program: Command): string {
-  const values = commands_of(program).flatMap((command) => {
+  const leaves = leaves_of(program);
+  const values = leaves.flatMap(({ path, command }) => {
     const options = options_of(command).filter(takes_value);
     const entry = (of: readonly Option[], reply: string) => {
-      const names = of.map((option) => `"${command.name()} ${long(option)}"`).join('|');
+      const names = of.map((option) => `"${path.join(' ')} ${long(option)}"`).join('|');
       return of.length === 0 ? [] : [`    ${names}) COMPREPLY=($(compgen ${reply} -- "$cur")); return ;;`];
     };
     const listed = options.filter((option) => choices_of(option).length > 0);
@@ -39,11 +55,15 @@ function bash(program: Command): string {
       ...entry(others, '-f'),
     ];
   });
-  const words = commands_of(program).map((command) => {
+  const words = leaves.map(({ path, command }) => {
     const all = [...words_of(command), ...options_of(command).map(long)];
-    return `    ${command.name()}) words="${all.join(' ')}" ;;`;
+    return `    "${path.join(' ')}") words="${all.join(' ')}" ;;`;
   });
-  const first = new Set([...commands_of(program).map((command) => command.name()), ...options_of(program).map(long)]);
+  const groups = groups_of(program).map((group) => {
+    const inner = `COMPREPLY=($(compgen -W "${names_of(group).join(' ')}" -- "$cur")); return`;
+    return `    ${group.name()}) if [ "$COMP_CWORD" -eq 2 ]; then ${inner}; fi; command="$command \${COMP_WORDS[2]}" ;;`;
+  });
+  const first = new Set([...names_of(program), ...options_of(program).map(long)]);
   return `# molmoe completion bash: source it, or put it where bash-completion looks
 _molmoe() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" command="\${COMP_WORDS[1]}" words=""
@@ -52,6 +72,9 @@ _molmoe() {
     COMPREPLY=($(compgen -W "${[...first].join(' ')}" -- "$cur"))
     return
   fi
+  case "$command" in
+${groups.join('\n')}
+  esac
   case "$command $prev" in
 ${values.join('\n')}
   esac
@@ -69,8 +92,25 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 function zsh(program: Command): string {
   const escaped = (text: string) => text.replace(/[\\[\]:]/g, '\\$&');
-  const commands = commands_of(program).map((c) => `    ${quoted(`${c.name()}:${escaped(c.description())}`)}`);
-  const specs = commands_of(program).map((command) => {
+  const described = (of: Command) =>
+    commands_of(of)
+      .map((c) => `    ${quoted(`${c.name()}:${escaped(c.description())}`)}`)
+      .join('\n');
+  const choose = (of: Command) => `local -a commands
+  commands=(
+${described(of)}
+  )
+  if (( CURRENT == 2 )); then
+    _describe command commands
+    return
+  fi
+  shift words
+  (( CURRENT-- ))
+  case $words[1] in
+${commands_of(of).map(spec).join('\n')}
+  esac`;
+  const spec = (command: Command): string => {
+    if (is_group(command)) return `    ${command.name()})\n  ${choose(command)}\n      ;;`;
     const options = options_of(command).map((option) => {
       const choices = choices_of(option);
       const files = is_model(option) ? `{_files; compadd ${preset_names.join(' ')}}` : '_files';
@@ -80,44 +120,38 @@ function zsh(program: Command): string {
     const words = words_of(command);
     const rest = quoted(`*:argument:${words.length > 0 ? `(${words.join(' ')})` : '_files'}`);
     return `    ${command.name()})\n      _arguments \\\n${[...options, `        ${rest}`].join(' \\\n')}\n      ;;`;
-  });
+  };
   return `#compdef molmoe
 # molmoe completion zsh: source it after compinit, or save it as _molmoe in a folder of $fpath
 _molmoe() {
-  local -a commands
-  commands=(
-${commands.join('\n')}
-  )
-  if (( CURRENT == 2 )); then
-    _describe command commands
-    return
-  fi
-  shift words
-  (( CURRENT-- ))
-  case $words[1] in
-${specs.join('\n')}
-  esac
+  ${choose(program)}
 }
 (( $+functions[compdef] )) && compdef _molmoe molmoe
 `;
 }
 
 function fish(program: Command): string {
-  const lines = commands_of(program).flatMap((command) => {
-    const name = command.name();
-    const seen = `complete -c molmoe -n '__fish_seen_subcommand_from ${name}'`;
+  const offered = (when: string, of: Command) =>
+    commands_of(of).map((c) => `complete -c molmoe -n ${when} -f -a ${c.name()} -d ${quoted(c.description())}`);
+  const seen = (names: readonly string[]) => names.map((name) => `__fish_seen_subcommand_from ${name}`).join('; and ');
+  const groups = groups_of(program).flatMap((group) => {
+    const none_yet = `not __fish_seen_subcommand_from ${names_of(group).join(' ')}`;
+    return offered(quoted(`${seen([group.name()])}; and ${none_yet}`), group);
+  });
+  const lines = leaves_of(program).flatMap(({ path, command }) => {
+    const when = `complete -c molmoe -n ${quoted(seen(path))}`;
     const words = words_of(command);
     return [
-      `complete -c molmoe -n __fish_use_subcommand -f -a ${name} -d ${quoted(command.description())}`,
-      ...(words.length > 0 ? [`${seen} -f -a ${quoted(words.join(' '))}`] : []),
+      ...(words.length > 0 ? [`${when} -f -a ${quoted(words.join(' '))}`] : []),
       ...options_of(command).map((option) => {
         const choices = choices_of(option);
         const words = (is_model(option) ? preset_names : choices).join(' ');
         const kind = choices.length > 0 ? '-xa' : '-ra';
         const value = !takes_value(option) ? '' : words === '' ? ' -r' : ` ${kind} ${quoted(words)}`;
-        return `${seen} -l ${long(option).replace(/^-+/, '')}${value} -d ${quoted(option.description)}`;
+        return `${when} -l ${long(option).replace(/^-+/, '')}${value} -d ${quoted(option.description)}`;
       }),
     ];
   });
-  return `# molmoe completion fish: save it as ~/.config/fish/completions/molmoe.fish\n${lines.join('\n')}\n`;
+  const all = [...offered('__fish_use_subcommand', program), ...groups, ...lines];
+  return `# molmoe completion fish: save it as ~/.config/fish/completions/molmoe.fish\n${all.join('\n')}\n`;
 }

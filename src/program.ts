@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
 import { version } from './build.ts';
 import { completion, SHELLS } from './completion.ts';
+import { add_inspect } from './inspect.ts';
 import { add_lab } from './lab.ts';
 import {
   integer,
@@ -60,6 +61,14 @@ export function make_program(): Command {
     .option('--quiet', 'say nothing but the answer, warnings and errors')
     .action((options) => run(async () => (await import('./commands/generate.ts')).generate(options, debug())));
 
+  with_knobs(on_model(program.command('ask')))
+    .argument('<picture>', 'PNG, JPEG, WebP, GIF or TIFF')
+    .description('question after question about one picture, typed or piped, a line each; the picture is computed once')
+    .option('--orient', 'turn the picture as its EXIF orientation says')
+    .option('--max-new-tokens <n>', 'tokens of an answer at most', positive, 64)
+    .option('--quiet', 'say nothing but the answers, warnings and errors')
+    .action((picture, options) => run(async () => (await import('./commands/ask.ts')).ask(picture, options, debug())));
+
   on_adapter(program.command('doctor'))
     .description('what this machine offers: adapter, driver, features, limits, and what is missing')
     .option('--json', 'print one JSON object')
@@ -103,6 +112,7 @@ export function make_program(): Command {
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
 
+  add_inspect(program, run, debug);
   add_lab(program, run, debug);
 
   program

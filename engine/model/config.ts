@@ -63,7 +63,7 @@ export type ModelConfig = Readonly<{
   always_start_with_space: boolean;
 }>;
 
-type JsonObject = Record<string, unknown>;
+export type JsonObject = Record<string, unknown>;
 
 /**
  * Choices that change the arithmetic or the prompt and that this engine makes in one way only. The first value is the

@@ -8,7 +8,10 @@ import type { Executor, Tag } from '../gpu/executor.ts';
 import type { ModelConfig } from './config.ts';
 import type { Matrix, ModelWeights } from './weight_layout.ts';
 
-/** Sees intermediate results by the names of the reference data; only `verify` and tests ask for it. */
+/**
+ * Sees intermediate results: under the names of the reference data, and within a block as `vit.block`, `attn.qkv`, `attn.q`,
+ * `attn.heads`, `attn.residual`, `moe.normed` and `moe.hidden`. A view is read at once: what follows writes over it.
+ */
 export type Probe = (point: string, layer: number, x: View) => Promise<void>;
 
 /** Rows of f32 in a buffer. */

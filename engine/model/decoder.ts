@@ -185,7 +185,7 @@ export async function run_blocks(
 ): Promise<void> {
   for (const [layer, top_k] of plan.entries()) {
     if (top_k > 0) {
-      attend(ctx, step, layer, sequences, work);
+      await attend(ctx, step, layer, sequences, work);
       const block = ctx.weights.blocks[layer] as Block;
       const { stage, row0, rows, pictures } = step;
       const takes = pictures === undefined ? { top_k } : takes_of(pictures, layer, top_k, row0, rows);
@@ -196,7 +196,13 @@ export async function run_blocks(
   }
 }
 
-function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences, work: DecoderWork): void {
+async function attend(
+  ctx: Context,
+  step: Forward,
+  layer: number,
+  sequences: Sequences,
+  work: DecoderWork,
+): Promise<void> {
   const { executor, config } = ctx;
   const { rows, stage } = step;
   const block = ctx.weights.blocks[layer] as Block;
@@ -205,6 +211,7 @@ function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences
   const tag: Tag = { stage, layer, component: 'attention' };
   const { normed, qkv, q } = work;
   norm_linear(ctx, work.x, block.attn_norm, normed, block.qkv, qkv, tag, { rows });
+  await ctx.probe?.('attn.qkv', layer, { ...qkv, rows });
   for (const span of step.spans) {
     const { k, v } = caches[span.cache] as Cache;
     executor.dispatch(
@@ -236,9 +243,12 @@ function attend(ctx: Context, step: Forward, layer: number, sequences: Sequences
       tag,
     );
   }
+  await ctx.probe?.('attn.q', layer, { ...q, rows });
   if (step.pieces === undefined) decode_attention(ctx, step, caches, sequences, work, tag);
   else for (const piece of step.pieces) prefill_attention(ctx, piece, caches, sequences, work, tag);
+  await ctx.probe?.('attn.heads', layer, { ...normed, rows });
   linear(ctx, normed, block.out, work.x, tag, { rows, epilogue: EPILOGUE.accumulate });
+  await ctx.probe?.('attn.residual', layer, { ...work.x, rows });
 }
 
 function prefill_attention(

@@ -8,12 +8,18 @@ import { geometry_of } from './geometry.ts';
 const CONFIG = 'config.json';
 const PREPROCESSOR = 'preprocessor_config.json';
 
-/** Reads a folder's config.json, and preprocessor_config.json where there is one. */
-export async function load_config(folder: Folder): Promise<ModelConfig> {
+/**
+ * Reads a folder's config.json, and preprocessor_config.json where there is one. `look` sees each before it is checked, and
+ * what it returns is checked in its place.
+ */
+export async function load_config(
+  folder: Folder,
+  look: (json: unknown, file: string) => unknown = (json) => json,
+): Promise<ModelConfig> {
   const read = async (name: string): Promise<unknown> => {
     const text = await folder.text(name, 2 ** 20);
     parse_strict_json(text, `${folder.label}/${name}`); // refuses what is no JSON, and a repeated key, of which JSON.parse keeps the last
-    return JSON.parse(text);
+    return look(JSON.parse(text), name);
   };
   const config = parse_config(await read(CONFIG), `${folder.label}/${CONFIG}`);
   if (!(await folder.list()).includes(PREPROCESSOR)) return config;

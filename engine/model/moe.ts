@@ -107,13 +107,17 @@ export async function moe(
     route_few(ctx, block, router.buffer, step, normed, x, work);
   } else route_many(ctx, block, step, normed, x, work);
   if (ctx.probe !== undefined) {
+    await ctx.probe('moe.normed', layer, { ...normed, rows });
     await ctx.probe('router.logits', layer, { ...work.router_logits, rows });
     await ctx.probe('router.experts', layer, { buffer: work.experts, rows, cols: top_k, stride: top_k });
     await ctx.probe('router.weights', layer, { buffer: work.route_weights, rows, cols: top_k, stride: top_k });
   }
-  if (few) one_token_experts(ctx, block, step, normed, x, work);
-  else
-    for (let row0 = 0; row0 < rows; row0 += work.chunk_rows) grouped_experts(ctx, block, step, normed, x, work, row0);
+  const chunk_rows = few ? rows : work.chunk_rows;
+  for (let row0 = 0; row0 < rows; row0 += chunk_rows) {
+    if (few) one_token_experts(ctx, block, step, normed, x, work);
+    else grouped_experts(ctx, block, step, normed, x, work, row0);
+    await ctx.probe?.('moe.hidden', layer, { ...work.h, rows: Math.min(chunk_rows, rows - row0) * top_k });
+  }
 }
 
 /** Norm, router and choice in one launch. */

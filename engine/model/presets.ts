@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { fixed_config_json, type ModelConfig, merge_config, parse_config } from './config.ts';
+import { fixed_config_json, type JsonObject, type ModelConfig, merge_config, parse_config } from './config.ts';
 
 const molmoe_1b = {
   d_model: 2048,
@@ -68,12 +68,19 @@ export const whole_of = (name: string): PresetName | undefined => WHOLES[name as
 
 export const preset_names = Object.keys(overrides) as PresetName[];
 
-export function preset_config(name: string): ModelConfig {
+/** The parts that a preset's config.json is put together from, the first below the others. */
+export function preset_layers(name: string): readonly { readonly from: string; readonly json: JsonObject }[] {
   if (!Object.hasOwn(overrides, name)) {
     throw new UsageError(
       `preset: expected one of ${preset_names.join(', ')}, found ${JSON.stringify(name)}; choose one`,
     );
   }
-  const base = merge_config(fixed_config_json(), molmoe_1b);
-  return parse_config(merge_config(base, overrides[name as PresetName]), `preset ${name}`);
+  const own = { from: `preset ${name}`, json: overrides[name as PresetName] };
+  const whole = { from: 'preset molmoe-1b', json: molmoe_1b };
+  return [{ from: 'the architecture', json: fixed_config_json() }, whole, ...(name === 'molmoe-1b' ? [] : [own])];
+}
+
+export function preset_config(name: string): ModelConfig {
+  const json = preset_layers(name).reduce<JsonObject>((base, layer) => merge_config(base, layer.json), {});
+  return parse_config(json, `preset ${name}`);
 }

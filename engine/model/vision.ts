@@ -102,6 +102,7 @@ async function run_batch(
   executor.write(work.patches.buffer, 0, crops.images.subarray(crop0 * crop_values, (crop0 + count) * crop_values));
   const dense = { ...work.patches, rows: count * patches, stride: patch_values };
   linear(ctx, dense, weights.patch_embedding, embedded, embed_tag);
+  await ctx.probe?.('vit.patches', 0, { ...embedded, rows: count * patches });
   executor.dispatch(
     vit_embed,
     {
@@ -115,10 +116,12 @@ async function run_batch(
     embed_tag,
   );
   norm(ctx, work.normed, weights.pre_ln, x, rows, { stage, component: 'norm' });
+  await ctx.probe?.('vit.embedded', 0, { ...x, rows });
 
   const last = options.keepDeadBlocks ? config.vit.layers - 1 : Math.max(...config.vit_layers);
   for (let layer = 0; layer <= last; layer++) {
     run_block(ctx, weights.vit[layer] as VitBlock, layer, count, work);
+    await ctx.probe?.('vit.block', layer, { ...x, rows });
     for (const [tap, tapped] of config.vit_layers.entries()) {
       if (tapped !== layer) continue;
       if (crop0 === 0) await ctx.probe?.('vit.hidden', tap, { ...x, rows: positions });

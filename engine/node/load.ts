@@ -1,17 +1,12 @@
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
-import { InputError } from '../errors.ts';
 import { type DeviceOptions, open_device, type RunMode, TOGGLES, WANTED_FEATURES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
 import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
-import { bpe_tokenizer, byte_tokenizer, type Tokenizer } from '../input/tokenizer.ts';
-import { has_words, word_tokenizer } from '../input/word_tokenizer.ts';
-import type { ModelConfig } from '../model/config.ts';
-import { load_config } from '../model/load_config.ts';
-import { preset_config } from '../model/presets.ts';
+import type { Tokenizer } from '../input/tokenizer.ts';
 import { tensor_specs } from '../model/tensors.ts';
-import { check_tokenizer, Engine, type ModelFacts, model_facts } from '../molmoe.ts';
+import { Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import {
   type Check,
   type Checks,
@@ -27,13 +22,15 @@ import {
 } from '../options.ts';
 import { open_checkpoint } from '../weights/checkpoint.ts';
 import { synthetic_source } from '../weights/formula.ts';
-import type { Folder, WeightSource } from '../weights/source.ts';
+import type { WeightSource } from '../weights/source.ts';
 import type { LoadProgress } from '../weights/upload.ts';
 import { hushed } from './adapter_env.ts';
 import { type Chosen, choose_model, type Found, resolve_model } from './choose_model.ts';
-import { node_folder } from './files.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
+import { type KnownModel, read_known } from './known_model.ts';
 import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
+
+export type { KnownModel } from './known_model.ts';
 
 export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOptions, 'mode'> {
   /** `release` for runs, `validated` for tests. */
@@ -74,12 +71,6 @@ export interface LoadOptions extends DeviceChoice {
   readonly on_model?: (model: KnownModel) => void;
 }
 
-/** What a model's files say without its weights. */
-export interface KnownModel {
-  readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
-}
-
 export interface OpenedDevice {
   readonly executor: Executor;
   readonly adapter: OpenAdapter;
@@ -108,49 +99,17 @@ export async function open_executor(choice: DeviceChoice = {}): Promise<OpenedDe
   }
 }
 
-/** The folder's tokenizer if it has one: the published one, or one of whole words. */
-export async function folder_tokenizer(folder: Folder): Promise<Tokenizer | undefined> {
-  const names = await folder.list();
-  if (!names.includes('tokenizer.json')) return undefined;
-  const parse = async (name: string): Promise<unknown> => {
-    const text = await folder.text(name, 64 * 2 ** 20);
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw new InputError(`${folder.label}/${name}: expected JSON, found a fault: ${(error as Error).message}`);
-    }
-  };
-  const json = await parse('tokenizer.json');
-  if (has_words(json)) return word_tokenizer(json);
-  const config = names.includes('tokenizer_config.json') ? await parse('tokenizer_config.json') : {};
-  return bpe_tokenizer(json, config);
-}
-
 interface Origin extends KnownModel {
   readonly name: string;
   readonly source: WeightSource;
 }
 
 async function open_origin(found: Found, options: LoadOptions): Promise<Origin> {
-  const given = options.tokenizer === undefined ? undefined : await given_tokenizer(options.tokenizer);
-  if (found.kind === 'preset') {
-    const config = preset_config(found.name);
-    const source = synthetic_source(tensor_specs(config), options.seed ?? 1, 'F32');
-    return { ...found, config, source, tokenizer: given ?? bytes_for(config) };
-  }
-  const folder = node_folder(found.name);
-  const config = await load_config(folder);
-  const tokenizer = given ?? (await folder_tokenizer(folder)) ?? bytes_for(config);
-  return { ...found, config, tokenizer, source: await open_checkpoint(folder, tensor_specs(config)) };
-}
-
-const bytes_for = (config: ModelConfig): Tokenizer =>
-  byte_tokenizer({ bos: config.bos_id, eos: config.eos_id, ...config.special });
-
-async function given_tokenizer(path: string): Promise<Tokenizer> {
-  const found = await folder_tokenizer(node_folder(path));
-  if (found !== undefined) return found;
-  throw new InputError(`tokenizer: expected a folder with tokenizer.json, found none in ${path}`);
+  const { config, tokenizer, folder } = await read_known(found, options.tokenizer);
+  const specs = tensor_specs(config);
+  const source =
+    folder === undefined ? synthetic_source(specs, options.seed ?? 1, 'F32') : await open_checkpoint(folder, specs);
+  return { name: found.name, config, tokenizer, source };
 }
 
 /** A device and a model that is known but not on it yet. */
@@ -170,7 +129,6 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
   const open = async (found: Found): Promise<Origin> => {
     const opened = await open_origin(found, options);
     try {
-      check_tokenizer(opened.tokenizer, opened.config);
       options.on_model?.(opened);
       return opened;
     } catch (error) {

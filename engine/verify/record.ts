@@ -19,6 +19,9 @@ export interface Rows {
   readonly words: Uint32Array;
 }
 
+/** Points that the reference data may have. */
+const RECORDED = /^(vit\.hidden|vision\.|llm\.|router\.|logits$)/;
+
 export async function record_case(
   base: Omit<Context, 'probe'>,
   described: GoldenCase,
@@ -28,6 +31,7 @@ export async function record_case(
   const prompt = new Map<string, Rows>();
   const steps: Map<string, Rows>[] = [];
   const probe: Probe = async (point, layer, view) => {
+    if (!RECORDED.test(point)) return;
     const into = steps.at(-1) ?? prompt;
     const key = /^(vit|llm\.hidden|router)/.test(point) ? `${point}.${layer}` : point;
     into.set(key, append(into.get(key), await read_rows(base.executor, view)));

@@ -1,6 +1,6 @@
 import { InputError } from '../errors.ts';
 import { type FileTensor, open_safetensors, type SafetensorsFile } from './safetensors.ts';
-import type { CheckpointSource, Folder, TensorSpec } from './source.ts';
+import type { CheckpointSource, Folder, TensorInfo, TensorSpec } from './source.ts';
 import { parse_strict_json } from './strict_json.ts';
 import { counted, shown } from './text.ts';
 
@@ -42,10 +42,33 @@ export async function open_checkpoint(folder: Folder, expected: readonly TensorS
   }
 }
 
+/** What a folder's files hold, by their headers: nothing is compared, no tensor is read. */
+export interface CheckpointHeaders {
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly tensors: number }[];
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+}
+
+/** Whether there are such files at all. */
+export const holds_weights = (names: readonly string[]): boolean =>
+  names.includes(single_name) || names.includes(index_name);
+
+export async function read_headers(folder: Folder): Promise<CheckpointHeaders> {
+  const files: SafetensorsFile[] = [];
+  try {
+    await open_files(folder, files);
+    return {
+      files: files.map(({ reader: { name, size }, tensors }) => ({ name, bytes: size, tensors: tensors.size })),
+      tensors: new Map(files.flatMap((file) => [...file.tensors])),
+    };
+  } finally {
+    for (const file of files) await file.reader.close();
+  }
+}
+
 /** Fills `files` and returns the file each tensor is in. */
 async function open_files(folder: Folder, files: SafetensorsFile[]): Promise<Map<string, SafetensorsFile>> {
   const names = new Set(await folder.list());
-  if (!names.has(single_name) && !names.has(index_name)) {
+  if (!holds_weights([...names])) {
     const torch = [...names].some((name) => name.endsWith('.bin') || name.endsWith('.pt'));
     const remedy = torch ? 'convert the PyTorch files to safetensors' : 'check the folder or fetch the checkpoint';
     throw new InputError(
@@ -135,21 +158,38 @@ function compare_index(
   }
 }
 
-function compare(tensors: ReadonlyMap<string, FileTensor>, expected: readonly TensorSpec[], where: string): void {
+export interface TensorDifferences {
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+  readonly misshapen: readonly {
+    readonly name: string;
+    readonly expected: readonly number[];
+    readonly found: readonly number[];
+  }[];
+}
+
+export function tensor_differences(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  expected: readonly TensorSpec[],
+): TensorDifferences {
   const names = new Set(expected.map((spec) => spec.name));
-  const missing = expected.filter((spec) => !tensors.has(spec.name)).map((spec) => spec.name);
-  const unexpected = [...tensors.keys()].filter((name) => !names.has(name)).map(shown);
-  const misshapen: string[] = [];
-  for (const { name, shape } of expected) {
-    const found = tensors.get(name)?.shape;
-    if (found && found.join() !== shape.join()) {
-      misshapen.push(`${name} expected [${shape.join(',')}] found [${found.join(',')}]`);
-    }
-  }
+  return {
+    missing: expected.filter((spec) => !tensors.has(spec.name)).map((spec) => spec.name),
+    unexpected: [...tensors.keys()].filter((name) => !names.has(name)),
+    misshapen: expected.flatMap(({ name, shape }) => {
+      const found = tensors.get(name)?.shape;
+      return found && found.join() !== shape.join() ? [{ name, expected: shape, found }] : [];
+    }),
+  };
+}
+
+function compare(tensors: ReadonlyMap<string, FileTensor>, expected: readonly TensorSpec[], where: string): void {
+  const { missing, unexpected, misshapen } = tensor_differences(tensors, expected);
+  const shapes = misshapen.map((one) => `${one.name} expected [${one.expected.join()}] found [${one.found.join()}]`);
   const problems = [
     counted(missing, 'missing'),
-    counted(unexpected, 'unexpected'),
-    counted(misshapen, 'misshapen'),
+    counted(unexpected.map(shown), 'unexpected'),
+    counted(shapes, 'misshapen'),
   ].filter((problem) => problem !== '');
   if (problems.length === 0) return;
   if ([...tensors.keys()].some((name) => /(^|\.)ffn\.(experts\.mlp\.|router\.layer\.)/.test(name))) {

@@ -20,6 +20,7 @@ import { be_quiet, dim, note, progress } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { parse_size } from './inputs.ts';
 import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 
@@ -170,12 +171,8 @@ async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise
 async function picture_of({ image, imageSize }: ExperimentFlags): Promise<Ask['image']> {
   if (image !== undefined) return { name: visible(basename(image)), picture: await decode_image(image) };
   if (imageSize === undefined) return undefined;
-  if (imageSize === 'none') return null;
-  const [, width, height] = /^(\d{1,5})x(\d{1,5})$/.exec(imageSize) ?? [];
-  if (width === undefined) {
-    throw new UsageError(`--image-size ${imageSize}: expected width x height such as 1008x784, or none`);
-  }
-  return rings(Number(width), Number(height));
+  const size = parse_size(imageSize);
+  return size && rings(size.width, size.height);
 }
 
 /** Impossible cells are skipped with their reason; a plan of nothing else is an error. */

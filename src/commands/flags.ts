@@ -74,6 +74,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   crops: '--crops',
   tier: '--tier',
   topK: '--top-k',
+  topKValues: '--top-k-values',
   topKVision: '--top-k-vision',
   blocks: '--blocks',
   temperature: '--temperature',

@@ -1,4 +1,5 @@
 import { InputError, UsageError } from '../../engine/errors.ts';
+import { max_pixels } from '../../engine/input/pictures.ts';
 import { type DecodedPicture, decode_image } from '../../engine/node/decode_image.ts';
 
 const STDIN = '-';
@@ -25,6 +26,20 @@ export async function read_prompt({ image, prompt }: InputFlags): Promise<string
 export async function read_picture(image: string, orient: boolean): Promise<DecodedPicture> {
   if (image !== STDIN) return decode_image(image, { orient });
   return decode_image(await stdin_bytes(MOST_IMAGE_BYTES, '--image -'), { orient, name: 'image on stdin' });
+}
+
+/** 1008x784, or none: null. */
+export function parse_size(text: string): { readonly width: number; readonly height: number } | null {
+  if (text === 'none') return null;
+  const [, wide, high] = /^(\d{1,5})x(\d{1,5})$/.exec(text) ?? [];
+  const [width, height] = [Number(wide), Number(high)];
+  if (!(width > 0 && height > 0)) {
+    throw new UsageError(`--image-size ${text}: expected width x height such as 1008x784, or none`);
+  }
+  if (width * height > max_pixels) {
+    throw new UsageError(`--image-size ${text}: expected at most ${max_pixels / 1e6} million pixels`);
+  }
+  return { width, height };
 }
 
 /** What the published processor does not do, and so is done only when asked for. */

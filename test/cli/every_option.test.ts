@@ -24,6 +24,7 @@ const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prom
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
+  ask: [PICTURE, ...TINY, '--max-new-tokens', '2'],
   doctor: [],
   verify: ['--set', 'tiny', '--case', 'text1'],
   tune: [...TINY],
@@ -36,6 +37,14 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   plot: [RESULTS],
   compare: [RESULTS, RESULTS],
   completion: ['bash'],
+  'inspect tokens': [...TINY],
+  'inspect config': [...TINY],
+  'inspect structure': [...TINY],
+  'inspect pooling': [...TINY],
+  'inspect moe-layer': [...TINY],
+  'inspect flow': [...TINY, '--image-size', 'none'],
+  'inspect topk': [...TINY, '--image-size', 'none', '--top-k-values', '1,2', '--new-tokens', '2'],
+  'inspect sanity': [...TINY, '--image-size', 'none', '--max-new-tokens', '2'],
   'motivation-exp3': [...TINY, ...QUICK, '--max-grid-size', '1'],
   'motivation-exp5': ['--exp3-results', RESULTS],
   'crop-overlap': [...TINY, '--num-samples', '3', '--num-images', '1'],
@@ -100,6 +109,8 @@ const VALUES: Readonly<Record<string, string>> = {
   '--warmup': '1',
   '--instrumented': '1',
   '--shuffle': '3',
+  '--top-k-values': '1,4',
+  '--block': '1',
   '--max-grid-size': '2',
   '--widths': 'study',
   '--x-axis': 'tokens',
@@ -121,23 +132,40 @@ const VALUES: Readonly<Record<string, string>> = {
   '--config': 'mid',
 };
 
+/** A command that does something, by all the words that lead to it. */
+interface Named {
+  readonly name: string;
+  readonly command: Command;
+}
+
+/** Those that help names, through groups of them. */
+function named(of: Command, before = ''): Named[] {
+  const shown = of.createHelp().visibleCommands(of);
+  return shown
+    .filter((command) => command.name() !== 'help')
+    .flatMap((command) => {
+      const name = `${before}${command.name()}`;
+      return command.commands.length > 0 ? named(command, `${name} `) : [{ name, command }];
+    });
+}
+
 const spoken = (command: Command): readonly Option[] => command.options.filter((option) => !option.hidden);
 
 /** Lists of words ("low, medium, high, or all") and choices, each alone; flags; else a value. */
-function values_of(command: Command, option: Option): (string | undefined)[] {
+function values_of({ name, command }: Named, option: Option): (string | undefined)[] {
   if (!option.required && !option.optional) return [undefined];
   if (option.argChoices) return option.argChoices;
   if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
     return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
   }
   const value = VALUES[option.long as string];
-  if (value === undefined) throw new Error(`${command.name()} ${option.flags}: give a value for it here`);
+  if (value === undefined) throw new Error(`${name} ${option.flags}: give a value for it here`);
   return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];
 }
 
 /** The base without what the option replaces. */
-function args_of(command: Command, option: Option, value: string | undefined): string[] {
-  const base = [...(BASES[command.name()] ?? [])];
+function args_of({ name, command }: Named, option: Option, value: string | undefined): string[] {
+  const base = [...(BASES[name] ?? [])];
   const at = base.indexOf(option.long as string);
   if (at >= 0) base.splice(at, value === undefined ? 1 : 2);
   if (option.long === '--image' || option.long === '--prompt') {
@@ -148,14 +176,14 @@ function args_of(command: Command, option: Option, value: string | undefined): s
   }
   const given = value === undefined ? [option.long as string] : [option.long as string, value];
   const out = command.options.some(({ long }) => long === '--fresh') ? ['--out', join(scratch, 'run'), '--fresh'] : [];
-  const counted = COUNTED.includes(command.name()) ? ['--dry-run'] : [];
-  return [command.name(), ...base, ...(option.long === '--out' ? [] : out), ...counted, ...given];
+  const counted = COUNTED.includes(name) ? ['--dry-run'] : [];
+  return [...name.split(' '), ...base, ...(option.long === '--out' ? [] : out), ...counted, ...given];
 }
 
 /** Options that several commands share (adapter, model, knobs) are one definition: run with the first command that has it. */
 const seen = new Set<string>();
-function is_new(command: Command, { flags, description }: Option): boolean {
-  const own = flags.startsWith('--out') || flags.startsWith('--json') ? command.name() : '';
+function is_new(name: string, { flags, description }: Option): boolean {
+  const own = flags.startsWith('--out') || flags.startsWith('--json') ? name : '';
   const key = `${own} ${flags} ${description}`;
   if (seen.has(key)) return false;
   seen.add(key);
@@ -163,10 +191,10 @@ function is_new(command: Command, { flags, description }: Option): boolean {
 }
 
 const program = make_program();
-const COMMANDS = program.commands.filter((command) => !LONG.includes(command.name()));
+const COMMANDS = named(program);
 
 it('every command has a base to run its options with', () => {
-  expect(program.commands.map((command) => command.name()).sort()).toEqual(Object.keys(BASES).sort());
+  expect(COMMANDS.map(({ name }) => name).sort()).toEqual(Object.keys(BASES).sort());
 });
 
 describe('every option and every choice runs, or is refused in one line', () => {
@@ -175,13 +203,14 @@ describe('every option and every choice runs, or is refused in one line', () => 
     expect(code).toBe(0);
   });
 
-  for (const command of COMMANDS) {
-    it(`${command.name()}: as it is`, async () => {
-      await ends_well([command.name(), ...(BASES[command.name()] ?? []), ...safe_out(command)]);
+  for (const one of COMMANDS.filter(({ name }) => !LONG.includes(name))) {
+    const { name, command } = one;
+    it(`${name}: as it is`, async () => {
+      await ends_well([...name.split(' '), ...(BASES[name] ?? []), ...safe_out(command)]);
     });
-    for (const option of spoken(command).filter((one) => is_new(command, one))) {
-      it(`${command.name()} ${option.flags}`, async () => {
-        for (const value of values_of(command, option)) await ends_well(args_of(command, option, value));
+    for (const option of spoken(command).filter((each) => is_new(name, each))) {
+      it(`${name} ${option.flags}`, async () => {
+        for (const value of values_of(one, option)) await ends_well(args_of(one, option, value));
       });
     }
   }

@@ -228,12 +228,19 @@ describe('models and completion', () => {
     expect(complete('generate', '--max-n')).toEqual(['--max-new-tokens']);
     expect(complete('generate', '--model', 'molmoe-t')).toEqual(['molmoe-tiny']);
     expect(complete('completion', 'z')).toEqual(['zsh']);
+    expect(complete('insp')).toEqual(['inspect']);
+    expect(complete('inspect', 'to')).toEqual(['tokens', 'topk']);
+    expect(complete('inspect', 'topk', '--top-k-v')).toEqual(['--top-k-values']);
+    expect(complete('inspect', 'flow', '--model', 'molmoe-t')).toEqual(['molmoe-tiny']);
   });
 
   it('every command and option is in all three scripts', async () => {
-    const { stdout: help } = await cli(['generate', '--help']);
-    const options = [...help.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map((found) => found[1]);
+    const helps = await Promise.all([cli(['generate', '--help']), cli(['inspect', 'topk', '--help'])]);
+    const options = helps.flatMap(({ stdout }) =>
+      [...stdout.matchAll(/^ {2}(?:-\w, )?--([a-z-]+)/gm)].map((found) => found[1]),
+    );
     expect(options.length).toBeGreaterThan(20);
+    expect(options).toContain('top-k-values');
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { stdout } = await cli(['completion', shell]);
       for (const option of options) expect(stdout).toMatch(new RegExp(`(--|-l )${option}\\b`));

@@ -37,7 +37,8 @@ describe.skipIf(!executor.device.traits.software)('an abort on a software adapte
       index: new Int32Array(144).fill(-1),
     };
     // vit_layers -2 and -9 of 10: tap 1 is block 1, tap 0 is block 8.
-    expect(await points_until_abort('vit.hidden 1', { ids: some_ids(5), crops })).toEqual(['vit.hidden 1']);
+    const seen = await points_until_abort('vit.hidden 1', { ids: some_ids(5), crops });
+    expect(seen.filter((point) => point.startsWith('vit.hidden'))).toEqual(['vit.hidden 1']);
   });
 
   it('ends the prompt between its blocks, and everything is freed', async () => {
