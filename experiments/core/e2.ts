@@ -59,7 +59,7 @@ export const e2 = define({
   instrument: latency,
   basis: 'one',
   repeats: { runs: 6, warmup: 1 },
-  quick: { options: { crops: [1, 2], topK: [1, 8], sampling: 'stratified' }, repeats: { runs: 2, instrumented: 0 } },
+  quick: { options: { crops: [1, 2], topK: [1, 4], sampling: 'stratified' }, repeats: { runs: 2, instrumented: 0 } },
   check: ({ crops, topK, numActiveBlocks }) => {
     for (const [name, values = []] of Object.entries({ crops, topK, numActiveBlocks })) {
       const twice = values.find((value, i) => values.indexOf(value) !== i);

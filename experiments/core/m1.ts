@@ -35,7 +35,7 @@ export const m1 = define({
   instrument: latency,
   repeats: { warmup: 2 },
   quick: {
-    options: { qaLengths: [2], captionLengths: [20], knobs: ['top-k', 'new-tokens'], regime: 'low' },
+    options: { qaLengths: [2], captionLengths: [16], knobs: ['top-k', 'new-tokens'], regime: 'low' },
     repeats: { runs: 2 },
   },
   order: { workload: WORKLOADS, halved: ['nothing', ...KNOBS] },

@@ -1,27 +1,15 @@
 import { choose_tiling } from '../../engine/input/tiling.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
-import { crop_choice } from '../../engine/request.ts';
-import { unpainted_sample } from '../datasets/shapes.ts';
-import { picture_of } from '../datasets/shapes_picture.ts';
-import { pictures_for } from '../datasets/shapes_scene.ts';
 import { define } from '../lab/define.ts';
 import type { NamedPicture, Subject } from '../lab/inputs.ts';
 import { counts } from '../lab/instruments.ts';
 import { described, toggle, whole } from '../lab/options.ts';
 import { type Cell, cell_of } from '../lab/plan.ts';
 import type { Configuration, Skipped } from '../lab/schema.ts';
+import { built_in, one_of_each_count, smallest } from './crop_candidates.ts';
 import { crop_images } from './crop_images.ts';
 import { crop_overlap_figures, crop_overlap_findings, crop_overlap_tables } from './crop_overlap_figures.ts';
 import { crop_overlap_shape, geometry_record, overlap_of, tilings_of } from './crop_overlap_file.ts';
-
-/** A picture that may be looked at: painted only if it is. */
-interface Candidate {
-  readonly id: string;
-  readonly width: number;
-  readonly height: number;
-  readonly crops: number;
-  readonly paint: () => NamedPicture;
-}
 
 /** Motivation 6: crops overlap, so part of what the encoder computes is there twice. How much is known without running it. */
 export const crop_overlap = define({
@@ -31,7 +19,7 @@ export const crop_overlap = define({
   title: 'Crop overlap: what is computed twice, and what no prompt gets',
   question: 'How much of what the encoder computes of a picture is in no prompt, because its crops overlap?',
   options: {
-    numSamples: described(whole(1, 50_000).default(100), 'pictures of the built-in set to choose from', {
+    numSamples: described(whole(1, 5000).default(100), 'pictures of the built-in set to choose from', {
       aliases: ['num_samples'],
     }),
     numImages: described(whole(1, 100).default(5), 'pictures to look at', { aliases: ['num_images', 'analyze_top_k'] }),
@@ -57,6 +45,10 @@ export const crop_overlap = define({
     const found = built_in(on, numSamples);
     const small =
       maxSize === undefined ? found : found.filter(({ width, height }) => Math.min(width, height) <= maxSize);
+    if (small.length === 0) {
+      const reason = `none of ${found.length} pictures has a side of at most ${maxSize}`;
+      return [{ key: 'none', settings: { image: null }, reason }];
+    }
     const chosen =
       maxSize !== undefined && targetMaxCrops === undefined
         ? smallest(small, numImages)
@@ -91,35 +83,6 @@ export const crop_overlap = define({
   tables: ({ exp6_crop_overlap_analysis: file }) => crop_overlap_tables(file),
   findings: ({ exp6_crop_overlap_analysis: { findings } }) => findings,
 });
-
-/** Of the built-in set's test split, in its order. */
-function built_in({ config, asked }: Subject, count: number): Candidate[] {
-  const geometry = geometry_of(config);
-  const sizes = pictures_for(geometry);
-  return Array.from({ length: count }, (_, n) => {
-    const { id, scene } = unpainted_sample('test', n, sizes);
-    const { width, height } = scene;
-    const { rows, cols } = choose_tiling(width, height, crop_choice(asked.knobs ?? {}, config), geometry);
-    return { id, width, height, crops: rows * cols, paint: () => ({ name: id, picture: picture_of(scene) }) };
-  });
-}
-
-const smallest = (found: readonly Candidate[], count: number): Candidate[] =>
-  found.toSorted((a, b) => a.width * a.height - b.width * b.height).slice(0, count);
-
-/** One picture for each number of crops; of many numbers some that lie evenly, and always the one nearest to the target. */
-function one_of_each_count(found: readonly Candidate[], count: number, target: number): Candidate[] {
-  const firsts = found.filter((one, i) => found.findIndex(({ crops }) => crops === one.crops) === i);
-  const ascending = firsts.sort((a, b) => a.crops - b.crops);
-  if (ascending.length <= count) return ascending;
-  const nearest = ascending.reduce((a, b) => (Math.abs(b.crops - target) < Math.abs(a.crops - target) ? b : a));
-  const others = ascending.filter((one) => one !== nearest);
-  const picks = Array.from(
-    { length: count - 1 },
-    (_, i) => others[Math.floor(((i + 0.5) * others.length) / (count - 1))],
-  );
-  return ascending.filter((one) => one === nearest || picks.includes(one));
-}
 
 function cell(on: Subject, image: NamedPicture, search: Record<string, unknown>, save: boolean): Cell | Skipped {
   const made = cell_of(on, { image: image.name }, { image, prompt: 'Describe this image.', new_tokens: 0 });

@@ -28,7 +28,7 @@ export const motivation_exp3 = define({
       'tiles: as wide as k tiles really are (224k+112); study: the other rule of the study (336k), which gives other tilings',
     ),
   },
-  sweeps: ['image', 'maxCrops', 'answer'],
+  sweeps: ['image', 'answer'],
   instrument: latency,
   quick: { options: { maxGridSize: 3 }, repeats: { runs: 2 } },
   order: { widths: WIDTHS },
