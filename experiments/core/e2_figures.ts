@@ -1,8 +1,9 @@
-import { runs_note } from '../lab/captions.ts';
+import { distinct } from '../lab/captions.ts';
 import type { Chart, Figure } from '../lab/charts.ts';
 import type { Contrast } from '../lab/contrast.ts';
 import { basis_statistics } from '../lab/derive.ts';
 import { short_ms, type Table } from '../lab/tables.ts';
+import { LEAST_FOR_INTERVAL } from '../lab/words.ts';
 import { COUPLED_TIMES, type Coupling, type Knob, main_effects } from './coupling.ts';
 import type { E2Files, GridRow } from './e2_files.ts';
 
@@ -20,12 +21,10 @@ const SHOWN: readonly (readonly [Knob, Knob])[] = [
 
 const total_ms = (row: GridRow): number | null => basis_statistics(row).T_total?.median ?? null;
 const notes_of = (rows: readonly GridRow[]): string[] => [
-  runs_note(
-    rows.map((row) => row.samples.length),
-    ['host wall time between fences'],
-  ),
+  `median of ${distinct(rows.map((row) => row.samples.length)).join(' or ')} runs; host wall time between fences`,
   'latency alone: quality was not measured',
 ];
+const BARS = `error bars: 95 % interval by bootstrap, from ${LEAST_FOR_INTERVAL} runs on`;
 
 export function e2_figures({ e2_knob_grid_results: grid, e2_coupling_analysis: coupling }: E2Files): Figure[] {
   const rows = grid.configurations;
@@ -34,13 +33,17 @@ export function e2_figures({ e2_knob_grid_results: grid, e2_coupling_analysis: c
     {
       name: 'e2_coupling_proof',
       title: 'What turning one knob adds, with another fixed at each of its values',
-      notes: [...notes, 'total latency; knobs that act by themselves give one line; the third knob at its highest'],
+      notes: [
+        ...notes,
+        BARS,
+        'total latency; knobs that act by themselves give one line; the third knob at its highest',
+      ],
       panels: panels(coupling, 'added_ms', 'More than at its lowest (ms)'),
     },
     {
       name: 'e2_coupling_ratio',
       title: 'How many times as long turning one knob makes it, with another fixed',
-      notes: [...notes, 'total latency; effects that multiply give one line; the third knob at its highest'],
+      notes: [...notes, BARS, 'total latency; effects that multiply give one line; the third knob at its highest'],
       panels: panels(coupling, 'ratio', 'Times as long as at its lowest'),
     },
     {

@@ -5,6 +5,7 @@ import { STAGES } from '../lab/schema.ts';
 import { percentile_name } from '../lab/stats.ts';
 import type { Table } from '../lab/tables.ts';
 import { STAGE_TIME } from '../lab/times.ts';
+import { LEAST_FOR_INTERVAL } from '../lab/words.ts';
 import { KNOBS, type M1File, type M1Knob, WORKLOADS, type Workload, type WorkloadRow } from './m1_files.ts';
 
 const NAMES: Readonly<Record<Workload, string>> = { qa: 'short answers', captions: 'long answers' };
@@ -74,10 +75,7 @@ function sensitivity_notes({ workloads, sensitivity, configurations }: M1File): 
     sensitivity.filter(({ basis }) => basis === 'measured').map(({ knob }) => KNOB_NAMES[knob]),
   );
   return [
-    `${runs_note(
-      configurations.map((row) => row.samples.length),
-      CLOCK,
-    )}`,
+    `median of ${distinct(configurations.map((row) => row.samples.length)).join(' or ')} runs; error bars: 95 % interval by bootstrap, from ${LEAST_FOR_INTERVAL} runs on; ${CLOCK.join()}`,
     `${lengths.join(', ')}; 100 %: no effect`,
     ...(measured.length > 0
       ? [`${measured.join(', ')}: as measured on the slice, whose times with these cannot be scaled`]

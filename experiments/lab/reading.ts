@@ -81,7 +81,10 @@ export async function find_inputs(
   const all = await Promise.all(places);
   const missing = all.filter(({ path }) => path === undefined);
   if (missing.length > 0) {
-    const who = missing.map(({ source, given }) => given ?? `${source.file}.json of ${source.experiment}`);
+    const who = missing.map(
+      ({ source: { file, experiment }, given }) =>
+        `${file}.json ${given === undefined ? `of ${experiment}` : `at ${given}`}`,
+    );
     const remedy = missing.map(
       ({ option, source }) => `run \`molmoe ${source.experiment}\` or name it with ${flag_of(option)}`,
     );

@@ -102,7 +102,8 @@ export async function conduct_experiment(
 }
 
 function protocol_of({ repeats, quick, instrument }: Experiment, flags: ExperimentFlags): Protocol {
-  const usual = flags.quick ? quick.repeats : repeats;
+  const untimed = { warmup: 0, runs: 0, instrumented: 0 };
+  const usual = !instrument.runs ? untimed : flags.quick ? quick.repeats : repeats;
   const protocol: Protocol = {
     batch: 1,
     warmup: flags.warmup ?? usual.warmup,

@@ -25,7 +25,7 @@ export function header({ experiment, run, configurations, basis }: PageData): HT
       run.started.slice(0, 10),
       ...(configurations.length > 0
         ? [
-            `${counted(configurations.length, 'configuration', 'configurations')}, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`,
+            `${counted(configurations.length, 'configuration', 'configurations')}${protocol.runs === 0 ? '' : `, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`}`,
           ]
         : []),
     ]),
