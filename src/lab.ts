@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import type { Experiment } from '../experiments/lab/define.ts';
+import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
-import { integer, kebab, list, number, on_model, once, positive, with_knobs } from './options.ts';
+import { WORDS } from './commands/run_choice.ts';
+import { integer, kebab, list, number, on_model, once, positive, with_dataset, with_knobs } from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -47,6 +48,24 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--json', 'print one JSON object')
     .action((flags) => run(async () => (await import('./commands/list.ts')).list_experiments(flags, debug())));
 
+  const what = new Argument('<what...>', 'all, a group, phase1, phase2, or experiments by name');
+  what.argChoices = [...WORDS, ...EXPERIMENTS.map(({ name }) => name)]; // to be completed; others' names are taken too
+  on_model(program.command('run'))
+    .addArgument(what)
+    .description('experiments one after the other, each in a process of its own; goes on where it ended')
+    .option('--without <name...>', 'leave these out: experiments or groups')
+    .option('--quick', 'few cells and runs: to see that all works, not to publish')
+    .option('--dry-run', 'say what would be run and what it costs; measure nothing')
+    .option('--out <folder>', 'where results go, a folder an experiment in it', 'results')
+    .option('--fresh', 'start anew there')
+    .option('--json', 'print one JSON object')
+    .option('--quiet', 'say nothing but the results, warnings and errors')
+    .action((words, flags, command) =>
+      run(async () =>
+        (await import('./commands/run.ts')).run_experiments(words, flags, passed_on(command, debug()), debug()),
+      ),
+    );
+
   program
     .command('report')
     .argument('<folder>', 'results of an experiment, or a folder of such folders')
@@ -55,10 +74,33 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 
   program
     .command('plot')
-    .argument('<folder>', 'where published result files lie')
-    .description('draw the figures again from the published JSON files alone')
+    .argument('<folder>', 'where published result files lie, itself or in folders of it')
+    .description('draw the figures again from the published JSON files alone, ours or the original study’s')
     .option('--out <folder>', 'where figures go; <folder>/figures when left out')
-    .action((folder, flags) => run(async () => (await import('./commands/report.ts')).plot(folder, flags)));
+    .action((folder, flags) => run(async () => (await import('./commands/plot.ts')).plot(folder, flags)));
+
+  program
+    .command('export')
+    .argument('<folder>', 'results of an experiment, a folder of such folders, or one of published files')
+    .description('tables of results as files: for papers (LaTeX, Markdown) and, with every single run, for programs')
+    .option('--csv', 'RFC 4180, with csv-metadata.json')
+    .option('--latex', 'a table a file, for booktabs')
+    .option('--markdown', 'a table a file')
+    .option('--parquet', 'a table a file')
+    .option('--out <folder>', 'where files go; tables/ in each folder when left out')
+    .action((folder, flags) => run(async () => (await import('./commands/export.ts')).export_results(folder, flags)));
+
+  program
+    .command('claims')
+    .argument('[folder]', 'results of experiments, in it or below', 'results')
+    .description(
+      'published statements: which hold on this machine, by the results that are there, and what would decide the rest',
+    )
+    .option('--adapter <name>', 'of results of several adapters those of this one, by a part of its name')
+    .option('--model <name>', 'of results of several models those of this one')
+    .option('--full', 'also where each was said, what decides it, and which files it rests on')
+    .option('--json', 'print one JSON object')
+    .action((folder, flags) => run(async () => (await import('./commands/claims.ts')).claims(folder, flags)));
 
   program
     .command('compare')
@@ -76,6 +118,24 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .action((a, b, options) => run(async () => (await import('./commands/compare.ts')).compare(a, b, options)));
 }
 
+/** What `run` was given that its experiments are given too, each what it knows. */
+function passed_on(command: Command, debug: boolean): (name: string) => string[] {
+  const own = ['without', 'dryRun', 'out', 'fresh', 'json', 'quiet'];
+  const given = command.options.filter((option) => {
+    const name = option.attributeName();
+    return !own.includes(name) && command.getOptionValueSource(name) === 'cli';
+  });
+  return (name) => {
+    const experiment = command.parent?.commands.find((one) => one.name() === name);
+    const known = given.filter(({ long }) => experiment?.options.some((option) => option.long === long));
+    const args = known.map((option) => {
+      const value = command.getOptionValue(option.attributeName());
+      return value === true ? (option.long as string) : `${option.long}=${value}`;
+    });
+    return debug ? [...args, '--debug'] : args;
+  };
+}
+
 /** Its own options come from its definition; the rest is the same for all. */
 function add_experiment(program: Command, experiment: Experiment): Command {
   const { name, aliases, question, sweeps, repeats, reads } = experiment;
@@ -85,6 +145,7 @@ function add_experiment(program: Command, experiment: Experiment): Command {
   for (const [key, type] of Object.entries(experiment.options)) {
     for (const option of options_of(key, type)) command.addOption(option);
   }
+  lists_together(command, experiment);
   const free = (what: (typeof sweeps)[number]) => !sweeps.includes(what);
   if (free('image')) {
     command.option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF instead of the built-in picture', once);
@@ -103,12 +164,14 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
+    const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';
     command
       .option('--runs <n>', `timed runs of each cell (${runs})`, positive)
-      .option('--warmup <n>', `runs before them that do not count (${warmup})`, integer)
-      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented})`, integer)
+      .option('--warmup <n>', `runs before them that do not count (${warmup}${once})`, integer)
+      .option('--instrumented <n>', `further runs with every kernel stamped (${instrumented}${once})`, integer)
       .addOption(
         new Option('--method <name>', 'time stages directly, or also as older profiles did, to show their error')
           .choices(['direct', 'subtraction', 'hook'])
@@ -124,7 +187,7 @@ function add_experiment(program: Command, experiment: Experiment): Command {
       .option('--shuffle <seed>', 'run the cells in an order drawn with this seed', integer)
       .option('--quick', 'few cells and runs: to see that all works, not to publish');
   }
-  return command
+  command
     .option('--dry-run', runs ? 'say what would be run and what it costs; measure nothing' : 'say what would be read')
     .option(
       '--out <folder>',
@@ -134,29 +197,96 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     .option('--fresh', 'start anew there')
     .option('--json', 'print one JSON object')
     .option('--quiet', 'say nothing but the results, warnings and errors');
+  for (const [name, flag] of Object.entries(OF_THE_STUDY)) add_other_name(command, name, flag);
+  return command;
+}
+
+/** Flags of the study's scripts that mean what one of ours means. Its samples of a cell are repetitions: our timed runs. */
+const OF_THE_STUDY: Readonly<Record<string, string>> = {
+  model_path: '--model',
+  output_dir: '--out',
+  num_samples: '--runs',
+  num_runs: '--runs',
+  max_new_tokens: '--new-tokens',
+};
+
+/** Another name of a flag that the command has: what it is given goes where that flag's value goes. */
+class OtherName extends Option {
+  readonly of: Option;
+  constructor(flags: string, of: Option) {
+    super(flags);
+    this.of = of;
+    this.hideHelp();
+    if (of.parseArg !== undefined) this.argParser(of.parseArg);
+  }
+  override attributeName(): string {
+    return this.of.attributeName();
+  }
+}
+
+/** Unless the command gives the name a meaning of its own, or has no such flag. */
+function add_other_name(command: Command, name: string, flag: string): void {
+  const of = command.options.find(({ long }) => long === flag);
+  const taken = command.options.some(({ long }) => long === `--${name}`);
+  if (of !== undefined && !taken) command.addOption(new OtherName(`--${name} <value>`, of));
+}
+
+/** Its samples, under the study's flag too. */
+function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
+  with_dataset(command, `${samples}; ${built_in} of the built-in set`)
+    .addOption(new Option('--num_samples <n>').argParser(positive).conflicts('numSamples').hideHelp())
+    .addOption(
+      new Option(
+        '--resize <how>',
+        'how pictures become crops: covering them and cut, as the study does, or letterboxed',
+      )
+        .choices(['fill', 'pad'])
+        .default('fill'),
+    );
 }
 
 /** The flag of an option, and the study's own names for it, which help does not show. */
 function options_of(key: string, type: z.ZodType): Option[] {
-  const { kind, many, fallback } = kind_of(type);
+  const { kind, many, nested, fallback } = kind_of(type);
   const { description = '', aliases = [], value } = (type.meta() ?? {}) as OptionMeta;
-  if (kind === 'toggle') return [new Option(`--${kebab(key)}`, description)];
+  if (kind === 'toggle') {
+    const others = aliases.map((alias) => new Option(`--${alias}`).hideHelp());
+    return [new Option(`--${kebab(key)}`, description), ...others];
+  }
   const shape = value ?? (many ? '<list>' : kind === 'number' ? '<n>' : `<${kind}>`);
   const shown = fallback === undefined ? '' : ` (${[fallback].flat().join(',')})`;
-  const main = new Option(`--${kebab(key)} ${shape}`, `${description}${shown}`).argParser((text) => parsed(type, text));
-  const others = aliases.map((alias) =>
-    new Option(`--${alias} ${many ? '<values...>' : '<value>'}`)
-      .argParser((text, before) =>
-        many ? [...((before as unknown[]) ?? []), ...(parsed(type, text) as unknown[])] : parsed(type, text),
-      )
-      .hideHelp(),
+  const parser = (text: string, before: unknown): unknown =>
+    nested ? [...((before as unknown[] | undefined) ?? []), ...(parsed(type, text) as unknown[])] : parsed(type, text);
+  const main = new Option(`--${kebab(key)} ${shape}`, `${description}${shown}`).argParser(parser);
+  return [main, ...aliases.map((alias) => new OtherName(`--${alias} <value>`, main))];
+}
+
+/** The study writes lists as words: `--top_k_values 1 2 4`. Commander would not say where a second list begins. */
+function lists_together(command: Command, { options }: Experiment): void {
+  const flags = Object.values(options).flatMap((type) =>
+    kind_of(type).many ? (((type.meta() ?? {}) as OptionMeta).aliases ?? []).map((alias) => `--${alias}`) : [],
   );
-  return [main, ...others];
+  const parse = command.parseOptions.bind(command);
+  command.parseOptions = (args) => parse(joined(args, flags));
+}
+
+/** The values that follow each of these flags as one: `1 2 4` as `1,2,4`. */
+function joined(args: readonly string[], flags: readonly string[]): string[] {
+  const result: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    result.push(arg);
+    if (!flags.includes(arg)) continue;
+    const values: string[] = [];
+    while (i + 1 < args.length && !/^-\D/.test(args[i + 1] as string)) values.push(args[++i] as string);
+    if (values.length > 0) result.push(values.join(','));
+  }
+  return result;
 }
 
 /** Text of a flag as the option's type wants it; what the type refuses is refused in its words. */
 function parsed(type: z.ZodType, text: string): unknown {
-  const { kind, many, choices } = kind_of(type);
+  const { kind, many, nested, choices } = kind_of(type);
   const one = (part: string): unknown => (kind === 'number' ? number(part) : part);
   const items = text.split(',').map((part) => part.trim());
   const value = many && kind === 'word' && text.trim() === 'all' ? [...choices] : many ? items.map(one) : one(text);
@@ -169,9 +299,10 @@ function parsed(type: z.ZodType, text: string): unknown {
     }
     return many ? choices.filter((word) => (value as string[]).includes(word)) : value;
   }
-  const checked = type.safeParse(value);
+  const checked = type.safeParse(nested ? [value] : value);
   if (checked.success) return checked.data;
   const { message, path } = checked.error.issues[0] as z.core.$ZodIssue;
-  const at = typeof path[0] === 'number' ? ` at place ${path[0] + 1}` : '';
+  const place = path.at(-1);
+  const at = typeof place === 'number' ? ` at place ${place + 1}` : '';
   throw new InvalidArgumentError(`${message.replace(/^Invalid input: /, '')}${at}.`);
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
+import { DATASET_NAMES } from '../experiments/datasets/catalogue.ts';
 import { FORMATS } from '../kernels/spec.ts';
 
 const WEIGHT_FORMATS = Object.keys(FORMATS);
@@ -81,6 +82,14 @@ export const with_model = (command: Command): Command =>
 
 export const on_model = (command: Command): Command => with_model(with_variants(on_adapter(command)));
 
+/** Which samples of which data set; `samples` says how many where that is not asked. */
+export const with_dataset = (command: Command, samples: string): Command =>
+  command
+    .option('--dataset <name>', `built-in: shapes, the default; from files: ${DATASET_NAMES.slice(1).join(', ')}`, once)
+    .option('--split <name>', "of the data set, or several as a+b (the set's usual one)", once)
+    .option('--data-dir <folder>', 'where its files lie', once)
+    .option('--num-samples <n>', `samples from its beginning (${samples})`, positive);
+
 /** The knobs of a request. */
 export const with_knobs = (command: Command): Command =>
   command
@@ -89,19 +98,39 @@ export const with_knobs = (command: Command): Command =>
     .option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer))
     .option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
 
-let ended_by: 'SIGINT' | 'SIGTERM' = 'SIGINT';
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+let ended_by: (typeof SIGNALS)[number] = 'SIGINT';
 
 /** The exit code of work that a signal asked to stop, as shells count it. */
 export const interrupted_code = (): number => 128 + constants.signals[ended_by];
 
-/** Ctrl-C, or a polite kill, asks the work to stop and to clean up; a second one ends the process. */
+/**
+ * Ctrl-C, or a polite kill, asks the work to stop and to clean up; a second one ends the process. So does the end of the
+ * runner that started it: nothing goes on measuring that nobody waits for.
+ */
 export function interruptible(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => {
-      ended_by = name;
-      controller.abort();
-    });
+  const stop = (name: typeof ended_by) => {
+    ended_by = name;
+    controller.abort();
+  };
+  for (const name of SIGNALS) process.once(name, () => stop(name));
+  if (process.channel) {
+    process.once('disconnect', () => stop('SIGTERM'));
+    process.channel.unref();
   }
   return controller.signal;
+}
+
+/** Every Ctrl-C and polite kill until `end`: for what has to pass them on. */
+export function on_interrupts(act: (name: NodeJS.Signals) => void): { readonly end: () => void } {
+  const listeners = SIGNALS.map((name) => {
+    const listener = () => {
+      ended_by = name;
+      act(name);
+    };
+    process.on(name, listener);
+    return () => process.off(name, listener);
+  });
+  return { end: () => listeners.forEach((remove) => void remove()) };
 }

@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from 'commander';
 import { preset_names } from '../engine/model/presets.ts';
+import { add_analyze } from './analyze.ts';
 import { version } from './build.ts';
 import { completion, SHELLS } from './completion.ts';
 import { add_inspect } from './inspect.ts';
@@ -113,6 +114,7 @@ export function make_program(): Command {
     .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
 
   add_inspect(program, run, debug);
+  add_analyze(program, run);
   add_lab(program, run, debug);
 
   program

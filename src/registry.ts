@@ -1,5 +1,9 @@
 import * as experiments from '../experiments/index.ts';
-import type { Experiment } from '../experiments/lab/define.ts';
+import { type Experiment, GROUPS } from '../experiments/lab/define.ts';
 
-/** Every experiment, in the order of experiments/index.ts. */
-export const EXPERIMENTS: readonly Experiment[] = Object.values(experiments);
+const by_name = new Intl.Collator('en', { numeric: true });
+
+/** Every experiment of experiments/index.ts, group by group, each by its name: in this order they are listed and run. */
+export const EXPERIMENTS: readonly Experiment[] = Object.values(experiments).toSorted(
+  (a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group) || by_name.compare(a.name, b.name),
+);

@@ -11,9 +11,11 @@ export async function run_command(action: () => Promise<number | undefined>, deb
     const { name, message, stack } = error as Error;
     const known = error instanceof InputError || error instanceof UsageError;
     const line = one_line(known ? in_flags(message, error instanceof UsageError) : message);
-    if (debug) complain(stack ?? message);
-    else if (name === 'AbortError') complain('interrupted');
-    else complain(known ? `error: ${line}` : `internal error: ${line} (--debug shows more)`);
+    const failure = known ? `error: ${line}` : `internal error: ${line} (--debug shows more)`;
+    const said = name === 'AbortError' ? 'interrupted' : failure;
+    complain(debug ? (stack ?? message) : said);
+    // To the runner that started this, if one did: its summary says why.
+    process.send?.({ error: said });
     process.exitCode = name === 'AbortError' ? interrupted_code() : error instanceof UsageError ? 2 : 1;
   }
 }

@@ -56,6 +56,15 @@ function adaptive_tiling(width: number, height: number, max_crops: number, g: Im
   return ((smallest_enlarging ?? largest) as { tiling: Tiling }).tiling;
 }
 
+/** The grid that `max_crops` gives as soon as it is large enough: a larger cap changes nothing for this picture. */
+export function tiling_wanted(width: number, height: number, g: ImageGeometry): Tiling {
+  const [inner_w, inner_h] = [width - g.margin_px, height - g.margin_px];
+  // Every scale is negative, and one crop's the largest of them.
+  if (inner_w < 0 || inner_h < 0) return { rows: 1, cols: 1 };
+  const tiles = (inner: number) => Math.max(1, Math.ceil(inner / g.tile_px));
+  return { rows: tiles(inner_h), cols: tiles(inner_w) };
+}
+
 function tier_tiling(width: number, height: number, tier: CropTier): Tiling {
   const { min_crops, max_crops, preferred_crops } = tier;
   const others = Array.from({ length: max_crops - min_crops + 1 }, (_, i) => min_crops + i).filter(

@@ -34,15 +34,18 @@ export function cache_folder(env: NodeJS.ProcessEnv = process.env, platform: str
 
 const most_bytes = 2 ** 22;
 
-function file_of(kind: string, key: AdapterKey): string {
+/** Where something of this kind belongs under this key, without an ending. */
+export function place_of(kind: string, key: AdapterKey): string {
   const slug = key.adapter
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_|_$/g, '')
     .slice(0, 60);
   const digest = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 8);
-  return join(cache_folder(), 'molmoe', kind, `${slug || 'adapter'}_${digest}.json`);
+  return join(cache_folder(), 'molmoe', kind, `${slug || 'adapter'}_${digest}`);
 }
+
+const file_of = (kind: string, key: AdapterKey): string => `${place_of(kind, key)}.json`;
 
 /** What was kept under this key; undefined where there is no such file, or one that cannot be read or is of something else. */
 export async function read_kept(kind: string, key: AdapterKey): Promise<unknown> {

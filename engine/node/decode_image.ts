@@ -20,9 +20,34 @@ export interface DecodedPicture extends Picture {
 
 const decode_seconds = 60;
 
+// ignoreIcc: the reference takes the stored numbers as they are. failOn error: a cut file is no picture.
+const settings: SharpOptions = { ignoreIcc: true, failOn: 'error', limitInputPixels: false };
+
 /** Decodes a file or its bytes to 8-bit RGB: PNG, JPEG, WebP, TIFF or GIF, of the last three the first page. */
 export async function decode_image(source: string | Uint8Array, options: DecodeOptions = {}): Promise<DecodedPicture> {
-  const { orient = false, max_bytes = 256 * 2 ** 20, max_pixels = default_max_pixels } = options;
+  const { orient = false, max_pixels = default_max_pixels } = options;
+  return with_header(source, options, async (bytes, header) => {
+    const image = sharp(bytes, { ...settings, limitInputPixels: max_pixels }).timeout({ seconds: decode_seconds });
+    return { ...(await decode(image, header, orient)), orientation: header.orientation ?? 1 };
+  });
+}
+
+/** Width and height as the file's header says them: no pixel is decoded. */
+export const image_size = (
+  source: string | Uint8Array,
+  options: DecodeOptions = {},
+): Promise<{ width: number; height: number }> =>
+  with_header(source, options, async (_bytes, { width, height, orientation = 1 }) =>
+    // From 5 on, EXIF's orientations lay the picture on its side.
+    options.orient && orientation >= 5 ? { width: height, height: width } : { width, height },
+  );
+
+async function with_header<T>(
+  source: string | Uint8Array,
+  options: DecodeOptions,
+  use: (bytes: Uint8Array, header: Metadata) => Promise<T>,
+): Promise<T> {
+  const { max_bytes = 256 * 2 ** 20, max_pixels = default_max_pixels } = options;
   const name = typeof source === 'string' ? source : (options.name ?? 'image');
   const bytes = typeof source === 'string' ? await read_capped(source, max_bytes) : source;
   if (bytes.byteLength > max_bytes) throw too_many_bytes(name, bytes.byteLength, max_bytes);
@@ -30,16 +55,13 @@ export async function decode_image(source: string | Uint8Array, options: DecodeO
     throw new InputError(`${name}: expected a PNG, JPEG, WebP, GIF or TIFF image, found ${start_of(bytes)}`);
   }
   try {
-    // ignoreIcc: the reference takes the stored numbers as they are. failOn error: a cut file is no picture.
-    const settings: SharpOptions = { ignoreIcc: true, failOn: 'error', limitInputPixels: false };
     const header = await sharp(bytes, settings).metadata();
     if (header.width * header.height > max_pixels) {
       throw new InputError(
         `${name}: expected at most ${max_pixels / 1e6} million pixels, found ${header.width}x${header.height}; scale it down`,
       );
     }
-    const image = sharp(bytes, { ...settings, limitInputPixels: max_pixels }).timeout({ seconds: decode_seconds });
-    return { ...(await decode(image, header, orient)), orientation: header.orientation ?? 1 };
+    return await use(bytes, header);
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`${name}: cannot be decoded: ${one_line((error as Error).message)}`);

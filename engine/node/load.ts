@@ -68,7 +68,7 @@ export interface LoadOptions extends DeviceChoice {
    * Sees the model as soon as it is known, in general before a device is opened and always before weights are read:
    * what it throws ends the load.
    */
-  readonly on_model?: (model: KnownModel) => void;
+  readonly on_model?: (model: KnownModel) => void | Promise<void>;
 }
 
 export interface OpenedDevice {
@@ -129,7 +129,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
   const open = async (found: Found): Promise<Origin> => {
     const opened = await open_origin(found, options);
     try {
-      options.on_model?.(opened);
+      await options.on_model?.(opened);
       return opened;
     } catch (error) {
       await opened.source.close();

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { type Contrast, contrast, contrast_schema, leaves_out } from '../lab/contrast.ts';
+import { type Contrast, contrast, contrast_schema, type Drawn, drawn_of, leaves_out } from '../lab/contrast.ts';
 import { not_tested } from '../lab/findings.ts';
 import { count, type Finding, finite } from '../lab/schema.ts';
-import { percentile } from '../lab/stats.ts';
 import { short_ms } from '../lab/tables.ts';
 import type { TimeName } from '../lab/times.ts';
 import { mean } from '../lab/typical.ts';
@@ -76,23 +75,37 @@ export const coupling_shape = {
 };
 export type Coupling = z.infer<z.ZodObject<typeof coupling_shape>>;
 
-const levels = (cells: readonly KnobCell[], knob: Knob): number[] =>
+type Placed = Readonly<Record<Knob, number>>;
+const levels = (cells: readonly Placed[], knob: Knob): number[] =>
   [...new Set(cells.map((one) => one[knob]))].sort((a, b) => a - b);
 const third = (a: Knob, b: Knob): Knob => KNOBS.find((knob) => knob !== a && knob !== b) as Knob;
-const at = (cells: readonly KnobCell[], where: Partial<Record<Knob, number>>): KnobCell[] =>
+const at = (cells: readonly DrawnCell[], where: Partial<Record<Knob, number>>): DrawnCell[] =>
   cells.filter((one) => KNOBS.every((knob) => where[knob] === undefined || one[knob] === where[knob]));
 
 export function coupling_of(cells: readonly KnobCell[]): Coupling {
   const took = (runs: readonly number[]) => runs.length > 0 && runs.every((ms) => ms > 0);
   const times = COUPLED_TIMES.filter((time) => cells.length > 0 && cells.every((one) => took(one.times[time])));
+  const by_time = times.map((time) => [time, cells.map((one, i) => with_runs(one, time, i + 1))] as const);
   return {
-    curves: times.flatMap((time) => curves(cells, time)),
-    interactions: times.flatMap((time) => interactions(cells, time)),
-    models: times.flatMap((time) => models(cells, time)),
+    curves: by_time.flatMap(([time, drawn]) => curves(drawn, time)),
+    interactions: by_time.flatMap(([time, drawn]) => interactions(drawn, time)),
+    models: by_time.flatMap(([time, drawn]) => models(drawn, time)),
   };
 }
 
-function curves(cells: readonly KnobCell[], time: CoupledTime): Coupling['curves'] {
+/** A cell with the runs of one time, drawn once for all that it is held against. */
+interface DrawnCell extends Readonly<Record<Knob, number>> {
+  readonly runs: Drawn;
+}
+
+const with_runs = (cell: KnobCell, time: CoupledTime, seed: number): DrawnCell => ({
+  crops: cell.crops,
+  top_k: cell.top_k,
+  num_active_blocks: cell.num_active_blocks,
+  runs: drawn_of(cell.times[time], seed),
+});
+
+function curves(cells: readonly DrawnCell[], time: CoupledTime): Coupling['curves'] {
   return KNOBS.flatMap((knob) =>
     KNOBS.filter((fixed) => fixed !== knob).flatMap((fixed) => {
       const rest = third(knob, fixed);
@@ -102,11 +115,11 @@ function curves(cells: readonly KnobCell[], time: CoupledTime): Coupling['curves
         const [lowest] = line;
         if (lowest === undefined || line.length < 2) return [];
         const points = line.map((one) => {
-          const runs = [one.times[time], lowest.times[time]];
+          const runs = [one.runs, lowest.runs];
           const same = one === lowest;
           return {
             value: one[knob],
-            ms: percentile(one.times[time], 50),
+            ms: one.runs.median,
             added_ms: same ? { value: 0, ci95: null } : contrast(runs, (up = 0, down = 0) => up - down),
             ratio: same ? { value: 1, ci95: null } : contrast(runs, (up = 0, down = 1) => up / down),
           };
@@ -123,7 +136,7 @@ const PAIRS = [
   ['top_k', 'num_active_blocks'],
 ] as const;
 
-function interactions(cells: readonly KnobCell[], time: CoupledTime): Coupling['interactions'] {
+function interactions(cells: readonly DrawnCell[], time: CoupledTime): Coupling['interactions'] {
   return PAIRS.flatMap(([a, b]) => {
     const rest = third(a, b);
     const slice = at(cells, { [rest]: levels(cells, rest).at(-1) });
@@ -132,9 +145,9 @@ function interactions(cells: readonly KnobCell[], time: CoupledTime): Coupling['
       ends(b).flatMap((of_b) => at(slice, { [a]: of_a, [b]: of_b }).slice(0, 1)),
     );
     if (new Set(corners).size < 4) return [];
-    const runs = corners.map((one) => one.times[time]);
+    const runs = corners.map((one) => one.runs);
     const ms = contrast(runs, (both = 0, first = 0, second = 0, none = 0) => both - first - second + none);
-    const both_up = percentile(runs[0] as readonly number[], 50);
+    const both_up = runs[0]?.median ?? 0;
     return [
       {
         time,
@@ -147,28 +160,34 @@ function interactions(cells: readonly KnobCell[], time: CoupledTime): Coupling['
   });
 }
 
-/** Rounds after which the fitted effects stand still to the last digit that matters, full grid or sparse. */
-const ROUNDS = 500;
+/** More rounds than any grid needs, and the change below which effects stand still. */
+const MOST_ROUNDS = 1000;
+const STILL = 1e-12;
 
 /** Least squares of one number a level of each knob: each in turn takes the mean of what the others leave. */
-export function main_effects(cells: readonly Readonly<Record<Knob, number>>[], values: readonly number[]): number[] {
+export function main_effects(cells: readonly Placed[], values: readonly number[]): number[] {
   const middle = mean(values);
   const effects = KNOBS.map(() => new Map<number, number>());
-  const fitted = (one: Readonly<Record<Knob, number>>, but = -1): number =>
+  const fitted = (one: Placed, but = -1): number =>
     KNOBS.reduce((sum, knob, i) => sum + (i === but ? 0 : (effects[i]?.get(one[knob]) ?? 0)), middle);
-  for (let round = 0; round < ROUNDS; round++) {
+  const scale = Math.max(...values.map(Math.abs));
+  let changed = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < MOST_ROUNDS && changed > STILL * scale; round++) {
+    changed = 0;
     for (const [i, knob] of KNOBS.entries()) {
-      for (const level of new Set(cells.map((one) => one[knob]))) {
+      for (const level of levels(cells, knob)) {
         const left = cells.flatMap((one, c) => (one[knob] === level ? [(values[c] as number) - fitted(one, i)] : []));
-        effects[i]?.set(level, mean(left));
+        const effect = mean(left);
+        changed = Math.max(changed, Math.abs(effect - (effects[i]?.get(level) ?? 0)));
+        effects[i]?.set(level, effect);
       }
     }
   }
   return cells.map((one) => fitted(one));
 }
 
-function models(cells: readonly KnobCell[], time: CoupledTime): Coupling['models'] {
-  const measured = cells.map((one) => percentile(one.times[time], 50));
+function models(cells: readonly DrawnCell[], time: CoupledTime): Coupling['models'] {
+  const measured = cells.map(({ runs }) => runs.median);
   const parameters = 1 + KNOBS.reduce((sum, knob) => sum + levels(cells, knob).length - 1, 0);
   const middle = mean(measured);
   const all = measured.reduce((sum, ms) => sum + (ms - middle) ** 2, 0);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { contrast, contrast_schema } from '../lab/contrast.ts';
+import { contrast, contrast_schema, drawn_of } from '../lab/contrast.ts';
 import type { Files, Saved } from '../lab/define.ts';
 import { scaled_statistics_of, scaled_statistics_schema, statistics_of, statistics_schema } from '../lab/derive.ts';
 import { not_tested, stage_dominates } from '../lab/findings.ts';
@@ -160,7 +160,7 @@ function sensitivity_of(
         to: Number(to),
         basis: whole || base.scaled === null ? ('whole' as const) : ('measured' as const),
         ms: pair.map((times) => percentile(times, 50)) as [number, number],
-        percent_change: contrast(pair, (usual_ms = 1, halved_ms = 1) => 100 * (halved_ms / usual_ms - 1)),
+        percent_change: contrast(pair.map(drawn_of), (usual_ms = 1, halved_ms = 1) => 100 * (halved_ms / usual_ms - 1)),
       },
     ];
   });

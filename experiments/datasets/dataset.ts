@@ -4,12 +4,17 @@ import type { Picture } from '../../engine/input/pictures.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
+export interface Turning {
+  /** Turn the picture as its file says: the study does so where pictures cover their crops (fill), the published processor does not. */
+  readonly orient?: boolean;
+}
+
 /** Opened when it is needed, and not kept: a set may be larger than memory. */
 export interface SamplePicture {
   readonly name: string;
-  readonly open: () => Promise<Picture>;
+  readonly open: (as?: Turning) => Promise<Picture>;
   /** From its header, or how it is made: nothing is decoded. */
-  readonly size: () => Promise<{ readonly width: number; readonly height: number }>;
+  readonly size: (as?: Turning) => Promise<{ readonly width: number; readonly height: number }>;
 }
 
 /** One question about one picture, and where it comes from. */

@@ -1,26 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { ImageGeometry } from '../../engine/model/geometry.ts';
-import type { Dataset, DatasetInfo, DatasetSample } from './dataset.ts';
+import { SHAPES_SIZES } from './catalogue.ts';
+import type { Dataset, DatasetSample } from './dataset.ts';
 import { type Split, shapes_version, unpainted_sample } from './shapes.ts';
 import { picture_of } from './shapes_picture.ts';
 import { pictures_for } from './shapes_scene.ts';
 
-const SIZES = { train: 50_000, test: 5_000 } as const satisfies Record<Split, number>;
-
-export const SHAPES: DatasetInfo = {
-  title: 'generated pictures of shapes, and questions that each has one answer',
-  splits: ['train', 'test'],
-  usual_split: 'test',
-  samples: SIZES.test,
-  style: 'vqa2',
-  new_tokens: 16,
-  source: 'generated: nothing is downloaded',
-};
-
 /** The built-in set as a data set: pictures sized like the photographs of VQA v2, as this model's crops see those. */
 export function shapes_set(split: Split, crops: Pick<ImageGeometry, 'tile_px' | 'margin_px'>): Dataset {
   const geometry = pictures_for(crops);
-  const size = SIZES[split];
+  const size = SHAPES_SIZES[split];
   const sample_at = (n: number): DatasetSample => {
     const { id, scene, type, question, answer } = unpainted_sample(split, n, geometry);
     const { width, height, seed } = scene;
@@ -28,7 +17,7 @@ export function shapes_set(split: Split, crops: Pick<ImageGeometry, 'tile_px' | 
       id,
       picture: { name: id, open: async () => picture_of(scene), size: async () => ({ width, height }) },
       question,
-      style: SHAPES.style,
+      style: 'vqa2',
       answers: [answer],
       metadata: { image_id: id, example_id: id, question_type: type, seed },
     };

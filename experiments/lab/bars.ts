@@ -14,9 +14,13 @@ import { interval_of } from './words.ts';
 /** Bars that latency experiments share. */
 
 const NAMES: Readonly<Partial<Record<TimeName, string>>> = {
+  T_vision_encoder: 'vision encoder',
+  T_projector: 'projector',
   T_vision_total: 'vision encoder and projector',
   T_LLM_prefill: 'prefill',
+  T_LLM_decode: 'decode',
   T_decode_per_token: 'decode step',
+  T_total: 'whole request',
 };
 
 const LOOKS: Readonly<Partial<Record<TimeName, Look>>> = {
@@ -24,6 +28,10 @@ const LOOKS: Readonly<Partial<Record<TimeName, Look>>> = {
   T_vision_total: 'vision_encoder',
   T_decode_per_token: 'decode',
 };
+
+/** How a time is called and drawn. */
+export const name_of = (time: TimeName): string => NAMES[time] ?? time;
+export const look_of = (time: TimeName): Look => LOOKS[time] ?? 'rest';
 
 /** Medians of times that follow each other, stacked; an error bar only where it is one time alone. null: none of them ran. */
 export function median_bar(
@@ -37,7 +45,7 @@ export function median_bar(
   const statistics = basis_statistics(row);
   const segments = times.flatMap((time) => {
     const summary = statistics[time];
-    return summary ? [{ look: LOOKS[time] ?? 'rest', name: NAMES[time] ?? time, value: summary.median }] : [];
+    return summary ? [{ look: look_of(time), name: name_of(time), value: summary.median }] : [];
   });
   if (segments.length === 0) return null;
   const value = segments.reduce((sum, segment) => sum + segment.value, 0);

@@ -107,6 +107,7 @@ export interface Stack extends Head {
   readonly categories: string;
   /** What each line of their labels is: ["image", "prompt", "answer"]. */
   readonly lines?: readonly string[];
+  /** On a logarithmic one only where a segment ends means anything, not how high it is: say so in a note. */
   readonly value: Axis;
   /** Segments as shares of their bar, in percent; totals stay what they are and are only written. */
   readonly shares?: boolean;
@@ -182,6 +183,8 @@ export interface Figure {
   /** What a reader must know to trust the numbers: clock, runs, what error bars are. The lab adds model, weights and adapter. */
   readonly notes: readonly string[];
   readonly panels: readonly Chart[];
+  /** Another cut of what a page shows already, under a name that others know: drawn to a file, not to pages. */
+  readonly files_only?: true;
   /** In inches; chosen by what is drawn where absent. */
   readonly width_in?: number;
   readonly height_in?: number;

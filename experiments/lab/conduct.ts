@@ -1,10 +1,11 @@
+import { InputError, UsageError } from '../../engine/errors.ts';
 import { floor_of, pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
-import { asked_digest } from './inputs.ts';
-import type { FloorOf, Instrument } from './instruments.ts';
+import { asked_digest, opened } from './inputs.ts';
+import type { FloorOf, Instrument, Shapes } from './instruments.ts';
 import { measure_kernels, type Runner } from './measure.ts';
 import type { Cell } from './plan.ts';
 import type { Results } from './record.ts';
@@ -22,6 +23,8 @@ export interface Conduct {
   /** Gets each instrumented run whole, as the text of a trace; undefined: no traces. */
   readonly trace_of?: (cell: Cell, result: GenerateResult) => string;
   readonly on_cell?: (cell: Cell, index: number, count: number) => void;
+  /** A cell that cannot be measured after all is left out, and the rest goes on. */
+  readonly on_failed?: (cell: Cell, reason: string) => void;
   readonly on_progress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -36,7 +39,10 @@ interface Open {
   readonly attachments: boolean;
 }
 
-/** Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. */
+/**
+ * Runs what the folder does not have yet; each cell is saved as it ends. What it has of times is never measured again. A cell
+ * that cannot run here, such as one that the GPU's memory does not hold, is left out with the reason, and the rest goes on.
+ */
 export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promise<void> {
   const { results, instrument, protocol, signal } = conduct;
   const open = cells
@@ -46,20 +52,44 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
     (times ? instrument.runs_of(protocol) * cell.requests.length : trace ? 1 : 0) + (routing ? 1 : 0);
   const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
   let done = 0;
+  let refused: Error | undefined;
   const model = open.length > 0 ? await conduct.load() : undefined;
   const scaler = model && scaler_of(model);
-  for (const [index, one] of open.entries()) {
-    signal?.throwIfAborted();
-    const { cell } = one;
-    conduct.on_cell?.(cell, index, open.length);
-    const on_run = (count: number) => {
-      done += cell.weight * count;
-      conduct.on_progress?.(done, total);
-    };
-    await results.save(await complete(one, model as Runner, scaler as Scaler, conduct, on_run));
-    for (const { name, make } of cell.attachments ?? []) if (!results.has(name)) await results.write(name, make());
+  const shapes: Shapes = { warm: new Set(), stamped: new Map() };
+  try {
+    for (const [index, one] of open.entries()) {
+      signal?.throwIfAborted();
+      const { cell } = one;
+      conduct.on_cell?.(cell, index, open.length);
+      const end = done + cell.weight * runs(one);
+      const on_run = (count: number) => {
+        done += cell.weight * count;
+        conduct.on_progress?.(done, total);
+      };
+      let completed: Configuration;
+      try {
+        completed = await complete(one, model as Runner, scaler as Scaler, shapes, conduct, on_run);
+      } catch (error) {
+        if (!is_of_the_cell(cell, error) || one.saved !== undefined) throw error;
+        (model as Runner).executor.device.check(); // a lost device runs no other cell either
+        results.fail({ key: cell.key, settings: cell.settings, reason: error.message });
+        conduct.on_failed?.(cell, error.message);
+        refused = error;
+        done = end;
+        continue;
+      }
+      await results.save(completed);
+      for (const { name, make } of cell.attachments ?? []) if (!results.has(name)) await results.write(name, make());
+    }
+  } finally {
+    await results.keep_failed();
   }
+  if (refused !== undefined && results.finished().size === 0) throw refused;
 }
+
+/** A size that the device does not allow, a picture that cannot be read; of a sample, also a question too long for the model. */
+const is_of_the_cell = ({ requests }: Cell, error: unknown): error is Error =>
+  error instanceof InputError || (error instanceof UsageError && requests.some(({ sample }) => sample !== undefined));
 
 function still_open(cell: Cell, { results, routing, trace_of, instrument }: Conduct): Open {
   const saved = results.finished_cell(cell.key, asked_digest(cell.requests));
@@ -80,6 +110,7 @@ async function complete(
   { cell, saved, times, routing, trace }: Open,
   model: Runner,
   scaler: Scaler,
+  shapes: Shapes,
   conduct: Conduct,
   on_run: (count: number) => void,
 ): Promise<Configuration> {
@@ -92,10 +123,11 @@ async function complete(
   if (times || configuration === undefined) {
     const started = new Date().toISOString();
     const { config, dtype } = model.facts;
-    const observed = await instrument.observe(model, cell.requests, protocol, {
+    const { like, ...observed } = await instrument.observe(model, cell.requests, protocol, {
       floor_of: floors_of(results.run.ceilings, config, dtype, cell.knobs),
       on_run,
       on_instrumented: write_trace,
+      shapes,
       signal,
     });
     configuration = {
@@ -110,15 +142,18 @@ async function complete(
       started,
       ended: new Date().toISOString(),
       ...observed,
-      scaled: instrument.runs ? await scaler(cell.knobs, observed) : null,
+      scaled: instrument.runs ? await scaler(cell.knobs, observed, like) : null,
       routing: null,
     };
-  } else if (trace) {
-    await write_trace((await measure_kernels(model, { ...first.request, signal })).result);
+  }
+  if (trace && !results.has(trace_name(cell))) {
+    const { request } = await opened(first);
+    await write_trace((await measure_kernels(model, { ...request, signal })).result);
     on_run(1);
   }
   if (!routing) return configuration;
-  const { routing: chosen } = await model.generate({ ...first.request, signal, maxNewTokens: 0, routing: true }).result;
+  const { request } = await opened(first);
+  const { routing: chosen } = await model.generate({ ...request, signal, maxNewTokens: 0, routing: true }).result;
   on_run(1);
   if (chosen?.imbalance.prefill === undefined) return configuration;
   const layers = chosen.layers.map(({ layer, prefill }) => ({ layer, pairs: [...prefill] }));

@@ -12,17 +12,25 @@ export const contrast_schema = z.strictObject({
 });
 export type Contrast = z.infer<typeof contrast_schema>;
 
+/** A cell as contrasts need it: its median, and those of runs drawn from its own; null where it has too few for an interval. */
+export interface Drawn {
+  readonly median: number;
+  readonly medians: readonly number[] | null;
+}
+
+/** Two cells of the same runs are drawn apart by their seeds. */
+export const drawn_of = (runs: readonly number[], seed: number): Drawn => ({
+  median: percentile(runs, 50),
+  medians: runs.length < LEAST_FOR_INTERVAL ? null : resample(runs, random_numbers(seed)).medians,
+});
+
 /** `of` gets the medians in the order of the cells. */
-export function contrast(
-  cells: readonly (readonly number[])[],
-  of: (...medians: readonly number[]) => number,
-): Contrast {
-  const value = of(...cells.map((runs) => percentile(runs, 50)));
-  if (cells.some((runs) => runs.length < LEAST_FOR_INTERVAL)) return { value, ci95: null };
-  // A seed a cell: two cells of the same runs are drawn apart.
-  const drawn = cells.map((runs, i) => resample(runs, random_numbers(i + 1)).medians);
-  const [first = []] = drawn;
-  return { value, ci95: interval95(first.map((_, r) => of(...drawn.map((medians) => medians[r] as number)))) };
+export function contrast(cells: readonly Drawn[], of: (...medians: readonly number[]) => number): Contrast {
+  const value = of(...cells.map(({ median }) => median));
+  const drawn = cells.map(({ medians }) => medians);
+  const [first] = drawn;
+  if (!first || drawn.includes(null)) return { value, ci95: null };
+  return { value, ci95: interval95(first.map((_, r) => of(...drawn.map((medians) => medians?.[r] as number)))) };
 }
 
 /** Whether the interval leaves this number out; null where there is no interval. */

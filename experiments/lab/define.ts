@@ -14,7 +14,8 @@ import {
 } from './schema.ts';
 import type { Table } from './tables.ts';
 
-export const GROUPS = ['core', 'motivation', 'profiling', 'accuracy'] as const;
+/** In the order in which all of them are run. */
+export const GROUPS = ['motivation', 'profiling', 'core', 'accuracy'] as const;
 export type Group = (typeof GROUPS)[number];
 
 export type Shape = Readonly<Record<string, z.ZodType>>;
@@ -31,6 +32,16 @@ export interface Saved {
   readonly options?: Readonly<Record<string, unknown>>;
   /** What it read of others, by option. */
   readonly inputs?: Readonly<Record<string, FileHead>>;
+  /** Samples that could not be measured, and why. */
+  readonly failed?: readonly Skipped[];
+}
+
+/** Of an experiment on a data set: samples that it measures unless --num-samples says otherwise. */
+export interface OnDataset {
+  /** As the study does, of a set of files; of the built-in one; with --quick. */
+  readonly samples: number;
+  readonly built_in: number;
+  readonly quick: number;
 }
 
 /** A published file of another experiment that one reads. */
@@ -73,16 +84,22 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** Published files that it reads, by the option that names each; it then runs nothing. */
   readonly reads?: Readonly<Record<string, Source>>;
   readonly basis?: Basis;
+  /** Its cells are of samples of a data set, which --dataset chooses. */
+  readonly dataset?: OnDataset;
+  /** Warm-up and stamped runs are made once for each shape of request instead of for each cell. */
+  readonly once_for?: 'shape';
   readonly repeats?: Partial<Repeats>;
   /** What --quick asks: enough to see that all works, not to publish. */
   readonly quick?: { readonly options?: Partial<Values<O>>; readonly repeats?: Partial<Repeats> };
   /** Words of an axis in their order; numbers have their own. */
   readonly order?: Readonly<Record<string, readonly string[]>>;
-  /** Refuses options that do not go together, before anything is opened. */
-  readonly check?: (options: Values<O>) => void;
+  /** Refuses options that do not go together, before anything is opened. `given`: those that the user named. */
+  readonly check?: (options: Values<O>, given: ReadonlySet<string>) => void;
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
   /** File name, without its ending, to the shape of its body. */
   readonly files: F;
+  /** By file: another name for its schema, where another experiment publishes a file that is called the same. */
+  readonly schema_names?: { readonly [K in keyof F]?: string };
   readonly derive: (saved: Saved, options: Values<O>) => { readonly [K in keyof F]: Values<F[K]> };
   readonly figures: (files: Files<F>) => Figure[];
   readonly tables: (files: Files<F>) => Table[];
@@ -114,16 +131,18 @@ export interface Derived extends Shown {
 export interface Experiment
   extends Pick<
     Definition<Shape, Record<string, Shape>>,
-    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument'
+    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument' | 'dataset' | 'once_for'
   > {
   readonly aliases: readonly string[];
   readonly basis: Basis;
   readonly reads: Readonly<Record<string, Source>>;
-  readonly check: (options: Readonly<Record<string, unknown>>) => void;
+  readonly check: (options: Readonly<Record<string, unknown>>, given: ReadonlySet<string>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
   /** By file name, without its ending; heads included. */
   readonly schemas: Readonly<Record<string, z.ZodType>>;
+  /** By file name too: what its schema is called, in results/schema as well. */
+  readonly schema_names: Readonly<Record<string, string>>;
   /** Options as `options` checked them. Sorted by the axes; a cell that cannot be is among the skipped. */
   readonly plan: (on: Subject, options: Readonly<Record<string, unknown>>) => Plan;
   readonly sorted: <T extends { readonly settings: Settings }>(cells: readonly T[]) => T[];
@@ -136,15 +155,19 @@ const REPEATS: Repeats = { runs: 10, warmup: 3, instrumented: 1 };
 const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
 
 /** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
-const schema_name = (file: string): string => `molmoe.${file.replace('_', '.')}/2`;
+const schema_id = (name: string): string => `molmoe.${name.replace('_', '.')}/2`;
 
 export function define<O extends Shape, F extends Readonly<Record<string, Shape>>>(
   definition: Definition<O, F>,
 ): Experiment {
   const { name, files, order = {} } = definition;
+  const schema_names = Object.fromEntries(
+    Object.keys(files).map((file) => [file, definition.schema_names?.[file] ?? file]),
+  );
+  const id_of = (file: string): string => schema_id(schema_names[file] as string);
   const schemas = Object.fromEntries(
     Object.entries(files).map(([file, body]) => {
-      const head = { schema: z.literal(schema_name(file)), experiment: z.literal(name), ...head_shape };
+      const head = { schema: z.literal(id_of(file)), experiment: z.literal(name), ...head_shape };
       return [file, z.strictObject({ ...head, ...body })];
     }),
   );
@@ -169,7 +192,8 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
       repeats: { ...QUICK, ...definition.quick?.repeats },
     },
     schemas,
-    check: (options) => definition.check?.(options as Values<O>),
+    schema_names,
+    check: (options, given) => definition.check?.(options as Values<O>, given),
     sorted,
     plan: (on, options) => {
       const all = definition.cells(on, options as Values<O>);
@@ -180,7 +204,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
       const bodies = definition.derive(saved, chosen(definition.options, saved.options ?? {}) as Values<O>);
       const all = Object.fromEntries(
         Object.entries(bodies).map(([file, body]) => {
-          const value = { schema: schema_name(file), experiment: name, ...head_of(saved), ...(body as object) };
+          const value = { schema: id_of(file), experiment: name, ...head_of(saved), ...(body as object) };
           return [file, value];
         }),
       );

@@ -29,6 +29,20 @@ export function statistics_of({ clean }: Configuration): Statistics {
   return Object.fromEntries(TIMES.map((name) => [name, of(name)])) as Statistics;
 }
 
+const PERCENTILES = ['P50', 'P95', 'P99', 'mean', 'std', 'min', 'max'] as const;
+type Percentiles = Record<(typeof PERCENTILES)[number], number | null>;
+
+/** A row that is about one time has its statistics as keys of its own, as published rows have them. */
+export const percentiles_shape = Object.fromEntries(PERCENTILES.map((key) => [key, finite.nullable()])) as Record<
+  keyof Percentiles,
+  z.ZodNullable<typeof finite>
+>;
+
+export function percentiles_of(configuration: Configuration, time: TimeName): Percentiles {
+  const summary = statistics_of(configuration)[time];
+  return Object.fromEntries(PERCENTILES.map((key) => [key, summary?.[key] ?? null])) as Percentiles;
+}
+
 /** Times of the whole model that follow from a slice of it; null where the model itself ran. */
 export const scaled_statistics_schema = z
   .strictObject({

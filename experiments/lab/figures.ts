@@ -17,7 +17,8 @@ import { POINTS_PER_INCH, SIZE, THEME } from './vega/theme.ts';
 
 /** What was measured, on what: every figure says it on its face. A provenance is one. */
 export interface Head {
-  readonly adapter: Pick<Provenance['adapter'], 'type' | 'description' | 'device'>;
+  /** Others' files do not say. */
+  readonly adapter?: Pick<Provenance['adapter'], 'type' | 'description' | 'device'>;
   /** Kernels by themselves belong to none. */
   readonly model?: Pick<Provenance['model'], 'name' | 'weights_kind' | 'dtype'>;
   /** What the numbers are where they are not simply measured: "scaled to molmoe-1b from molmoe-slice". */
@@ -76,8 +77,9 @@ function page_of(figure: Figure, head: Head): Page {
 function head_lines({ model, adapter, basis }: Head): string[] {
   const weights = model?.weights_kind === 'synthetic' ? ', synthetic weights' : '';
   const subject = model === undefined ? '' : `${model.name}${weights}, ${model.dtype}; `;
-  const machine = `${adapter.type} adapter ${adapter.description || adapter.device}`;
-  return [`${subject}${machine}`, ...(basis === undefined ? [] : [basis])].map(printable);
+  const machine = adapter === undefined ? '' : `${adapter.type} adapter ${adapter.description || adapter.device}`;
+  const first = `${subject}${machine}`;
+  return [...(first === '' ? [] : [first]), ...(basis === undefined ? [] : [basis])].map(printable);
 }
 
 function layers_of(chart: Chart, room: Room, left: Chart | undefined): Layer[] {

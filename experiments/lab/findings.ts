@@ -13,6 +13,9 @@ const LEAST_POINTS = 8;
 /** Positions from which a prompt is called long. */
 export const LONG_PROMPT = 1000;
 
+/** More points than this are not all told. */
+const MOST_SHOWN = 8;
+
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 export const not_tested = (expectation: string, because: string): Finding => ({
@@ -114,8 +117,11 @@ const medians = (time: TimeName, steps: readonly Turned[]): [number, number][] =
     return values.length > 0 ? [[x, percentile(values, 50)]] : [];
   });
 
-const shown = (points: readonly (readonly [number, number])[]): string =>
-  points.map(([x, ms]) => `${short_ms(ms)} at ${x}`).join(', ');
+/** All of a few points, of many the first and the last. */
+function shown(points: readonly (readonly [number, number])[]): string {
+  const texts = points.map(([x, ms]) => `${short_ms(ms)} at ${x}`);
+  return (texts.length <= MOST_SHOWN ? texts : [...texts.slice(0, 2), '...', ...texts.slice(-2)]).join(', ');
+}
 
 /** A time rises with every step of what was turned. */
 export function grows(expectation: string, time: TimeName, steps: readonly Turned[], of: string): Finding {
@@ -146,12 +152,12 @@ export function not_faster_than(expectation: string, time: TimeName, steps: read
 const LINEAR = 0.99;
 
 /** A fit that at least three values rest on is a line, by its R squared. */
-export function grows_linearly(expectation: string, fit: FitRecord | null, of: string): Finding {
-  if (fit === null || fit.n < 3) return not_tested(expectation, 'fewer than three values ran');
+export function grows_linearly(expectation: string, fit: FitRecord | null, of: string, values = 'lengths'): Finding {
+  if (fit === null || fit.n < 3) return not_tested(expectation, `fewer than three ${values} ran`);
   const r_squared = fit.r_squared ?? 0;
   return {
     expectation,
     outcome: outcome(r_squared >= LINEAR),
-    because: `over ${fit.n} values ${short_ms(fit.slope)} a ${of}, R squared ${r_squared.toFixed(4)} (a line: ${LINEAR} or more)`,
+    because: `over ${fit.n} ${values} ${short_ms(fit.slope)} a ${of}, R squared ${r_squared.toFixed(4)} (a line: ${LINEAR} or more)`,
   };
 }

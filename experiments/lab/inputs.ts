@@ -7,6 +7,8 @@ import type { ModelConfig } from '../../engine/model/config.ts';
 import { geometry_of } from '../../engine/model/geometry.ts';
 import type { Knobs } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
+import type { Samples } from './samples.ts';
+import type { SampleSource } from './schema.ts';
 
 /** Image regimes by the tiling that results: rows and columns of crops. At the real geometry 336x336, 560x560, 1008x784. */
 export const REGIMES = { low: [1, 1], medium: [2, 2], high: [3, 4] } as const;
@@ -38,8 +40,9 @@ export interface Ask {
   readonly prompt?: string;
   /** Instead of a prompt: a built-in text of exactly so many tokens. */
   readonly prompt_tokens?: number;
-  /** Forced: the end-of-text token does not end the answer. */
+  /** Forced, unless the end-of-text token may end the answer. */
   readonly new_tokens?: number;
+  readonly ends_at_eos?: boolean;
   readonly knobs?: Knobs;
 }
 
@@ -50,6 +53,8 @@ export interface Subject {
   /** What the command line asked of all cells. */
   readonly asked: Ask;
   readonly tokens_per_readback: number;
+  /** Of an experiment on a data set: which of it are measured. */
+  readonly samples?: Samples;
 }
 
 const pictures = new Map<string, NamedPicture>();
@@ -81,11 +86,36 @@ export function text_of_length({ config, tokenizer }: Pick<Subject, 'config' | '
   }
 }
 
+/** A picture that is opened for its runs and not kept: thousands of them do not fit memory. */
+export interface LaterPicture {
+  readonly open: () => Promise<Picture>;
+  /** Says which pixels these are without opening them. */
+  readonly digest: string;
+  /** Where it is known, and what stands for it where it is not. */
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly nominal: { readonly width: number; readonly height: number };
+}
+
 export interface NamedRequest {
   readonly id: string;
   readonly request: GenerateRequest;
   /** Name of its picture; null without one. */
   readonly image: string | null;
+  /** Where the request has not got its picture yet. */
+  readonly later?: LaterPicture;
+  /** Of a data set: where it comes from. */
+  readonly sample?: SampleSource;
+}
+
+/** The request with its picture, and how long that took to open. */
+export async function opened({
+  request,
+  later,
+}: NamedRequest): Promise<{ readonly request: GenerateRequest; readonly open_ms: number }> {
+  if (later === undefined) return { request, open_ms: 0 };
+  const started = performance.now();
+  const image = await later.open();
+  return { request: { ...request, image }, open_ms: performance.now() - started };
 }
 
 /** The request: what a cell sets before what the user chose before the experiment's own default. */
@@ -105,7 +135,7 @@ export function request_of(on: Subject, cell: Ask, fallback: Ask = {}, id = 'onl
       prompt,
       ...(image === null ? {} : { image: image.picture }),
       maxNewTokens: first('new_tokens') ?? 16,
-      ignoreEos: true,
+      ignoreEos: first('ends_at_eos') !== true,
       knobs: { ...fallback.knobs, ...on.asked.knobs, ...cell.knobs } as Knobs,
       tokensPerReadback: on.tokens_per_readback,
     },
@@ -115,9 +145,10 @@ export function request_of(on: Subject, cell: Ask, fallback: Ask = {}, id = 'onl
 /** Of everything that a request asks: two cells of one key that differ in it are two cells. */
 export function asked_digest(requests: readonly NamedRequest[]): string {
   const hash = createHash('sha256');
-  for (const { id, image, request } of requests) {
+  for (const { id, image, request, later } of requests) {
     const { image: picture, ...rest } = request;
-    const pixels = picture === undefined ? null : createHash('sha256').update(picture.rgb).digest('hex');
+    const pixels =
+      picture === undefined ? (later?.digest ?? null) : createHash('sha256').update(picture.rgb).digest('hex');
     hash.update(JSON.stringify([id, image, pixels, sorted_keys(rest)]));
   }
   return hash.digest('hex').slice(0, 16);

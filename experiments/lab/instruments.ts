@@ -1,6 +1,10 @@
+import { choose_tiling } from '../../engine/input/tiling.ts';
 import { below_floor } from '../../engine/meter/roofline.ts';
-import type { GenerateResult } from '../../engine/molmoe.ts';
-import type { NamedRequest } from './inputs.ts';
+import type { ModelConfig } from '../../engine/model/config.ts';
+import { geometry_of } from '../../engine/model/geometry.ts';
+import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
+import { crop_choice } from '../../engine/request.ts';
+import { type NamedRequest, opened } from './inputs.ts';
 import {
   counters,
   exact_flops,
@@ -14,6 +18,7 @@ import {
   token_counts,
 } from './measure.ts';
 import type {
+  AnswerRecord,
   Configuration,
   Instrumented,
   KernelRow,
@@ -32,24 +37,40 @@ export interface Watch {
   readonly on_run: (runs: number) => void;
   /** Sees each instrumented run whole: for traces. */
   readonly on_instrumented?: (result: GenerateResult) => Promise<void>;
+  /** What was seen of shapes so far, where warm-up and stamps are made once for each. */
+  readonly shapes?: Shapes;
   readonly signal?: AbortSignal;
 }
 
+/** By what decides which kernels run on how much. */
+export interface Shapes {
+  /** Crops and knobs that were warmed up. */
+  readonly warm: Set<string>;
+  /** Stamps by crops, knobs and new tokens. */
+  readonly stamped: Map<string, Instrumented>;
+}
+
 /** What an instrument finds out about a cell; the lab adds what the cell is. */
-export type Observed = Pick<
-  Configuration,
-  | 'prompt'
-  | 'image'
-  | 'tokens'
-  | 'clean'
-  | 'methods'
-  | 'instrumented'
-  | 'counters'
-  | 'flops'
-  | 'requests'
-  | 'memory'
-  | 'warnings'
->;
+export interface Observed
+  extends Pick<
+    Configuration,
+    | 'prompt'
+    | 'image'
+    | 'sample'
+    | 'answer'
+    | 'tokens'
+    | 'clean'
+    | 'methods'
+    | 'instrumented'
+    | 'counters'
+    | 'flops'
+    | 'requests'
+    | 'memory'
+    | 'warnings'
+  > {
+  /** Stamps of an earlier request of this shape, where the cell has none of its own. */
+  readonly like?: Instrumented;
+}
 
 /** How a cell is observed. */
 export interface Instrument {
@@ -73,55 +94,135 @@ export interface Instrument {
 export const latency: Instrument = {
   name: 'latency',
   runs: true,
-  runs_of: ({ warmup, runs, instrumented, method }) => warmup + runs * (method === 'direct' ? 1 : 4) + instrumented,
-  observe: async (model, requests, protocol, { floor_of, on_run, on_instrumented, signal }) => {
-    const [only] = requests as [NamedRequest];
+  runs_of: ({ warmup, runs, instrumented, method, once_for }) =>
+    runs * (method === 'direct' ? 1 : 4) + (once_for === 'shape' ? 0 : warmup + instrumented),
+  observe: async (model, requests, protocol, watch) => {
+    const { on_run, signal } = watch;
     const samples: Sample[] = [];
     const methods: MethodSample[] = [];
     const records: RequestRecord[] = [];
     const warnings: string[] = [];
+    let stamps: Stamps | undefined;
     let last: GenerateResult | undefined;
     for (const [index, one] of requests.entries()) {
-      const request = { ...one.request, signal };
-      for (let i = 0; i < protocol.warmup; i++) {
-        await measure(model, request);
-        on_run(1);
-      }
+      let { request, open_ms } = await opened(one);
+      await warm_up(model, request, protocol, watch);
       for (let i = 0; i < protocol.runs; i++) {
-        const { sample, result } = await measure(model, request);
-        samples.push(requests.length > 1 ? { ...sample, request: index } : sample);
+        if (i > 0) ({ request, open_ms } = await opened(one));
+        const { sample, result } = await measure(model, { ...request, signal });
+        const whole = with_opening(sample, open_ms);
+        samples.push(requests.length > 1 ? { ...whole, request: index } : whole);
         last = result;
         on_run(1);
         if (protocol.method === 'direct') continue;
-        methods.push(await measure_by(protocol.method, model, request));
+        methods.push(await measure_by(protocol.method, model, { ...request, signal }));
         on_run(3);
       }
-      records.push(record_of(model, one, last as GenerateResult));
+      const record = record_of(model, one, request, last as GenerateResult);
+      records.push(record);
       warnings.push(...(last as GenerateResult).warnings);
+      stamps ??= await stamp(model, request, record, protocol, watch);
     }
-    const instrumented: InstrumentedResult[] = [];
-    for (let i = 0; i < protocol.instrumented; i++) {
-      const one = await measure_kernels(model, { ...only.request, signal });
-      await on_instrumented?.(one.result);
-      instrumented.push(one);
-      on_run(1);
-    }
-    const timed = instrumented.length > 0 ? together(instrumented, floor_of) : null;
+    const { timed, like, doubts } = stamps as Stamps;
     return {
       ...of_requests(records),
       memory: peak_memory(last as GenerateResult),
       clean: { clock: 'host wall time between fences', samples },
       methods,
       instrumented: timed,
+      like,
       warnings: [
         ...new Set(warnings),
-        ...instrumented.flatMap(doubts).slice(0, 1),
+        ...doubts,
         ...beaten_floors(timed),
         ...(requests.length > 1 ? [] : spread_warnings(samples, protocol)),
       ],
     };
   },
 };
+
+async function warm_up(
+  model: Runner,
+  request: GenerateRequest,
+  protocol: Protocol,
+  { shapes, on_run, signal }: Watch,
+): Promise<void> {
+  const shape = shape_of(model, request, protocol, shapes);
+  if (shape !== undefined && shapes?.warm.has(shape)) return;
+  for (let i = 0; i < protocol.warmup; i++) {
+    await measure(model, { ...(shape === undefined ? request : shortened(request)), signal });
+    if (shape === undefined) on_run(1);
+  }
+  if (shape !== undefined) shapes?.warm.add(shape);
+}
+
+interface Stamps {
+  readonly timed: Instrumented | null;
+  readonly like?: Instrumented;
+  readonly doubts: readonly string[];
+}
+
+/** Runs with a stamp around every kernel, or those of an earlier request of the same shape. */
+async function stamp(
+  model: Runner,
+  request: GenerateRequest,
+  record: RequestRecord,
+  protocol: Protocol,
+  { floor_of, on_run, on_instrumented, shapes, signal }: Watch,
+): Promise<Stamps> {
+  const crops = shape_of(model, request, protocol, shapes);
+  const shape = crops && `${crops} ${request.maxNewTokens}`;
+  const like = shape && shapes?.stamped.get(shape);
+  if (like) return { timed: null, like, doubts: [] };
+  const results: InstrumentedResult[] = [];
+  for (let i = 0; i < protocol.instrumented; i++) {
+    const one = await measure_kernels(model, { ...stampable(model.facts.config, request), signal });
+    await on_instrumented?.(one.result);
+    results.push(one);
+    if (shape === undefined) on_run(1);
+  }
+  const timed = results.length > 0 ? together(results, record, floor_of) : null;
+  if (shape && timed) shapes?.stamped.set(shape, timed);
+  return { timed, doubts: results.flatMap(doubts).slice(0, 1) };
+}
+
+/** Preparation of a sample begins with opening its picture. */
+const with_opening = (sample: Sample, open_ms: number): Sample => ({
+  ...sample,
+  T_data_processing: sample.T_data_processing + open_ms,
+  T_first_token: sample.T_first_token === null ? null : sample.T_first_token + open_ms,
+  T_system_total: sample.T_system_total + open_ms,
+});
+
+/** Of a request whose warm-up and stamps serve all others of its shape; undefined where each cell has its own. */
+function shape_of(
+  { facts: { config } }: Runner,
+  { image, knobs = {} }: GenerateRequest,
+  { once_for }: Protocol,
+  shapes: Shapes | undefined,
+): string | undefined {
+  if (shapes === undefined || once_for !== 'shape') return undefined;
+  const tiling = image && choose_tiling(image.width, image.height, crop_choice(knobs, config), geometry_of(config));
+  return JSON.stringify([tiling?.rows, tiling?.cols, knobs]);
+}
+
+/** Every decode step launches the same kernels: a few warm all of them up. */
+const WARM_TOKENS = 16;
+
+const shortened = (request: GenerateRequest): GenerateRequest => ({
+  ...request,
+  maxNewTokens: Math.min(request.maxNewTokens ?? WARM_TOKENS, WARM_TOKENS),
+});
+
+/** A stamp is kept for every kernel of every step: beyond so many a run would fill the host's memory. */
+const MOST_STAMPS = 200_000;
+const STAMPS_A_BLOCK = 16;
+
+/** The request with so many new tokens as can be stamped. */
+function stampable({ n_layers }: ModelConfig, request: GenerateRequest): GenerateRequest {
+  const most = Math.floor(MOST_STAMPS / (STAMPS_A_BLOCK * (n_layers + 1)));
+  return { ...request, maxNewTokens: Math.min(request.maxNewTokens ?? most, most) };
+}
 
 /** What would be dispatched, without a GPU's time: exact, and the same on every machine. */
 export const counts: Instrument = {
@@ -132,8 +233,9 @@ export const counts: Instrument = {
     const records: RequestRecord[] = [];
     let last: GenerateResult | undefined;
     for (const one of requests) {
-      last = await model.generate(one.request).result;
-      records.push(record_of(model, one, last));
+      const { request } = await opened(one);
+      last = await model.generate(request).result;
+      records.push(record_of(model, one, request, last));
       on_run(1);
     }
     return {
@@ -155,17 +257,34 @@ export const nothing: Instrument = {
   observe: () => Promise.reject(new Error('nothing is observed')),
 };
 
-function record_of(model: Runner, { id, request, image }: NamedRequest, result: GenerateResult): RequestRecord {
+function record_of(
+  model: Runner,
+  { id, image, sample }: NamedRequest,
+  request: GenerateRequest,
+  result: GenerateResult,
+): RequestRecord {
   const tokens = token_counts(result, request.image);
   const by_stage = counters(result);
   return {
     id,
     prompt: request.prompt,
     image,
+    ...(sample && { sample }),
+    ...(sample && request.maxNewTokens !== 0 && { answer: answer_of(model, request, result) }),
     tokens,
     counters: by_stage,
     flops: { exact: exact_flops(by_stage), legacy: legacy_of(model.facts.config, tokens) },
   };
+}
+
+/** As it is read, and with its special tokens. */
+function answer_of(
+  { tokenizer, facts }: Runner,
+  { ignoreEos }: GenerateRequest,
+  { text, tokens, finish }: GenerateResult,
+): AnswerRecord {
+  const ids = finish === 'eos' ? [...tokens, facts.config.eos_id] : tokens;
+  return { text, text_full: tokenizer.decode(ids), finish, forced: ignoreEos === true };
 }
 
 function of_requests(records: readonly RequestRecord[]) {
@@ -173,12 +292,15 @@ function of_requests(records: readonly RequestRecord[]) {
   return { ...first, requests: records.length > 1 ? [...records] : [] };
 }
 
-const spread_warnings = (samples: readonly Sample[], { warmup }: Protocol): string[] => [
+/** Where shapes are warmed up once, cells are many and each is as good as one run: their spread is the experiment's to show. */
+const spread_warnings = (samples: readonly Sample[], { warmup, once_for }: Protocol): string[] => [
   ...(warmup === 0 ? ['no warm-up run: the first times include compiling; use --warmup 1 or more'] : []),
-  ...warnings_of(
-    'T_total',
-    samples.map((sample) => sample.T_total),
-  ),
+  ...(once_for === 'shape'
+    ? []
+    : warnings_of(
+        'T_total',
+        samples.map((sample) => sample.T_total),
+      )),
 ];
 
 /** Stamps that cannot be true are reported, never mended. */
@@ -206,14 +328,20 @@ function beaten_floors(instrumented: Instrumented | null): string[] {
     : [];
 }
 
-function together(results: readonly InstrumentedResult[], floor_of: FloorOf | undefined): Instrumented {
+function together(
+  results: readonly InstrumentedResult[],
+  { tokens }: RequestRecord,
+  floor_of: FloorOf | undefined,
+): Instrumented {
   const last = results.at(-1) as InstrumentedResult;
+  const stamped = last.result.counts.new_tokens;
   const gpu_ms = (i: number) =>
     results.reduce((sum, { kernels }) => sum + (kernels[i]?.gpu_ms ?? 0), 0) / results.length;
   return {
     clock: last.clock === 'gpu' ? 'GPU timestamps, a pass a kernel' : 'host clock around fenced submits',
     anchor_error_ms: last.clock === 'gpu' ? last.anchor_error_ms : null,
     self_test_ratio: last.self_test?.ratio ?? null,
+    ...(stamped < tokens.num_output_tokens && { new_tokens: stamped }),
     runs: results.map(({ run }) => run),
     kernels: last.kernels.map((row, i) => {
       const mean = { ...row, gpu_ms: gpu_ms(i) };

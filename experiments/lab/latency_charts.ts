@@ -106,7 +106,9 @@ export function growth_charts(
   const { title, tokens, legend } = over;
   const some = series.filter(({ points }) => points.length > 0);
   const axes = { x: { label: `${tokens} (tokens)` }, y: MS };
-  return some.length === 0 ? [] : [{ kind: 'lines', title, ...axes, series: some, legend, ...fit_or_note(stage, fit) }];
+  return some.length === 0
+    ? []
+    : [{ kind: 'lines', title, ...axes, series: some, legend, ...fit_or_note(words_of(stage), fit) }];
 }
 
 /** Latency over work, under lines of equal speed; none where there is no work. */

@@ -24,11 +24,28 @@ const lock_schema = z.object({
 type Lock = z.infer<typeof lock_schema>;
 
 export const LOCK_FILE = 'lock.json';
+
+/** What a lock guards, for whoever finds it taken: "results/core/e1: another run (pid 12, ...) writes here; wait ...". */
+export interface Guarded {
+  readonly place: string;
+  readonly other: string;
+  readonly does: string;
+  readonly remedy: string;
+}
+const results_of = (folder: string): Guarded => ({
+  place: folder,
+  other: 'another run',
+  does: 'writes here',
+  remedy: 'wait for it or choose another --out',
+});
 /** A lock that cannot be read counts as held for so long: its writer may be about to fill it. */
 const grace_ms = 5000;
 const most_bytes = 4096;
 
-export async function take_lock(folder: string): Promise<{ release: () => Promise<void> }> {
+export async function take_lock(
+  folder: string,
+  guarded: Guarded = results_of(folder),
+): Promise<{ release: () => Promise<void> }> {
   const root = join(folder, LOCK_FILE);
   const mine: Lock = {
     pid: process.pid,
@@ -40,7 +57,7 @@ export async function take_lock(folder: string): Promise<{ release: () => Promis
   try {
     for (;;) {
       const end = await follow(folder);
-      if (end.holder) throw held_by(folder, end.path, end.holder);
+      if (end.holder) throw held_by(guarded, end.path, end.holder);
       if (!(await create(end.path, mine))) continue;
       const { holder } = await follow(folder);
       if (holder !== 'unreadable' && holder?.token === mine.token) {
@@ -58,6 +75,12 @@ export async function take_lock(folder: string): Promise<{ release: () => Promis
       if (lock?.token === mine.token) await rm(root, { force: true });
     },
   };
+}
+
+/** Who holds a lock now, if anybody of this machine does; for a word of warning, not for a decision. */
+export async function lock_holder(folder: string): Promise<{ readonly pid: number; readonly started: string } | null> {
+  const { holder } = await follow(folder).catch(() => ({ holder: undefined }));
+  return holder === undefined || holder === 'unreadable' || holder.host !== hostname() ? null : holder;
 }
 
 /** From lock.json along the claims on dead runs: to the run that holds the folder, or to the name a claim would have. */
@@ -150,17 +173,16 @@ async function write_new(path: string, lock: Lock): Promise<void> {
   }
 }
 
-function held_by(folder: string, lock: string, holder: Lock | 'unreadable'): InputError {
-  const remedy = 'wait for it or choose another --out';
+function held_by({ place, other, does, remedy }: Guarded, lock: string, holder: Lock | 'unreadable'): InputError {
   if (holder === 'unreadable') {
     return new InputError(
-      `${lock}: expected a lock, found one not yet written: another run may begin here; ${remedy}, or delete ${lock} if there is none`,
+      `${lock}: expected a lock, found one not yet written: ${other} may begin here; ${remedy}, or delete ${lock} if there is none`,
     );
   }
   const { pid, host, started } = holder;
   return new InputError(
     host === hostname()
-      ? `${folder}: another run (pid ${pid}, since ${started}) writes here; ${remedy}`
-      : `${folder}: another run (pid ${pid} on ${host}, since ${started}) writes here; ${remedy}, or delete ${lock} if it has ended`,
+      ? `${place}: ${other} (pid ${pid}, since ${started}) ${does}; ${remedy}`
+      : `${place}: ${other} (pid ${pid} on ${host}, since ${started}) ${does}; ${remedy}, or delete ${lock} if it has ended`,
   );
 }

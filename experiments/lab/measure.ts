@@ -35,7 +35,7 @@ const PART_OF: Readonly<Record<Component, PartName>> = {
   weights: 'embed',
 };
 
-export type Runner = Pick<Engine, 'generate' | 'executor' | 'facts'>;
+export type Runner = Pick<Engine, 'generate' | 'executor' | 'facts' | 'tokenizer'>;
 
 /** One plain run: every stage directly, between fences. */
 export async function measure(

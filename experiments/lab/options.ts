@@ -8,6 +8,9 @@ export const whole = (least: number, most: number) => z.int().min(least).max(mos
 
 export const wholes = (least: number, most: number) => z.array(whole(least, most)).min(1);
 
+/** A flag of it is given once a list. */
+export const lists_of_wholes = (least: number, most: number) => z.array(wholes(least, most)).min(1);
+
 export const toggle = () => z.boolean().default(false);
 
 /** What an option may say of itself beside its description. */
@@ -25,6 +28,8 @@ export const described = <T extends z.ZodType>(type: T, description: string, met
 export interface OptionKind {
   readonly kind: 'toggle' | 'number' | 'text' | 'word';
   readonly many: boolean;
+  /** A list of lists: the flag is given once for each. */
+  readonly nested: boolean;
   /** Of words. */
   readonly choices: readonly string[];
   readonly fallback: unknown;
@@ -36,11 +41,11 @@ export function kind_of(type: z.ZodType): OptionKind {
     def: { type: string; innerType?: z.ZodType; element?: z.ZodType; entries?: object };
   };
   let fallback: unknown;
-  let many = false;
+  let lists = 0;
   for (;;) {
     const { def } = inner;
     if (def.type === 'default') fallback = (def as unknown as { defaultValue: unknown }).defaultValue;
-    if (def.type === 'array') many = true;
+    if (def.type === 'array') lists += 1;
     const next = def.type === 'array' ? def.element : def.innerType;
     if (next === undefined) break;
     inner = next as typeof inner;
@@ -56,7 +61,8 @@ export function kind_of(type: z.ZodType): OptionKind {
   if (kind === undefined) throw new Error(`an option of type ${name}: no flag can be made of it`);
   return {
     kind,
-    many,
+    many: lists > 0,
+    nested: lists > 1,
     choices: entries === undefined ? [] : Object.values(entries as Record<string, string>),
     fallback,
   };

@@ -9,8 +9,12 @@ import { file_error, read_file_text } from '../../engine/node/files.ts';
  */
 export const RUN_FILE = 'run.json';
 export const PLAN_FILE = 'plan.json';
+export const FAILED_FILE = 'failed.json';
 export const LIST_FILE = 'files.txt';
 export const CONFIGURATIONS = 'configurations';
+export const CARD_FILE = 'README.md';
+/** How a card of ours begins: a README of others does not. */
+export const CARD_HEAD = '<!-- molmoe.card/1';
 
 /** What keys and names of files are made of. */
 export const KEY = /^[\w%=+-][\w%=+.-]{0,199}$/;
@@ -18,6 +22,7 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
   [CONFIGURATIONS]: ['json'],
   figures: ['svg', 'png'],
   traces: ['json'],
+  tables: ['csv', 'json', 'md', 'parquet', 'tex'],
   inputs: ['json'],
   crops: ['png'],
 };
@@ -30,10 +35,10 @@ export function is_own_name(name: string): boolean {
   const [, stem = '', ending = ''] = /^(.*)\.([a-z]+)$/s.exec(file as string) ?? [];
   if (name.split('/').length > 2 || !KEY.test(stem) || /^lock(\.|$)/.test(stem)) return false;
   if (inner !== undefined) return Object.hasOwn(INNER, inner) && (INNER[inner] as readonly string[]).includes(ending);
-  return ending === 'json' || file === 'report.html';
+  return ending === 'json' || file === 'report.html' || file === CARD_FILE;
 }
 
-/** Published files have names of an experiment's choice: others' JSON may be called the same, but does not begin so. */
+/** Others' JSON may be called as an experiment calls its files, and any folder may have a README: they do not begin so. */
 const needs_own_head = (name: string): boolean =>
   !name.includes('/') && ![RUN_FILE, PLAN_FILE, 'report.html'].includes(name);
 
@@ -44,7 +49,14 @@ export const is_removable = async (folder: string, name: string): Promise<boolea
 /** Whether a file begins as the lab's do, with a schema of this name. */
 export async function has_own_head(folder: string, name: string, schema: string): Promise<boolean> {
   const text = await read_own_text(join(folder, name)).catch(() => '');
+  if (name === CARD_FILE) return text.startsWith(CARD_HEAD);
   return /^\s*\{\s*"schema"\s*:\s*"([^"]*)"/.exec(text)?.[1]?.startsWith(schema) === true;
+}
+
+/** Whether the card may be written: over none, or over an older one; never over somebody's README. */
+export async function is_free_for_card(folder: string): Promise<boolean> {
+  const there = await lstat(join(folder, CARD_FILE)).catch(() => undefined);
+  return there === undefined || (there.isFile() && (await has_own_head(folder, CARD_FILE, 'molmoe.')));
 }
 
 /** A result as text; never waits for a pipe, never reads a device. */

@@ -9,6 +9,7 @@ import { parameter_counts } from '../../engine/model/tensors.ts';
 import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
 import { below, random_numbers } from './random.ts';
+import { sample_request } from './sample_request.ts';
 import type { Configuration, Protocol, Settings, Skipped } from './schema.ts';
 
 export type { Subject } from './inputs.ts';
@@ -29,11 +30,23 @@ export interface Cell {
 }
 
 /** A cell, or why it cannot be: a grid may hold points that this model does not have. */
-export function cell_of(on: Subject, settings: Settings, ask: Ask, fallback: Ask = {}): Cell | Skipped {
+export const cell_of = (on: Subject, settings: Settings, ask: Ask, fallback: Ask = {}): Cell | Skipped =>
+  cell_or_why(on, settings, () => request_of(on, ask, fallback), ask.tiling);
+
+/** A cell of one sample of the experiment's data set, by its place among those chosen. */
+export const cell_of_sample = (on: Subject, settings: Settings, place: number, ask: Ask): Cell | Skipped =>
+  cell_or_why(on, settings, () => sample_request(on, place, ask));
+
+function cell_or_why(
+  on: Subject,
+  settings: Settings,
+  make: () => NamedRequest,
+  tiling?: Ask['tiling'],
+): Cell | Skipped {
   const key = key_of(settings);
   try {
-    const one = request_of(on, ask, fallback);
-    return { key, settings, knobs: one.request.knobs ?? {}, requests: [one], weight: weight_of(on, one, ask.tiling) };
+    const one = make();
+    return { key, settings, knobs: one.request.knobs ?? {}, requests: [one], weight: weight_of(on, one, tiling) };
   } catch (error) {
     if (error instanceof UsageError || error instanceof InputError) return { key, settings, reason: error.message };
     throw error;
@@ -41,8 +54,9 @@ export function cell_of(on: Subject, settings: Settings, ask: Ask, fallback: Ask
 }
 
 /** FLOPs and, twenty to a byte, weight traffic of decode: near enough for an estimate. Refuses what cannot run. */
-function weight_of({ config, tokenizer }: Subject, { request }: NamedRequest, wanted: Ask['tiling']): number {
-  const { image, prompt, knobs = {}, maxNewTokens = 0 } = request;
+function weight_of({ config, tokenizer }: Subject, { request, later }: NamedRequest, wanted: Ask['tiling']): number {
+  const { prompt, knobs = {}, maxNewTokens = 0 } = request;
+  const image = request.image ?? later?.size ?? later?.nominal;
   const plans = [plan_blocks(config, knobs), plan_pictures(config, knobs)] as const;
   const { message_formatting, always_start_with_space } = config;
   const format = { message_format: message_formatting, always_start_with_space };
@@ -57,7 +71,8 @@ function weight_of({ config, tokenizer }: Subject, { request }: NamedRequest, wa
   }
   const layout = tiling && image_layout(tiling, tokenizer.special, geometry_of(config));
   const positions = 1 + (layout?.token_ids.length ?? 0) + text;
-  if (positions + maxNewTokens > config.max_position_embeddings) {
+  const is_guess = later !== undefined && later.size === undefined;
+  if (!is_guess && positions + maxNewTokens > config.max_position_embeddings) {
     throw new InputError(
       `expected at most ${config.max_position_embeddings} positions, found ${positions + maxNewTokens}; choose a smaller image, prompt or answer`,
     );

@@ -1,6 +1,8 @@
+import { build_card } from './card.ts';
 import type { Basis, Derived, Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { render } from './figures.ts';
+import { CARD_FILE, is_free_for_card } from './own_files.ts';
 import { kept_inputs } from './reading.ts';
 import type { Results } from './record.ts';
 import { build_page } from './report.ts';
@@ -12,13 +14,16 @@ export interface Published extends Derived {
   /** Names of what was written, relative to the folder. */
   readonly written: readonly string[];
   readonly page: string;
+  /** Whether the folder's README.md is ours to write. */
+  readonly with_card: boolean;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped, options }: Results): Saved => ({
+export const saved_of = (experiment: Experiment, { run, finished, skipped, options, failed }: Results): Saved => ({
   run,
   configurations: on_basis(experiment.sorted([...finished().values()]), experiment.basis),
   skipped,
   options,
+  failed: failed(),
 });
 
 /** Cells with the times that this experiment's numbers rest on. */
@@ -32,14 +37,19 @@ function on_basis(cells: readonly Configuration[], basis: Basis): readonly Confi
   return cells.map((one) => (one.scaled === null ? one : { ...one, scaled: { why_not } }));
 }
 
+/** Names of what is published of it, relative to the folder. */
+export const published_names = ({ schemas }: Experiment, { figures }: Pick<Derived, 'figures'>): string[] => [
+  ...Object.keys(schemas).map((file) => `${file}.json`),
+  ...figures.map(({ name }) => `figures/${name}.png`),
+];
+
 /** Files, figures and page of everything that the folder holds. */
 export async function publish(experiment: Experiment, results: Results): Promise<Published> {
   const saved = { ...saved_of(experiment, results), inputs: await kept_inputs(experiment, results.folder) };
   const derived = experiment.derive(saved);
-  const written: string[] = [];
+  const written = published_names(experiment, derived);
   for (const [file, schema] of Object.entries(experiment.schemas)) {
     await results.write_json(`${file}.json`, schema, derived.files[file]);
-    written.push(`${file}.json`);
   }
   const { provenance } = saved.run.fingerprint;
   const basis = basis_of(saved.configurations);
@@ -47,12 +57,15 @@ export async function publish(experiment: Experiment, results: Results): Promise
     const { svg, png } = await render(figure, { ...provenance, basis });
     await results.write(`figures/${figure.name}.svg`, svg);
     await results.write(`figures/${figure.name}.png`, png);
-    written.push(`figures/${figure.name}.png`);
   }
   const { figures, tables, findings } = derived;
+  const { command } = results;
+  const traces = saved.configurations.some(({ key }) => results.has(`traces/${key}.json`));
+  const with_card = await is_free_for_card(results.folder);
+  if (with_card) await results.write(CARD_FILE, build_card({ experiment, saved, findings, command, traces }));
   const { name, title, question, group } = experiment;
-  const { run, configurations, skipped } = saved;
-  const about = { experiment: { name, title, question, group }, run, configurations, skipped, basis };
+  const { inputs: _, ...shown } = saved;
+  const about = { experiment: { name, title, question, group }, ...shown, basis };
   const page = build_page({ ...about, figures, tables, findings, files: written });
-  return { ...derived, saved, written, page: await results.write('report.html', page) };
+  return { ...derived, saved, written, with_card, page: await results.write('report.html', page) };
 }

@@ -6,11 +6,21 @@ import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { shown, visible } from '../../engine/weights/text.ts';
 import type { Experiment } from './define.ts';
-import { CONFIGURATIONS, is_own_name, LIST_FILE, PLAN_FILE, RUN_FILE, read_own_text } from './own_files.ts';
+import {
+  CONFIGURATIONS,
+  FAILED_FILE,
+  is_own_name,
+  LIST_FILE,
+  PLAN_FILE,
+  RUN_FILE,
+  read_own_text,
+} from './own_files.ts';
 import { key_of } from './plan.ts';
 import {
   type Configuration,
   configuration_schema,
+  type FailedRecord,
+  failed_schema,
   type PlanRecord,
   plan_schema,
   type Run,
@@ -46,9 +56,11 @@ async function read_folder(folder: string): Promise<SavedResults> {
       `${folder}: expected a results folder, found no ${RUN_FILE} in it; name the folder an experiment wrote to`,
     );
   }
-  const configurations = await Promise.all(
-    (await configuration_files(folder)).map((name) => read_configuration(folder, name, { ...run, remedy: DELETE_ONE })),
-  );
+  const configurations: Configuration[] = [];
+  // One after the other: thousands at once are more open files than a process may have.
+  for (const name of await configuration_files(folder)) {
+    configurations.push(await read_configuration(folder, name, { ...run, remedy: DELETE_ONE }));
+  }
   if (configurations.length === 0) {
     throw new InputError(
       `${folder}: expected results, found no finished configuration; let the experiment run to its first`,
@@ -87,6 +99,10 @@ export async function read_run(folder: string, remedy: string): Promise<Run | un
 /** What the last command wanted of the folder; older results lack it. */
 export const read_plan = (folder: string, remedy: string): Promise<PlanRecord | undefined> =>
   read_optional(join(folder, PLAN_FILE), plan_schema, PLAN_NAME, remedy);
+
+/** Which cells could not be measured; most results have no such file. */
+export const read_failures = (folder: string, remedy: string): Promise<FailedRecord | undefined> =>
+  read_optional(join(folder, FAILED_FILE), failed_schema, FAILED_NAME, remedy);
 
 async function read_optional<T>(
   path: string,
@@ -144,6 +160,7 @@ export const in_order = (configurations: readonly Configuration[]): Configuratio
 
 const CONFIGURATION_NAME = configuration_schema.shape.schema.value;
 const RUN_NAME = run_schema.shape.schema.value;
+const FAILED_NAME = failed_schema.shape.schema.value;
 const PLAN_NAME = plan_schema.shape.schema.value;
 
 /** undefined only where there is no such file and it may be missing. */
@@ -254,11 +271,14 @@ export async function results_folders(folder: string, depth = DEPTH): Promise<st
   return found;
 }
 
-/** What lies in a folder of an experiment's published files; those of which one is missing are left out. */
+type Publisher = Pick<Experiment, 'name' | 'schemas' | 'draw'>;
+
+/** What lies in a folder of an experiment's published files; those of which one is missing are left out, as are others' of the same names. */
 export async function find_published(
   folder: string,
-  experiments: readonly Pick<Experiment, 'name' | 'schemas' | 'draw'>[],
-): Promise<{ experiment: Pick<Experiment, 'name' | 'schemas' | 'draw'>; files: Record<string, unknown> }[]> {
+  experiments: readonly Publisher[],
+  others: readonly string[] = [],
+): Promise<{ experiment: Publisher; files: Record<string, unknown> }[]> {
   const names = new Set(
     await readdir(folder).catch((error) => Promise.reject(file_error(error, folder, 'a readable folder'))),
   );
@@ -266,9 +286,10 @@ export async function find_published(
   for (const experiment of experiments) {
     const files: Record<string, unknown> = {};
     for (const [file, schema] of Object.entries(experiment.schemas)) {
-      if (!names.has(`${file}.json`)) continue;
+      if (!names.has(`${file}.json`) || others.includes(file)) continue;
       const path = join(folder, `${file}.json`);
       const value = await read_json(path, `results of ${experiment.name}`, 'restore it');
+      if (experiments.some((other) => other !== experiment && publishes(other, file, value))) continue;
       files[file] = checked_file(schema, value, path);
     }
     const missing = Object.keys(experiment.schemas).filter((file) => !(file in files));
@@ -283,10 +304,20 @@ export async function find_published(
   return found;
 }
 
+const id_of = (schema: z.ZodType): string =>
+  String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
+
+/** Two experiments may publish a file of one name: its schema says whose it is. */
+function publishes({ schemas }: Publisher, file: string, value: unknown): boolean {
+  const found = schema_of(value);
+  const schema = schemas[file];
+  return schema !== undefined && typeof found === 'string' && found.split('/')[0] === id_of(schema).split('/')[0];
+}
+
 /** A published file, also one of an earlier number that today's shape still fits. */
 function checked_file(schema: z.ZodType, value: unknown, path: string): unknown {
   const found = schema_of(value);
-  const ours = String((schema as unknown as { shape: { schema: { value: string } } }).shape.schema.value);
+  const ours = id_of(schema);
   const [name, number] = ours.split('/') as [string, string];
   const older =
     typeof found === 'string' && found.startsWith(`${name}/`) && Number(found.slice(name.length + 1)) < Number(number);

@@ -8,6 +8,7 @@ import { take_lock } from './lock.ts';
 import {
   CONFIGURATIONS,
   check_inner_folders,
+  FAILED_FILE,
   has_own_head,
   is_own_name,
   is_removable,
@@ -22,6 +23,7 @@ import {
   first_issue,
   in_order,
   read_configuration,
+  read_failures,
   read_plan,
   read_run,
 } from './read.ts';
@@ -29,6 +31,7 @@ import {
   type Ceilings,
   type Configuration,
   configuration_schema,
+  failed_schema,
   type PlanRecord,
   plan_schema,
   type Run,
@@ -58,9 +61,15 @@ export interface Results {
   finished_cell(key: string, asked: string): Configuration | undefined;
   /** Whether a file of this name was written here. */
   has(name: string): boolean;
-  /** Of the plan that the folder was last opened with. */
+  /** Of the plan that the folder was last opened with, and cells that could not run after all. */
   readonly skipped: readonly Skipped[];
   readonly options: PlanRecord['options'];
+  readonly command: readonly string[] | null;
+  /** Cells that were tried and could not be measured; one that was measured since is none of them. */
+  failed(): readonly Skipped[];
+  fail(cell: Skipped): void;
+  /** Writes which they are, where that has changed. */
+  keep_failed(): Promise<void>;
   save(configuration: Configuration): Promise<void>;
   /** Name relative to the folder; gives back the path. */
   write(name: string, data: string | Uint8Array): Promise<string>;
@@ -80,8 +89,9 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const { experiment, plan } = options;
     const kept: PlanRecord = { schema: 'molmoe.plan/1', experiment, ...plan };
     const finished = await finished_in(folder, run, listed);
-    await write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, kept, PLAN_FILE))}\n`);
-    return results_of(folder, run, listed, finished, plan, lock.release);
+    const failed = await read_failed(folder);
+    await write_plan(folder, listed, kept);
+    return results_of({ folder, run, listed, finished, plan: kept, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
@@ -98,8 +108,10 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const plan = await read_plan(folder, 'delete it: it only says what was asked for');
-    return results_of(folder, run, listed, await finished_in(folder, run, listed), plan ?? NO_PLAN, lock.release);
+    const plan = (await read_plan(folder, 'delete it: it only says what was asked for')) ?? NO_PLAN;
+    const finished = await finished_in(folder, run, listed);
+    const failed = await read_failed(folder);
+    return results_of({ folder, run, listed, finished, plan, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
@@ -109,15 +121,21 @@ export async function reopen_results(folder: string): Promise<Results> {
 /** Of results older than plans. */
 const NO_PLAN = { skipped: [], options: {} };
 
-function results_of(
-  folder: string,
-  run: Run,
-  listed: Set<string>,
-  finished: Map<string, Configuration>,
-  { skipped, options }: Pick<PlanRecord, 'skipped' | 'options'>,
-  close: () => Promise<void>,
-): Results {
+interface Held {
+  readonly folder: string;
+  readonly run: Run;
+  readonly listed: Set<string>;
+  readonly finished: Map<string, Configuration>;
+  readonly plan: Pick<PlanRecord, 'skipped' | 'options' | 'command'>;
+  /** By key, as the folder says it. */
+  readonly failed: Map<string, Skipped>;
+  readonly close: () => Promise<void>;
+}
+
+function results_of({ folder, run, listed, finished, plan, failed, close }: Held): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
+  const still_failed = () => [...failed.values()].filter(({ key }) => !finished.has(key));
+  let kept = failed.size;
   return {
     run,
     folder,
@@ -130,8 +148,21 @@ function results_of(
       );
     },
     has: (name) => listed.has(name),
-    skipped,
-    options,
+    skipped: plan.skipped,
+    options: plan.options,
+    command: plan.command ?? null,
+    failed: still_failed,
+    fail: (cell) => {
+      failed.set(cell.key, cell);
+      kept = -1;
+    },
+    keep_failed: async () => {
+      const cells = still_failed();
+      if (cells.length === kept) return;
+      const value = { schema: 'molmoe.failed/1' as const, experiment: run.experiment, cells };
+      await write(FAILED_FILE, `${JSON.stringify(valid_or_fault(failed_schema, value, FAILED_FILE), null, 2)}\n`);
+      kept = cells.length;
+    },
     save: async (configuration) => {
       const valid = valid_or_fault(configuration_schema, configuration, configuration.key);
       if (valid.run !== run.run || valid.experiment !== run.experiment) {
@@ -141,10 +172,20 @@ function results_of(
       finished.set(valid.key, valid);
     },
     write,
-    write_json: async (name, schema, value) =>
-      write(name, `${JSON.stringify(valid_or_fault(schema, value, name), null, 2)}\n`),
+    write_json: async (name, schema, value) => write(name, `${published_text(valid_or_fault(schema, value, name))}\n`),
     close,
   };
+}
+
+/** Its schema first, by which a file is known as ours: left alone, JavaScript puts keys such as "8" before all others. */
+function published_text(value: unknown): string {
+  const { schema, ...rest } = value as { readonly schema: string };
+  return `{\n  "schema": ${JSON.stringify(schema)},${JSON.stringify(rest, null, 2).slice(1)}`;
+}
+
+async function read_failed(folder: string): Promise<Map<string, Skipped>> {
+  const { cells = [] } = (await read_failures(folder, 'delete it: what failed is tried again')) ?? {};
+  return new Map(cells.map((cell) => [cell.key, cell]));
 }
 
 /** Our own results break our own schema: no input can mend that. */
@@ -154,7 +195,11 @@ function valid_or_fault<T>(schema: z.ZodType<T>, value: T, name: string): T {
   throw new Error(`${name}: a result that breaks its schema: ${first_issue(result.error)}`);
 }
 
-async function make_folder(folder: string): Promise<void> {
+const write_plan = (folder: string, listed: Set<string>, plan: PlanRecord): Promise<string> =>
+  write_listed(folder, listed, PLAN_FILE, `${JSON.stringify(valid_or_fault(plan_schema, plan, PLAN_FILE))}\n`);
+
+/** What --out names. */
+export async function make_folder(folder: string): Promise<void> {
   try {
     await make_folders(resolve(folder));
   } catch (error) {

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Figure } from './charts.ts';
-import type { ExperimentHead, IndexEntry, PageConfiguration, PageData, Skipped } from './report/data.ts';
+import type {
+  ExperimentHead,
+  GroupedWarning,
+  IndexEntry,
+  PageConfiguration,
+  PageData,
+  Skipped,
+} from './report/data.ts';
 import index_script from './report/index_page.ts?bundle';
 import styles from './report/page.css?bundle';
 import page_script from './report/page.ts?bundle';
@@ -18,6 +25,7 @@ export interface PageInput {
   /** In the grid's order; none where an experiment only counts. */
   readonly configurations: readonly Configuration[];
   readonly skipped: readonly Skipped[];
+  readonly failed?: readonly Skipped[];
   readonly findings: readonly Finding[];
   readonly figures: readonly Figure[];
   readonly tables: readonly Table[];
@@ -29,18 +37,55 @@ export interface PageInput {
 
 /** One experiment as one HTML page with everything in it: data, script, styles. It asks nothing of any network. */
 export function build_page(input: PageInput): string {
+  const { configurations, run, failed = [] } = input;
   const data: PageData = {
     ...input,
     stages: STAGES,
     parts: PARTS,
-    configurations: input.configurations.map(page_configuration),
+    figures: on_pages(input.figures),
+    configurations: configurations.slice(0, MOST_CELLS).map(page_configuration),
+    cells: configurations.length,
+    ended: configurations.reduce((last, one) => (one.ended > last ? one.ended : last), run.started),
+    failed,
+    warnings: grouped_warnings(configurations),
   };
   return document_of(input.experiment.title, input.experiment.question, page_script, data);
 }
 
 /** All experiments of a folder on one page. */
 export const build_index = (entries: readonly IndexEntry[]): string =>
-  document_of('Results', `${entries.length} experiments`, index_script, entries);
+  document_of(
+    'Results',
+    `${entries.length} experiments`,
+    index_script,
+    entries.map((entry) => ({ ...entry, figures: on_pages(entry.figures) })),
+  );
+
+/** A page with more configurations is slow to open, and nobody looks at each. */
+const MOST_CELLS = 200;
+
+const on_pages = (figures: readonly Figure[]): Figure[] => figures.filter(({ files_only }) => files_only !== true);
+
+/** Configurations that a warning names; of more it says how many. */
+const NAMED_CELLS = 5;
+
+export function grouped_warnings(configurations: readonly Configuration[]): GroupedWarning[] {
+  const keys = new Map<string, string[]>();
+  for (const { key, warnings } of configurations) {
+    for (const text of warnings) {
+      const of = keys.get(text);
+      if (of === undefined) keys.set(text, [key]);
+      else of.push(key);
+    }
+  }
+  return [...keys].map(([text, of]) => {
+    const all = of.length === configurations.length && of.length > 1;
+    return {
+      text,
+      where: all ? 'all configurations' : of.length > NAMED_CELLS ? `${of.length} configurations` : of.join(', '),
+    };
+  });
+}
 
 function document_of(title: string, question: string, script: string, data: unknown): string {
   // The policy names the only script and styles that may run: text from results can never become either.
@@ -85,10 +130,13 @@ function page_configuration(configuration: Configuration): PageConfiguration {
     ),
     instrumented: instrumented && {
       ...instrumented,
-      strip: { ...instrumented.strip, rows: instrumented.strip.rows.map(rounded) },
+      strip: { ...instrumented.strip, rows: instrumented.strip.rows.slice(0, MOST_SPANS).map(rounded) },
     },
   };
 }
+
+/** More of a timeline than this no screen shows. */
+const MOST_SPANS = 20_000;
 
 type StripRow = NonNullable<Configuration['instrumented']>['strip']['rows'][number];
 

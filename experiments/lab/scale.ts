@@ -47,6 +47,8 @@ export interface ScaleInput {
 export type Scaler = (
   knobs: Knobs,
   cell: Pick<Configuration, 'tokens' | 'clean' | 'instrumented' | 'requests'>,
+  /** Stamps of another request of its shape, where the cell has none. */
+  like?: Instrumented,
 ) => Promise<Configuration['scaled']>;
 
 export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'>): Scaler {
@@ -55,20 +57,29 @@ export function scaler_of({ facts, executor }: Pick<Runner, 'facts' | 'executor'
   const slice = { name: facts.name, config: facts.config };
   const whole = { name, config: preset_config(name) };
   let counter: ReturnType<typeof whole_counter> | undefined;
-  return async (knobs, { tokens, clean, instrumented, requests }) => {
+  return async (knobs, { tokens, clean, instrumented, requests }, like) => {
     const why_not =
       requests.length > 1 ? 'only the first of several requests was stamped' : why_not_scaled({ slice, whole, knobs });
     if (why_not !== undefined) return { why_not };
     counter ??= whole_counter(whole.config, facts.dtype, executor);
     const counters = await (await counter)(tokens, whole_knobs(facts.config, knobs));
-    const { scaled, why } = scale({ slice, whole, knobs, samples: clean.samples, instrumented, counters });
+    const { samples } = clean;
+    const { scaled, why } = scale({
+      slice,
+      whole,
+      knobs,
+      samples,
+      instrumented: instrumented ?? like ?? null,
+      counters,
+    });
     if (scaled === null) return { why_not: why };
-    return { ...scaled, flops: { exact: exact_flops(counters), legacy: legacy_of(whole.config, tokens) } };
+    const borrowed = instrumented === null ? { method: `${scaled.method} of a like request`, parts: [] } : {};
+    return { ...scaled, ...borrowed, flops: { exact: exact_flops(counters), legacy: legacy_of(whole.config, tokens) } };
   };
 }
 
 /** Blocks that run: all of the language model, and those of the ViT up to the last that is tapped. */
-export const depth_of = ({ n_layers, vit_layers }: ModelConfig): Record<'language' | 'vision', number> => ({
+export const depth_of = ({ n_layers, vit_layers }: ModelConfig): Depth => ({
   language: n_layers,
   vision: Math.max(...vit_layers) + 1,
 });
@@ -109,11 +120,13 @@ export async function whole_counter(
   machine: DryMachine,
 ): Promise<(tokens: TokenCountsRecord, knobs: Knobs) => Promise<Scaled['counters']>> {
   const model = await dry_model(whole, dtype, machine);
-  return async ({ prompt_length, num_crops, num_output_tokens, tiling }, knobs) => {
+  return async ({ prompt_length, num_crops, num_output_tokens, decode_steps, tiling }, knobs) => {
     const [rows, cols] = tiling ?? [0, 0];
     const asks = tiling !== null && knobs.topKVision !== undefined;
     const index = asks ? cell_rows({ rows, cols }, geometry_of(whole)) : undefined;
-    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens: num_output_tokens, knobs, index };
+    // The step that made the end-of-text token ran too, though the token does not count.
+    const maxNewTokens = Math.max(num_output_tokens, decode_steps > 0 ? decode_steps + 1 : 0);
+    const request = { prompt_tokens: prompt_length, views: num_crops, maxNewTokens, knobs, index };
     const { stages } = await model.run(request);
     return Object.fromEntries(stages.map(({ stage, ...counts }) => [stage, counts]));
   };
@@ -124,17 +137,7 @@ export function scale(input: ScaleInput): Scaling {
   const why = why_not_scaled(input) ?? (instrumented === null ? 'no instrumented run says what a block takes' : null);
   if (why !== null || instrumented === null) return { scaled: null, why: why as string };
   const [from, to] = [depth_of(slice.config), depth_of(whole.config)];
-  const factors = part_factors(instrumented, from, to);
-  const measured = mean_parts(instrumented);
-  const parts = measured.map((row) => ({ ...row, gpu_ms: row.gpu_ms * (factors.get(key_of(row)) ?? 1) }));
-  const sum = (rows: typeof parts, stage: StageName) =>
-    rows.reduce((total, row) => total + (row.stage === stage ? row.gpu_ms : 0), 0);
-  const stages = Object.fromEntries(
-    STAGES.flatMap((stage) => {
-      const gpu_ms = sum(measured, stage);
-      return gpu_ms > 0 ? [[stage, { factor: sum(parts, stage) / gpu_ms }]] : [];
-    }),
-  ) as Scaled['stages'];
+  const { parts, stages } = at_depth(instrumented, from, to);
   return {
     why: null,
     scaled: {
@@ -146,17 +149,32 @@ export function scale(input: ScaleInput): Scaling {
   };
 }
 
+/** Blocks that run in the language model and in the vision encoder. */
+export type Depth = Readonly<Record<'language' | 'vision', number>>;
+
+/** GPU time of each part, and every stage's time over what it was, if not `from` but `to` blocks ran. */
+export function at_depth(instrumented: Instrumented, from: Depth, to: Depth): Pick<Scaled, 'parts' | 'stages'> {
+  const factors = part_factors(instrumented, from, to);
+  const measured = mean_parts(instrumented);
+  const parts = measured.map((row) => ({ ...row, gpu_ms: row.gpu_ms * (factors.get(key_of(row)) ?? 1) }));
+  const sum = (rows: typeof parts, stage: StageName) =>
+    rows.reduce((total, row) => total + (row.stage === stage ? row.gpu_ms : 0), 0);
+  const stages = Object.fromEntries(
+    STAGES.flatMap((stage) => {
+      const gpu_ms = sum(measured, stage);
+      return gpu_ms > 0 ? [[stage, { factor: sum(parts, stage) / gpu_ms }]] : [];
+    }),
+  ) as Scaled['stages'];
+  return { parts, stages };
+}
+
 const key_of = ({ stage, part }: { readonly stage: StageName; readonly part: PartName }): string => `${stage} ${part}`;
 
 /** A tap is inside a block and there is one for each feature, not one a block. */
 const repeats = (layer: number, part: PartName): boolean => layer >= 0 && part !== 'pooling';
 
 /** Whole over slice of each part's GPU time. Most parts run once or in every block; a norm does both. */
-function part_factors(
-  { strip }: Instrumented,
-  from: ReturnType<typeof depth_of>,
-  to: ReturnType<typeof depth_of>,
-): Map<string, number> {
+function part_factors({ strip }: Instrumented, from: Depth, to: Depth): Map<string, number> {
   const times = new Map<string, { once: number; blocks: number; deeper: number }>();
   for (const [stage_index, layer, part_index, , gpu_ms] of strip.rows) {
     const stage = STAGES[stage_index] as StageName;

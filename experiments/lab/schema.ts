@@ -1,48 +1,14 @@
 import { z } from 'zod';
-import { KEY } from './own_files.ts';
+import { answer_schema, dataset_schema, sample_source_schema } from './schema_dataset.ts';
+import { amount, count, finite, key, MOST_LAUNCHES, ms, plain, rate, signed_ms, strings } from './schema_values.ts';
+
+export type { AnswerRecord, DatasetRecord, SampleSource } from './schema_dataset.ts';
+export { count, finite, plain, strings } from './schema_values.ts';
 
 /**
  * What results look like. Every file says which of these it is in `schema`; results/schema/*.json is made from them.
  * Names that published studies use (T_LLM_prefill, P95 ...) are kept as they are. All times are milliseconds.
  */
-
-/**
- * Bounds that no measurement meets: what lies within them can be summed, divided and fitted without an infinity or a
- * NaN, and what follows from it lies within those of `finite`.
- */
-const LARGEST = 1e30;
-const LARGEST_AMOUNT = 1e24;
-const LONGEST_MS = 1e10;
-const MOST_LAUNCHES = 1e9;
-/** Between 0 and this lies no reading of a clock, and no count. */
-const SMALLEST = 1e-9;
-const not_tiny = (value: number): boolean => value === 0 || Math.abs(value) >= SMALLEST;
-const TINY = `expected 0 or at least ${SMALLEST}`;
-
-export const finite = z.number().min(-LARGEST).max(LARGEST);
-export const count = z.int().nonnegative();
-export const strings = z.array(z.string());
-/** Operations, bytes. */
-const amount = z.number().nonnegative().max(LARGEST_AMOUNT).refine(not_tiny, TINY);
-/** Of an adapter, a second. */
-const rate = z.number().min(1).max(LARGEST_AMOUNT);
-/** Of the host's clock. Differences of times, and what GPU stamps say, may be negative: they are reported, never mended. */
-const ms = z.number().nonnegative().max(LONGEST_MS).refine(not_tiny, TINY);
-const signed_ms = z.number().min(-LONGEST_MS).max(LONGEST_MS);
-
-/** Knobs and options: whatever they are, they are JSON and not deep. */
-const DEEPEST = 4;
-export const plain = z
-  .unknown()
-  .refine((value) => is_plain(value, DEEPEST), `expected values of JSON, at most ${DEEPEST} deep`);
-
-function is_plain(value: unknown, deepest: number): boolean {
-  if (value === null || typeof value !== 'object') return typeof value !== 'number' || Number.isFinite(value);
-  return deepest > 0 && Object.values(value).every((inner) => is_plain(inner, deepest - 1));
-}
-
-/** A name that is also a file's. */
-const key = z.string().regex(KEY, 'expected letters, digits and any of _%=+.-, 200 at most');
 
 /** Of a list of latencies: linear percentiles, population deviation. */
 export const summary_schema = z.strictObject({
@@ -129,12 +95,14 @@ export const protocol_schema = z.strictObject({
   order_seed: count.nullable(),
   method: z.enum(['direct', 'subtraction', 'hook']),
   tokens_per_readback: count,
+  /** What warm-up and instrumented runs are made for: each cell where absent, or once for each shape (crops, new tokens, knobs) that a process meets. */
+  once_for: z.literal('shape').optional(),
 });
 export type Protocol = z.infer<typeof protocol_schema>;
 
 /** One timed run. Wall times of the host, between fences. */
 export const sample_schema = z.strictObject({
-  /** Tokenising, decoding and preparing the picture, on the host. */
+  /** Tokenising and preparing the picture, on the host; of a data set's sample opening and decoding it too. */
   T_data_processing: ms,
   /** null in a request without a picture. */
   T_vision_encoder: ms.nullable(),
@@ -243,6 +211,8 @@ export const instrumented_schema = z.strictObject({
   anchor_error_ms: signed_ms.nullable(),
   /** GPU time of a kernel with four times the work of another, over that other's; null without stamps. */
   self_test_ratio: finite.nullable(),
+  /** Where only the first tokens of a long answer were stamped: so many. */
+  new_tokens: count.optional(),
   runs: z.array(instrumented_run_schema).min(1),
   kernels: z.array(kernel_row_schema),
   /** The last run as a strip: consecutive passes of one stage, layer and part joined. */
@@ -351,21 +321,6 @@ const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.
 export type Settings = z.infer<typeof settings_schema>;
 const knobs_schema = z.record(z.string(), plain);
 
-/** Where a request of a data set comes from, and what is known of its answer. */
-export const sample_source_schema = z.strictObject({
-  /** Of the set, as the set names it. */
-  id: z.string(),
-  style: z.string(),
-  /** References; null where the split has none. */
-  answers: strings.nullable(),
-  /** Of multiple choice. */
-  options: strings.optional(),
-  answer_index: count.optional(),
-  /** image_id, example_id, question_type ... */
-  metadata: z.record(z.string(), plain),
-});
-export type SampleSource = z.infer<typeof sample_source_schema>;
-
 /** One of several requests of a cell. */
 export const request_schema = z.strictObject({
   id: z.string(),
@@ -374,6 +329,7 @@ export const request_schema = z.strictObject({
   image: z.string().nullable(),
   /** Absent where the request is of no data set. */
   sample: sample_source_schema.optional(),
+  answer: answer_schema.optional(),
   tokens: token_counts_schema,
   counters: by_stage(counts_schema),
   flops: flops_schema,
@@ -402,6 +358,7 @@ export const configuration_schema = z.strictObject({
   image: z.string().nullable(),
   /** Absent where the request is of no data set. */
   sample: sample_source_schema.optional(),
+  answer: answer_schema.optional(),
   tokens: token_counts_schema,
   clean: z
     .strictObject({
@@ -428,6 +385,14 @@ export type Configuration = z.infer<typeof configuration_schema>;
 export const skipped_schema = z.strictObject({ key: z.string(), settings: settings_schema, reason: z.string() });
 export type Skipped = z.infer<typeof skipped_schema>;
 
+/** Cells that were tried and could not be measured: a picture that cannot be decoded. The next run tries them again. */
+export const failed_schema = z.strictObject({
+  schema: z.literal('molmoe.failed/1'),
+  experiment: z.string(),
+  cells: z.array(skipped_schema),
+});
+export type FailedRecord = z.infer<typeof failed_schema>;
+
 /** plan.json: what the last command wanted of this folder. */
 export const plan_schema = z.strictObject({
   schema: z.literal('molmoe.plan/1'),
@@ -435,6 +400,8 @@ export const plan_schema = z.strictObject({
   options: z.record(z.string(), plain),
   cells: z.array(z.strictObject({ key, settings: settings_schema })),
   skipped: z.array(skipped_schema),
+  /** Words of that command, without those that say where to write and how to tell. Older results lack it. */
+  command: strings.optional(),
 });
 export type PlanRecord = z.infer<typeof plan_schema>;
 
@@ -447,6 +414,8 @@ export const run_schema = z.strictObject({
     protocol: protocol_schema,
     /** Those that were chosen for all cells. */
     knobs: knobs_schema,
+    /** Absent where none is used. */
+    dataset: dataset_schema.optional(),
   }),
   run: z.string(),
   started: z.iso.datetime(),
@@ -485,6 +454,7 @@ export const head_shape = {
 export const SCHEMAS = {
   run: run_schema,
   plan: plan_schema,
+  failed: failed_schema,
   configuration: configuration_schema,
   ceilings: ceilings_schema,
 } as const;

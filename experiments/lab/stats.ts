@@ -35,7 +35,7 @@ function percentile_sorted(sorted: readonly number[], q: number): number {
 }
 
 /** Percentile q says something of the tail only where at least one value in so many lies beyond it. */
-export const rests_on_enough = (q: number, n: number): boolean => n * (100 - q) >= 100;
+export const rests_on_enough = (q: number, n: number): boolean => n * (100 - q) >= 100 - 1e-6; // 100 - 99.9 is not quite 0.1
 
 /** `P95 of 40`; `P99 of 10, between the two slowest`; `P50 of 1, the only one`. */
 export function percentile_name(q: number, n: number): string {

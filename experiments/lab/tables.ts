@@ -16,6 +16,12 @@ export interface Table {
 
 const SCALES = ['', 'k', 'M', 'G', 'T', 'P'];
 
+/** The prefix that suits the largest of some numbers, for all of them. */
+export function short_scale(largest: number): { readonly factor: number; readonly prefix: string } {
+  const step = Math.max(0, Math.min(SCALES.length - 1, Math.floor(Math.log10(Math.max(largest, 1)) / 3)));
+  return { factor: 1000 ** step, prefix: SCALES[step] as string };
+}
+
 /** 1234567890 -> "1.23 G": three digits. */
 export function short_number(value: number): string {
   let step = 0;

@@ -18,7 +18,7 @@ const look = {
 /** Experts a token: each one more is more weights read in a decode step and more products in prefill. */
 export const moe_topk = define({
   name: 'moe-topk',
-  aliases: ['exp2_moe_topk', 'profiling-exp2'],
+  aliases: ['exp2_moe_topk', 'exp_moe_topk', 'profiling-exp2'],
   group: 'profiling',
   title: 'Experts a token: what they cost',
   question: 'How do prefill and a decode step grow with the experts that each token takes?',

@@ -1,7 +1,9 @@
+import { InputError } from '../../engine/errors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { kept_ceilings } from '../../experiments/lab/ceilings_cache.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
-import { type CellCosts, costs_of, dry_engine, estimate_time } from '../../experiments/lab/dry.ts';
+import { type CellCosts, costs_of, dry_engine, estimate_time, type TimeEstimate } from '../../experiments/lab/dry.ts';
+import type { Cell } from '../../experiments/lab/plan.ts';
 import type { Build } from '../../experiments/lab/provenance.ts';
 import { finished_cells } from '../../experiments/lab/read.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
@@ -23,12 +25,15 @@ export async function dry_run(
   const runs_of = (cell: CellCosts) => experiment.instrument.runs_of(protocol) * cell.requests;
   const bar = progress('counting');
   const costs: CellCosts[] = [];
-  for (const [i, cell] of cells.entries()) {
-    costs.push(await costs_of(engine, cell, ceilings, protocol));
-    bar.update(i + 1, cells.length);
+  const some = experiment.dataset === undefined ? cells : spread(cells, MOST_SAMPLES);
+  for (const [i, cell] of some.entries()) {
+    const counted = await costs_of(engine, cell, ceilings, protocol).catch(broken_sample(cell));
+    if (counted !== undefined) costs.push(counted);
+    bar.update(i + 1, some.length);
   }
   bar.end();
-  const estimate = experiment.instrument.runs ? estimate_time(costs, runs_of, finished) : null;
+  const of_counted = experiment.instrument.runs ? estimate_time(costs, runs_of, finished) : null;
+  const estimate = of_counted && with_the_rest(of_counted, cells, costs, protocol, finished);
   const peak = costs.reduce((most, { memory }) => Math.max(most, memory?.total ?? 0), 0);
   const rows = costs.map((cell) => ({
     ...cell,
@@ -47,6 +52,7 @@ export async function dry_run(
       dtype: model.facts.dtype,
       protocol,
       cells: rows.map(({ totals, ...row }) => ({ ...row, totals })),
+      cells_in_all: cells.length,
       skipped,
       peak_memory_bytes: peak,
       estimate,
@@ -56,11 +62,47 @@ export async function dry_run(
   }
   out(`${table_text(costs_table(rows))}\n`);
   for (const { key, reason } of skipped) out(`skipped ${key}: ${reason}\n`);
-  const open = rows.filter(({ measured }) => !measured);
-  out(
-    `\n${open.length} of ${rows.length} cells to run, ${open.reduce((sum, { runs }) => sum + runs, 0)} runs; most GPU memory at once ${gb(peak)}\n`,
-  );
+  if (costs.length < cells.length)
+    out(`... ${costs.length} of ${cells.length} cells counted, spread over all of them\n`);
+  const open = cells.filter(({ key }) => !finished.has(key));
+  const runs = open.reduce((sum, { requests }) => sum + experiment.instrument.runs_of(protocol) * requests.length, 0);
+  const once = protocol.once_for === 'shape' ? ' beside those that each shape begins with' : '';
+  out(`\n${open.length} of ${cells.length} cells to run, ${runs} runs${once}; most GPU memory at once ${gb(peak)}\n`);
   out(`${time_line(experiment, estimate)}\n`);
+}
+
+/** Of a data set so many samples are opened and counted: enough to tell what all of them take. */
+const MOST_SAMPLES = 24;
+
+/** So many of them, evenly spaced. */
+const spread = <T>(all: readonly T[], most: number): T[] =>
+  all.length <= most ? [...all] : Array.from({ length: most }, (_, i) => all[Math.floor((i * all.length) / most)] as T);
+
+/** A picture that cannot be opened says nothing of the others. */
+const broken_sample =
+  ({ requests }: Cell) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof InputError) || requests.every(({ sample }) => sample === undefined)) throw error;
+  };
+
+/** Cells that were not counted take as long as their size says; what each shape begins with is run once. */
+function with_the_rest(
+  estimate: TimeEstimate,
+  cells: readonly Cell[],
+  costs: readonly CellCosts[],
+  { once_for, warmup, instrumented }: Protocol,
+  finished: ReadonlyMap<string, unknown>,
+): TimeEstimate {
+  const counted = new Set(costs.map(({ key }) => key));
+  const open = cells.filter(({ key }) => !finished.has(key));
+  const weight = (some: readonly Cell[]) => some.reduce((sum, cell) => sum + cell.weight, 0);
+  const rest = weight(open) / (weight(open.filter(({ key }) => counted.has(key))) || 1);
+  const shapes = new Map(costs.map((cell) => [`${cell.tokens.tiling} ${cell.tokens.num_output_tokens}`, cell]));
+  const once_ms = once_for === 'shape' ? [...shapes.values()].reduce((sum, cell) => sum + (cell.least_ms ?? 0), 0) : 0;
+  return {
+    ...estimate,
+    total_ms: estimate.total_ms * rest + (open.length > 0 ? estimate.factor * once_ms * (warmup + instrumented) : 0),
+  };
 }
 
 const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;

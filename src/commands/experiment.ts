@@ -13,6 +13,7 @@ import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { publish } from '../../experiments/lab/publish.ts';
 import { open_results, type Results } from '../../experiments/lab/record.ts';
+import type { Samples } from '../../experiments/lab/samples.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { interruptible, kebab } from '../options.ts';
@@ -21,11 +22,14 @@ import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { parse_size } from './inputs.ts';
+import { own_command } from './own_command.ts';
 import { read_others } from './reading.ts';
 import { tell } from './report.ts';
+import { warn_of_runner } from './runner_lock.ts';
+import { type DatasetFlags, samples_for } from './samples.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
-export interface ExperimentFlags extends AdapterFlags, ModelFlags {
+export interface ExperimentFlags extends AdapterFlags, ModelFlags, DatasetFlags {
   readonly image?: string;
   readonly imageSize?: string;
   readonly prompt?: string;
@@ -65,11 +69,13 @@ export async function conduct_experiment(
   if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
   let planned: Plan | undefined;
+  let samples: Samples | undefined;
   const model = await open_model({
     ...load_options(flags, debug),
     // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
-    on_model: (known) => {
-      planned = plan_of(experiment, known, asked, options, protocol);
+    on_model: async (known) => {
+      samples = await samples_for(experiment, known, flags);
+      planned = plan_of(experiment, known, asked, options, protocol, samples);
     },
   });
   let results: Results | undefined;
@@ -77,15 +83,17 @@ export async function conduct_experiment(
     const plan = planned as Plan;
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
+    await warn_of_runner(model);
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {
       experiment: experiment.name,
-      fingerprint: { provenance, protocol, knobs: { ...asked.knobs } },
+      fingerprint: { provenance, protocol, knobs: { ...asked.knobs }, ...(samples && { dataset: samples.record }) },
       plan: {
-        options,
+        options: { ...options, ...(samples && { num_samples: samples.list.length }) },
         cells: plan.cells.map(({ key, settings }) => ({ key, settings })),
         skipped: [...plan.skipped],
+        command: own_command(experiment.name, process.argv.slice(2), model),
       },
       fresh: flags.fresh,
       ceilings,
@@ -94,6 +102,7 @@ export async function conduct_experiment(
       note('the results here keep the ceilings they were begun with (--fresh begins anew)');
     }
     await measure_cells(experiment, model, plan, results, protocol, flags, signal);
+    check_some(results);
     tell(experiment, results, await publish(experiment, results), flags.json);
   } finally {
     await results?.close();
@@ -101,7 +110,7 @@ export async function conduct_experiment(
   }
 }
 
-function protocol_of({ repeats, quick, instrument }: Experiment, flags: ExperimentFlags): Protocol {
+function protocol_of({ repeats, quick, instrument, once_for }: Experiment, flags: ExperimentFlags): Protocol {
   const untimed = { warmup: 0, runs: 0, instrumented: 0 };
   const usual = !instrument.runs ? untimed : flags.quick ? quick.repeats : repeats;
   const protocol: Protocol = {
@@ -113,6 +122,7 @@ function protocol_of({ repeats, quick, instrument }: Experiment, flags: Experime
     order_seed: flags.shuffle ?? null,
     method: flags.method ?? 'direct',
     tokens_per_readback: flags.flush ?? 1,
+    ...(once_for && { once_for }),
   };
   if (flags.trace && protocol.instrumented === 0 && instrument.name === 'latency') {
     throw new UsageError('--trace: expected an instrumented run to write, found --instrumented 0; ask for at least 1');
@@ -120,29 +130,30 @@ function protocol_of({ repeats, quick, instrument }: Experiment, flags: Experime
   return protocol;
 }
 
-/** Options of the definition: as given, under the study's names, by --quick, else by their defaults. */
+/** Options of the definition: as given, by --quick, else by their defaults. */
 function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const options = Object.fromEntries(
     Object.entries(experiment.options).map(([key, type]) => {
-      const { aliases = [] } = (type.meta() ?? {}) as { aliases?: readonly string[] };
-      const given = [key, ...aliases.map(camel)].map((name) => flags[name]).find((value) => value !== undefined);
       const quick = flags.quick ? experiment.quick.options[key] : undefined;
-      const checked = type.safeParse(given ?? quick);
+      const checked = type.safeParse(flags[key] ?? quick);
       if (!checked.success) throw new UsageError(`${key}: ${checked.error.issues[0]?.message}`);
       return [key, checked.data];
     }),
   );
+  const given = new Set(Object.keys(options).filter((key) => flags[key] !== undefined));
+  in_own_flags(experiment, () => experiment.check(options, given));
+  return options;
+}
+
+/** What an experiment refuses by the name of its option, with the flag that sets it. */
+function in_own_flags<T>({ options }: Experiment, work: () => T): T {
   try {
-    experiment.check(options);
+    return work();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new UsageError(error.message.replace(/^\w+(?=:)/, (key) => (key in options ? `--${kebab(key)}` : key)));
   }
-  return options;
 }
-
-/** As commander names a flag's value. */
-const camel = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The request that the user describes, as far as the experiment leaves it open. */
 async function asked_of({ sweeps }: Experiment, flags: ExperimentFlags): Promise<Ask> {
@@ -183,9 +194,12 @@ export function plan_of(
   asked: Ask,
   options: Readonly<Record<string, unknown>>,
   protocol: Pick<Protocol, 'tokens_per_readback'>,
+  samples?: Samples,
 ): Plan {
   const { tokens_per_readback } = protocol;
-  const plan = experiment.plan({ config, tokenizer, asked, tokens_per_readback }, options);
+  const plan = in_own_flags(experiment, () =>
+    experiment.plan({ config, tokenizer, asked, tokens_per_readback, samples }, options),
+  );
   const [first] = plan.skipped;
   if (plan.cells.length === 0) {
     const why = first === undefined ? 'its options leave no cell' : `${first.key}: ${in_flags(first.reason, true)}`;
@@ -206,6 +220,16 @@ function say_what_runs({ executor, facts }: OpenModel, { quick }: ExperimentFlag
   if (quick) note(dim('quick    few cells and runs: to see that all works, not to publish'));
 }
 
+/** What failed of a data set is reported, unless nothing else is left to report. */
+function check_some(results: Results): void {
+  const failed = results.failed();
+  const [first] = failed;
+  if (results.finished().size > 0 || first === undefined) return;
+  throw new InputError(
+    `${results.folder}: expected samples that can be measured, found none: all ${failed.length} failed, ${first.key} for ${first.reason}`,
+  );
+}
+
 async function measure_cells(
   experiment: Experiment,
   model: OpenModel,
@@ -215,7 +239,8 @@ async function measure_cells(
   flags: ExperimentFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { key, reason } of skipped) note(`skipped ${key}: ${in_flags(reason, true)}`);
+  const of_some = tell_some();
+  for (const { key, reason } of skipped) of_some(`skipped ${key}: ${in_flags(reason, true)}`);
   const known = cells.filter((cell) => results.finished().has(cell.key)).length;
   const folder = resolve(flags.out);
   if (known > 0)
@@ -235,7 +260,10 @@ async function measure_cells(
         ? (cell, result) =>
             trace_of(result, { provenance, experiment: experiment.name, settings: cell.settings, knobs: cell.knobs })
         : undefined,
-      on_cell: (cell, index, count) => note(`configuration ${index + 1} of ${count}: ${cell.key}`),
+      on_cell: (cell, index, count) => {
+        if (count <= MOST_NOTES) note(`configuration ${index + 1} of ${count}: ${cell.key}`);
+      },
+      on_failed: ({ key }, reason) => of_some(`failed ${key}: ${reason}`),
       on_progress: bar.update,
     });
   } catch (error) {
@@ -249,6 +277,18 @@ async function measure_cells(
   } finally {
     bar.end();
   }
+}
+
+/** Of more configurations the bar tells how far they are. */
+const MOST_NOTES = 40;
+/** Of many lines of a kind the first few, and that there are more. */
+function tell_some(most = 10): (line: string) => void {
+  let told = 0;
+  return (line) => {
+    told += 1;
+    if (told <= most) note(line);
+    if (told === most + 1) note('... and more such, listed in the results');
+  };
 }
 
 function trace_of(result: GenerateResult, about: Readonly<Record<string, unknown>>): string {

@@ -88,6 +88,9 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   adapter: '--adapter',
   variant: '--variant',
   preset: '--preset',
+  dataset: '--dataset',
+  split: '--split',
+  folder: '--data-dir',
   'sampling.topK': '--sample-top-k',
   'sampling.seed': '--seed',
 };

@@ -9,6 +9,7 @@ import { EXPERIMENTS } from '../registry.ts';
 import { duration } from './dry_run.ts';
 import { plan_of } from './experiment.ts';
 import { type AdapterFlags, load_options, type ModelFlags } from './flags.ts';
+import { samples_for } from './samples.ts';
 import { table_text } from './show.ts';
 
 export interface ListFlags extends AdapterFlags, ModelFlags {
@@ -27,11 +28,12 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
       const defaults = Object.fromEntries(
         Object.entries(experiment.options).map(([key, type]) => [key, type.parse(undefined)]),
       );
-      const runs_cells = Object.keys(experiment.reads).length === 0;
-      const { cells, skipped } = runs_cells
-        ? plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 })
-        : { cells: [], skipped: [] };
-      const protocol = { ...experiment.repeats, method: 'direct' } as Parameters<
+      const samples = await samples_for(experiment, known, {});
+      const { cells, skipped } =
+        Object.keys(experiment.reads).length === 0
+          ? plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 }, samples)
+          : { cells: [], skipped: [] };
+      const protocol = { ...experiment.repeats, method: 'direct', once_for: experiment.once_for } as Parameters<
         typeof experiment.instrument.runs_of
       >[0];
       const runs = experiment.instrument.runs_of(protocol);

@@ -2,23 +2,16 @@ import { relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
 import { basis_of } from '../../experiments/lab/derive.ts';
-import { render } from '../../experiments/lab/figures.ts';
-import { type Published, publish } from '../../experiments/lab/publish.ts';
-import { find_published, results_folders } from '../../experiments/lab/read.ts';
+import { type Published, publish, published_names } from '../../experiments/lab/publish.ts';
+import { results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
-import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
+import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
-import { EXPERIMENTS } from '../registry.ts';
+import { claims_entry } from './claims.ts';
+import { experiment_of, saved_in } from './saved.ts';
 import { findings_text, table_text } from './show.ts';
-
-export const experiment_of = (name: string, where: string): Experiment => {
-  const found = EXPERIMENTS.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const known = EXPERIMENTS.map((one) => one.name).join(', ');
-  throw new InputError(`${where}: expected results of an experiment (${known}), found ${name}; name another folder`);
-};
 
 /** Files, figures and page of every experiment in a folder again, and one index of all; nothing is measured. */
 export async function report(folder: string): Promise<number> {
@@ -40,9 +33,27 @@ export async function report(folder: string): Promise<number> {
       entries.push(faulty_entry(relative(folder, one), error.message));
     }
   }
+  const claims = await claims_entry(folder);
+  if (claims !== null) entries.push(claims);
   const index = await write_beside(folder, 'index.html', build_index(entries));
   note(`${bold('index')}    ${resolve(index)}`);
   return faults > 0 ? 1 : 0;
+}
+
+/** The index of a folder as its results stand: nothing else is drawn or written again. Returns its path. */
+export async function write_index(folder: string): Promise<string> {
+  const entries: IndexEntry[] = [];
+  for (const one of await results_folders(folder)) {
+    const where = relative(folder, one);
+    try {
+      const { experiment, ...found } = await saved_in(one);
+      entries.push(entry_of(experiment, { ...found, written: published_names(experiment, found) }, where));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      entries.push(faulty_entry(where, error.message));
+    }
+  }
+  return write_beside(folder, 'index.html', build_index(entries));
 }
 
 async function refresh(folder: string, root: string, full: boolean): Promise<IndexEntry> {
@@ -63,7 +74,7 @@ async function refresh(folder: string, root: string, full: boolean): Promise<Ind
 
 function entry_of(
   experiment: Experiment,
-  { saved, figures, findings, written }: Published,
+  { saved, figures, findings, written }: Pick<Published, 'saved' | 'figures' | 'findings' | 'written'>,
   folder: string,
 ): IndexEntry {
   const { run, configurations } = saved;
@@ -100,7 +111,14 @@ export function tell(experiment: Experiment, results: Results, published: Publis
   const { saved, tables, findings, written, page } = published;
   const { provenance, protocol } = results.run.fingerprint;
   const basis = basis_of(saved.configurations);
-  const warnings = saved.configurations.flatMap(({ key, warnings: lines }) => lines.map((text) => `${key}: ${text}`));
+  const warnings = grouped_warnings(saved.configurations).map(({ text, where }) => `${where}: ${text}`);
+  const { failed = [] } = saved;
+  if (failed.length > 0) {
+    const all = failed.length + saved.configurations.length;
+    warnings.push(
+      `${failed.length} of ${all} configurations failed, ${failed[0]?.key} for ${failed[0]?.reason}; the same command tries them again`,
+    );
+  }
   if (json) {
     const { configurations, skipped } = saved;
     const cells = configurations.map(({ key, settings, knobs, tokens, clean }) => ({
@@ -117,6 +135,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
       basis: basis ?? null,
       cells,
       skipped,
+      failed,
       tables,
       findings,
       warnings,
@@ -133,6 +152,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
     out(`${sections.join('\n\n')}\n`);
   }
   for (const text of warnings) warn(text);
+  if (!published.with_card) warn(`${resolve(results.folder, 'README.md')} is not of these results: it stays as it is`);
   const figures = written.filter((name) => name.startsWith('figures/'));
   note(`\n${bold('results')}  ${resolve(results.folder)}`);
   note(`figures  ${figures.join(', ')}`);
@@ -144,40 +164,4 @@ function about_model(cells: readonly Configuration[], { name, weights_kind }: Pr
   const whole = cells.map(scaled_of).find((one) => one !== null)?.model;
   const model = whole === undefined ? name : `${whole}, scaled from ${name}`;
   return `${model}${weights_kind === 'synthetic' ? ', synthetic weights' : ''}`;
-}
-
-/** Figures from published files alone: no run.json, no cells. */
-export async function plot(folder: string, flags: { readonly out?: string }): Promise<undefined> {
-  const names = EXPERIMENTS.flatMap((experiment) => Object.keys(experiment.schemas));
-  const found = await find_published(folder, EXPERIMENTS);
-  if (found.length === 0) {
-    throw new InputError(
-      `${folder}: expected published files (${names.map((name) => `${name}.json`).join(', ')}), found none; name the folder they lie in`,
-    );
-  }
-  const [target, inner] = flags.out === undefined ? [folder, 'figures/'] : [flags.out, ''];
-  const drawn: string[] = [];
-  for (const { experiment, files } of found) {
-    const { figures } = experiment.draw(files);
-    const [first] = Object.values(files) as { provenance: Provenance }[];
-    for (const figure of figures) {
-      const { svg, png } = await render(figure, {
-        ...(first as { provenance: Provenance }).provenance,
-        basis: basis_in(files),
-      });
-      await write_beside(target, `${inner}${figure.name}.svg`, svg);
-      drawn.push(await write_beside(target, `${inner}${figure.name}.png`, png));
-    }
-  }
-  out(`${drawn.join('\n')}\n`);
-}
-
-/** Published rows say themselves what their times were scaled to. */
-function basis_in(files: Readonly<Record<string, unknown>>): string | undefined {
-  const rows = Object.values(files).flatMap((file) => {
-    const { configurations, summary } = file as { configurations?: unknown[]; summary?: unknown[] };
-    return [...(configurations ?? []), ...(summary ?? [])] as { scaled?: { model: string; method: string } | null }[];
-  });
-  const scaled = rows.find((row) => row.scaled)?.scaled;
-  return scaled ? `Times are scaled to ${scaled.model} (${scaled.method})` : undefined;
 }

@@ -21,6 +21,8 @@ const TINY = ['--model', 'molmoe-tiny'];
 const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
+const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
@@ -33,9 +35,12 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   explain: [...TINY, '--prompt', 'Hello', '--decode', '2'],
   quality: [...TINY, '--dtype', 'q8'],
   list: [...TINY],
+  run: ['moe-topk', '--dry-run', ...TINY],
   report: [RESULTS],
   plot: [RESULTS],
+  export: [RESULTS, '--csv'],
   compare: [RESULTS, RESULTS],
+  claims: [RESULTS],
   completion: ['bash'],
   'inspect tokens': [...TINY],
   'inspect config': [...TINY],
@@ -44,6 +49,9 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'inspect moe-layer': [...TINY],
   'inspect flow': [...TINY, '--image-size', 'none'],
   'inspect topk': [...TINY, '--image-size', 'none', '--top-k-values', '1,2', '--new-tokens', '2'],
+  'analyze answer-lengths': ['--num-samples', '20'],
+  'analyze crops-needed': ['--num-samples', '20'],
+  'analyze pareto': ['--accuracy', RESULTS, '--latency', RESULTS],
   'inspect sanity': [...TINY, '--image-size', 'none', '--max-new-tokens', '2'],
   'motivation-exp3': [...TINY, ...QUICK, '--max-grid-size', '1'],
   'motivation-exp5': ['--exp3-results', RESULTS],
@@ -54,18 +62,35 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   e1: [...TINY, ...QUICK, '--regime', 'low', '--prompt', 'short', '--decode', 'short'],
   'moe-topk': TOPK,
   context: [...TINY, ...QUICK, '--lengths', '30', '--image-size', 'none', '--new-tokens', '1'],
+  'context-vision': [...TINY, ...QUICK, '--max-grid-size', '1', '--prompt-tokens', '30', '--new-tokens', '1'],
+  'block-mask': [...TINY, ...QUICK, '--num-active-blocks', '1', '--image-size', 'none', '--new-tokens', '1'],
+  'flops-scaling': [...TINY, ...QUICK, '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'],
   'output-tokens': [...TINY, ...QUICK, '--new-tokens', '1', '--image-size', 'none'],
+  'topk-vision': [...TINY, ...QUICK, '--top-k-vision', '1', '--new-tokens', '1'],
+  'topk-layers': [...TINY, ...QUICK, '--new-tokens', '1'],
+  'motivation-exp1': SAMPLES,
+  'motivation-exp2': SAMPLES,
+  'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
-  'e1',
   'e2',
   'm1',
   'm2',
   'motivation-exp3',
   'crop-overlap',
+  'run',
+  'e1',
   'context',
+  'context-vision',
+  'block-mask',
+  'flops-scaling',
   'output-tokens',
+  'topk-vision',
+  'topk-layers',
+  'motivation-exp1',
+  'motivation-exp2',
+  'motivation-exp4',
 ];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
@@ -105,22 +130,24 @@ const VALUES: Readonly<Record<string, string>> = {
   '--prompt-tokens': '40',
   '--new-tokens': '2',
   '--lengths': '30',
+  '--max-length': '60',
+  '--step-size': '30',
+  '--max-grid-size': '1',
+  '--num-active-blocks': '1,2',
+  '--active-block-indices': '0,2',
   '--runs': '2',
   '--warmup': '1',
   '--instrumented': '1',
   '--shuffle': '3',
   '--top-k-values': '1,4',
   '--block': '1',
-  '--max-grid-size': '2',
   '--widths': 'study',
   '--x-axis': 'tokens',
   '--exp3-results': scratch,
   '--exp4-results': scratch,
-  '--num-samples': '4',
   '--num-images': '2',
   '--max-size': '400',
   '--target-max-crops': '4',
-  '--num-active-blocks': '2,4',
   '--sampling': 'lhs',
   '--sampling-rule': 'code',
   '--sampling-seed': '7',
@@ -130,6 +157,13 @@ const VALUES: Readonly<Record<string, string>> = {
   '--knobs': 'blocks,new-tokens',
   '--regime': 'low',
   '--config': 'mid',
+  '--dataset': 'shapes',
+  '--split': 'train+test',
+  '--data-dir': scratch,
+  '--num-samples': '5',
+  '--workers': '2',
+  '--accuracy': RESULTS,
+  '--latency': RESULTS,
 };
 
 /** A command that does something, by all the words that lead to it. */
@@ -158,6 +192,7 @@ function values_of({ name, command }: Named, option: Option): (string | undefine
   if (command.name() === 'e1' && ['--regime', '--prompt', '--decode'].includes(option.long as string)) {
     return option.long === '--regime' ? ['low', 'medium', 'high', 'all'] : ['short', 'medium', 'long', 'all'];
   }
+  if (command.name() === 'run' && option.long === '--without') return ['context'];
   const value = VALUES[option.long as string];
   if (value === undefined) throw new Error(`${name} ${option.flags}: give a value for it here`);
   return option.long === '--tier' ? ['low', 'medium', 'high'] : [value];

@@ -51,7 +51,7 @@ describe('the grid', () => {
   });
 
   it('names a value once', () => {
-    expect(() => e2.check(options({ topK: [4, 8, 4] }))).toThrow('topK: 4 is asked for twice');
+    expect(() => e2.check(options({ topK: [4, 8, 4] }), new Set())).toThrow('topK: 4 is asked for twice');
   });
 });
 
@@ -179,6 +179,7 @@ describe('results', () => {
       finished: () => new Map(grid.map((one) => [one.key, one])),
       skipped: [],
       options: {},
+      failed: () => [],
     };
     const { configurations } = saved_of(e2, results as unknown as Results);
     expect(configurations.every(({ scaled }) => scaled !== null && 'why_not' in scaled)).toBe(true);

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
-import { decode_image } from '../../engine/node/decode_image.ts';
+import { decode_image, image_size } from '../../engine/node/decode_image.ts';
 import { golden_path } from '../support/golden.ts';
 import { golden_data, sha256 } from './support.ts';
 
@@ -32,6 +32,11 @@ describe.skipIf(!golden)('images.json', () => {
       const upright = await decode_image(path as string, { orient: true });
       expect([picture.width, picture.height]).toEqual([c.width, c.height]);
       expect([upright.height, upright.width, 3]).toEqual(c.loader_shape);
+      expect(await image_size(path as string)).toEqual({ width: picture.width, height: picture.height });
+      expect(await image_size(path as string, { orient: true })).toEqual({
+        width: upright.width,
+        height: upright.height,
+      });
       expect(picture.orientation).toBe(Number(/exif(\d)/.exec(c.file)?.[1] ?? 1));
       if (c.decoded_png && c.oriented_png) {
         // Decoders of JPEG may differ by a few grey levels.

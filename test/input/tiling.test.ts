@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CropTierName, choose_tiling, crop_tiers } from '../../engine/input/tiling.ts';
+import { type CropTierName, choose_tiling, crop_tiers, tiling_wanted } from '../../engine/input/tiling.ts';
+import { nano_geometry } from '../../tools/train/nano_geometry.ts';
 import { golden_test, MOLMO } from './support.ts';
 
 type TilingCase = {
@@ -48,6 +49,25 @@ test('adaptive tilings at the rounding edges of the rule', () => {
   expect(adaptive(1008, 1008, 12)).toBe('3x3');
 });
 
+test('common sizes by the most crops, the published table', () => {
+  const table: [most: number, ...tilings: string[]][] = [
+    [1, '1x1', '1x1', '1x1'],
+    ...[2, 3].map((n): [number, ...string[]] => [n, '1x2', '1x1', '2x1']),
+    ...[4, 5].map((n): [number, ...string[]] => [n, '2x2', '2x2', '2x2']),
+    ...[6, 7, 8].map((n): [number, ...string[]] => [n, '2x3', '2x2', '3x2']),
+    ...[9, 10, 11, 12, 13].map((n): [number, ...string[]] => [n, '2x3', '3x3', '3x2']),
+  ];
+  const sizes = [
+    [480, 640],
+    [612, 612],
+    [640, 427],
+  ] as const;
+  for (const [max_crops, ...tilings] of table) {
+    const found = sizes.map(([height, width]) => choose_tiling(width, height, { max_crops }, MOLMO));
+    expect(found.map(({ rows, cols }) => `${rows}x${cols}`)).toEqual(tilings);
+  }
+});
+
 test('exact counts keep to the count and take the nearest shape', () => {
   expect(choose_tiling(640, 480, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 2, cols: 3 });
   expect(choose_tiling(480, 640, { exact_crops: 6 }, MOLMO)).toEqual({ rows: 3, cols: 2 });
@@ -73,6 +93,27 @@ test('any size gives a grid within the cap', () => {
       expect(rows * cols).toBeLessThanOrEqual(max_crops);
     }),
   );
+});
+
+test('a cap changes nothing once it reaches the crops wanted, and everything below them', () => {
+  const small = fc.integer({ min: 1, max: 1900 });
+  fc.assert(
+    fc.property(small, small, fc.constantFrom(MOLMO, nano_geometry), (width, height, geometry) => {
+      const wanted = tiling_wanted(width, height, geometry);
+      const count = wanted.rows * wanted.cols;
+      fc.pre(count <= 60);
+      for (const max_crops of [count, count + 1, 64]) {
+        expect(choose_tiling(width, height, { max_crops }, geometry)).toEqual(wanted);
+      }
+      if (count > 1) {
+        const { rows, cols } = choose_tiling(width, height, { max_crops: count - 1 }, geometry);
+        expect(rows < wanted.rows || cols < wanted.cols).toBe(true);
+      }
+    }),
+  );
+  expect(tiling_wanted(100, 1000, MOLMO)).toEqual({ rows: 1, cols: 1 });
+  expect(tiling_wanted(112, 112, MOLMO)).toEqual({ rows: 1, cols: 1 });
+  expect(tiling_wanted(4000, 3000, MOLMO)).toEqual({ rows: 13, cols: 18 });
 });
 
 test('bad knobs are named', () => {

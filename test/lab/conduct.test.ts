@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError, OutOfMemoryError } from '../../engine/errors.ts';
 import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
@@ -62,7 +63,12 @@ function counting() {
 
 /** Generates nothing, but knows which experts were chosen. */
 const extra: string[] = [];
+let lost = false;
+const check = () => {
+  if (lost) throw new InputError('the device was lost');
+};
 const model = {
+  executor: { device: { check } },
   facts: { name: 'molmoe-tiny', config, dtype: 'f16' },
   generate: ({ routing, timing }: { routing?: boolean; timing?: string }) => {
     extra.push(routing ? 'routing' : String(timing));
@@ -147,5 +153,35 @@ describe('run_cells', () => {
     const { instrument } = counting();
     await run([cell(1)], instrument);
     await expect(run([cell(1, 'Why?')], instrument)).rejects.toThrow(/k=1 was measured with another picture, prompt/);
+  });
+
+  it('leaves out a cell that cannot run here, says why, and goes on', async () => {
+    const { instrument } = counting();
+    const heavy: Instrument = {
+      ...instrument,
+      observe: async (...args) => {
+        if (args[1][0]?.request.knobs?.topK === 1) throw new OutOfMemoryError('out of GPU memory');
+        return instrument.observe(...args);
+      },
+    };
+    const failed: [string, string][] = [];
+    const on_failed: Conduct['on_failed'] = ({ key }, reason) => failed.push([key, reason]);
+    const all = await run([cell(1), cell(2)], heavy, { on_failed });
+    expect(all.map(({ key }) => key)).toEqual(['k=2']);
+    expect(failed).toEqual([['k=1', 'out of GPU memory']]);
+    const { cells } = JSON.parse(readFileSync(join(folder, 'failed.json'), 'utf8'));
+    expect(cells).toEqual([{ key: 'k=1', settings: { k: 1 }, reason: 'out of GPU memory' }]);
+    // It has another chance the next time.
+    expect((await run([cell(1), cell(2)], instrument)).length).toBe(2);
+  });
+
+  it('ends with what refused the only cell, and at once where the device is lost or the program is at fault', async () => {
+    const { instrument } = counting();
+    const failing = (error: Error): Instrument => ({ ...instrument, observe: () => Promise.reject(error) });
+    await expect(run([cell(1)], failing(new OutOfMemoryError('too large')))).rejects.toThrow('too large');
+    await expect(run([cell(1), cell(2)], failing(new TypeError('a fault')))).rejects.toThrow('a fault');
+    lost = true;
+    await expect(run([cell(1), cell(2)], failing(new InputError('no answer')))).rejects.toThrow('the device was lost');
+    lost = false;
   });
 });

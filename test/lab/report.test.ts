@@ -45,6 +45,31 @@ describe('the page', () => {
     expect(data.configurations[4]?.statistics.T_total).toEqual(summarise(totals));
   });
 
+  it('of thousands of configurations has the first, and says how many there are', () => {
+    const small = bare(fake_configuration('low', 'short', 'short', 1));
+    const many = Array.from({ length: 5000 }, (_, i) => ({
+      ...small,
+      ...{ key: `sample=${i}`, settings: { sample: i }, warnings: i % 2 === 0 ? ['odd'] : [] },
+      ended: `2026-01-01T01:00:${String(i % 60).padStart(2, '0')}.000Z`,
+    }));
+    const page = build_page(
+      page_input({ configurations: many, failed: [{ key: 'sample=7', settings: {}, reason: 'x' }] }),
+    );
+    const of_many = data_of(page);
+    expect([of_many.configurations.length, of_many.cells]).toEqual([200, 5000]);
+    expect([of_many.ended, of_many.failed.length]).toEqual(['2026-01-01T01:00:59.000Z', 1]);
+    expect(of_many.warnings).toEqual([{ text: 'odd', where: '2500 configurations' }]);
+    expect(page.length).toBeLessThan(3e6);
+  });
+
+  it('leaves out figures that are for files alone', () => {
+    const [first, second] = input.figures as [(typeof input.figures)[number], (typeof input.figures)[number]];
+    const figures = [first, { ...second, files_only: true as const }];
+    expect(data_of(build_page(page_input({ figures }))).figures.map(({ name }) => name)).toEqual([first.name]);
+    const index = JSON.parse(json_of(build_index([index_entry({ figures })])));
+    expect(index[0].figures.length).toBe(1);
+  });
+
   it('asks nothing of a network', () => {
     const links = html.match(/https?:\/\/[^\s"'\\<>)]*/g) ?? [];
     expect(links.filter((link) => !link.startsWith('http://www.w3.org/'))).toEqual([]);

@@ -56,6 +56,27 @@ in_browser(() => {
     expect(await page.locator('main').textContent()).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it('says which samples failed, how many of all there are, and which are shown', async () => {
+    const small = bare(fake_configuration('low', 'short', 'short', 1));
+    const configurations = Array.from({ length: 300 }, (_, i) => ({
+      ...small,
+      key: `sample=${i}`,
+      settings: { sample: i },
+    }));
+    const failed = Array.from({ length: 60 }, (_, i) => ({
+      key: `sample=${300 + i}`,
+      settings: {},
+      reason: 'cut off',
+    }));
+    await open({ configurations, failed, skipped: [] });
+    const cells = await page.locator('#cells').textContent();
+    expect(cells).toContain('The first 200 of 300 configurations');
+    expect(cells).toContain('Failed: 60 of 360');
+    expect(cells).toContain('sample=300: cut off');
+    expect(await page.locator('#cells .skipped li').last().textContent()).toBe('and 10 more');
+    expect(await page.locator('header').textContent()).toContain('300 configurations');
+  });
+
   it('shows an experiment that timed nothing', async () => {
     await open({ configurations: [], skipped: [], figures: FIGURES });
     expect(await page.locator('section').evaluateAll((all) => all.map(({ id }) => id))).toEqual([

@@ -181,7 +181,7 @@ describe('what cannot be scaled says why', () => {
 describe('counters of the whole model are exact', () => {
   const tokens = (prompt_length: number, num_crops: number, num_output_tokens: number): TokenCountsRecord => ({
     ...fake_configuration('low', 'short', 'short').tokens,
-    ...{ prompt_length, num_crops, num_output_tokens },
+    ...{ prompt_length, num_crops, num_output_tokens, decode_steps: num_output_tokens - 1 },
   });
   const requests: [string, TokenCountsRecord, ScaleInput['knobs']][] = [
     ['low', tokens(336, 2, 8), {}],
@@ -189,6 +189,11 @@ describe('counters of the whole model are exact', () => {
     ['high, top-k 16 for both blocks', tokens(1217, 13, 2), { topK: [16, 16] }],
   ];
   const counter = whole_counter(whole.config, 'f16', machine);
+
+  it('counts the step that made the end-of-text token, which is no output token', async () => {
+    const ended = { ...tokens(40, 0, 3), decode_steps: 3 };
+    expect(await (await counter)(ended, {})).toEqual(await (await counter)(tokens(40, 0, 4), {}));
+  });
 
   it.each(requests)('%s: FLOPs are those of the closed forms', async (_, of, knobs) => {
     const counters = await (await counter)(of, whole_knobs(slice.config, knobs));

@@ -13,7 +13,9 @@ const folder = join(repo_root, 'results/schema');
 const ALL: Readonly<Record<string, z.ZodType>> = Object.assign(
   {},
   SCHEMAS,
-  ...Object.values(experiments).map(({ schemas }) => schemas),
+  ...Object.values(experiments).map(({ schemas, schema_names }) =>
+    Object.fromEntries(Object.entries(schemas).map(([file, schema]) => [schema_names[file] as string, schema])),
+  ),
 );
 
 /** As the results say it themselves in `schema`. */

@@ -11,6 +11,7 @@ import { geometry_of } from '../../engine/model/geometry.ts';
 import { plan_blocks, plan_pictures } from '../../engine/model/knobs.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { dry_device } from '../support/dry.ts';
+import { ANSWER_LENGTHS, DEPTHS, ONE_ROW, TEXT_LENGTHS } from '../support/golden_counts.ts';
 import { test_executor } from '../support/gpu.ts';
 import { run_to_end, some_ids, synthetic_context } from '../support/run.ts';
 
@@ -166,94 +167,43 @@ describe('molmoe-1b, against tables worked out by hand', () => {
     ]).toEqual(table);
   });
 
-  it.each([
-    [1, 326, 732.1, 13.9, 708.6, 715.6],
-    [2, 422, 1098.1, 20.8, 919.9, 931.6],
-    [3, 518, 1464.1, 27.8, 1132.4, 1149.9],
-    [4, 614, 1830.2, 34.7, 1346.1, 1370.7],
-    [5, 710, 2196.2, 41.7, 1561.0, 1594.0],
-    [6, 806, 2562.2, 48.6, 1777.1, 1819.6],
-    [7, 902, 2928.3, 55.6, 1994.4, 2047.7],
-    [8, 998, 3294.3, 62.5, 2212.9, 2278.1],
-    [9, 1094, 3660.3, 69.5, 2432.6, 2511.0],
-    [10, 1190, 4026.4, 76.4, 2653.6, 2746.3],
-    [11, 1286, 4392.4, 83.4, 2875.7, 2984.0],
-    [12, 1382, 4758.4, 90.3, 3099.1, 3224.2],
-  ])('one row of %i crops', (cols, prompt_tokens, vit, connector, causal, square) => {
-    expect(prompt_of(1, cols)).toBe(prompt_tokens);
-    const request = { views: cols + 1, prompt_tokens, new_tokens: 1, keep_dead_blocks: true };
+  it('prompts of common pictures', () => {
+    const tilings = [
+      [1, 1],
+      [2, 2],
+      [3, 4],
+      [4, 3],
+    ] as const;
+    expect(tilings.map(([rows, cols]) => prompt_of(rows, cols))).toEqual([326, 590, 1206, 1214]);
+    const tokens = tilings.map(([rows, cols]) => vision_counts({ rows, cols }, geometry_of(config)));
+    expect(tokens.map(({ inserted_cells }) => inserted_cells)).toEqual([288, 544, 1152, 1152]);
+    expect(tokens.map(({ image_tokens, inserted_cells }) => image_tokens - inserted_cells)).toEqual([28, 36, 44, 52]);
+  });
+
+  it.each(ONE_ROW)('one row of $k crops', ({ k, crops, prompt, vit, connector, prefill, square }) => {
+    expect([k + 1, prompt_of(1, k)]).toEqual([crops, prompt]);
+    const request = { views: crops, prompt_tokens: prompt, new_tokens: 1, keep_dead_blocks: true };
     const { totals } = closed_form_flops(config, request);
     const full = closed_form_flops(config, { ...request, full_square: true });
     const found = [totals.vision_encoder, totals.projector, totals.prefill, full.totals.prefill];
-    expect(found.map((flops) => gf(flops, 1))).toEqual([vit, connector, causal, square]);
+    expect(found.map((flops) => gf(flops, 1))).toEqual([vit, connector, prefill, square]);
   });
 
-  it.each([
-    [50, 798.7, 1.11],
-    [150, 1019.4, 1.41],
-    [250, 1241.3, 1.7],
-    [350, 1464.6, 1.99],
-    [450, 1689.1, 2.29],
-    [550, 1915.0, 2.58],
-    [650, 2142.2, 2.86],
-    [750, 2370.7, 3.15],
-    [850, 2600.5, 3.44],
-    [950, 2831.7, 3.72],
-    [1050, 3064.1, 4.0],
-    [1150, 3297.9, 4.28],
-    [1250, 3532.9, 4.56],
-    [1350, 3769.3, 4.83],
-    [1450, 4007.0, 5.11],
-    [1500, 4126.3, 5.25],
-  ])('%i text tokens', (text, causal, share) => {
+  it.each(TEXT_LENGTHS)('%i text tokens, %i positions', (text, positions, causal, share) => {
+    expect(prompt_of(1, 1, text)).toBe(positions);
     const request = { views: 2, prompt_tokens: prompt_of(1, 1, text), new_tokens: 1 };
     const { prefill, totals } = closed_form_flops(config, request);
     expect(gf(totals.prefill, 1)).toBe(causal);
     expect(Number(((100 * prefill.attention_scores) / totals.prefill).toFixed(2))).toBe(share);
   });
 
-  it.each([
-    [1, 0, 0],
-    [5, 9.6, 2.4008],
-    [8, 16.81, 2.401],
-    [10, 21.61, 2.4011],
-    [16, 36.02, 2.4015],
-    [20, 45.63, 2.4018],
-    [32, 74.48, 2.4025],
-    [50, 117.78, 2.4037],
-    [64, 151.49, 2.4046],
-    [100, 238.29, 2.407],
-    [128, 305.92, 2.4088],
-    [200, 480.3, 2.4136],
-    [256, 616.39, 2.4172],
-    [512, 1243.78, 2.434],
-    [1024, 2524.32, 2.4676],
-    [2048, 5188.47, 2.5347],
-    [4096, 10929.1, 2.6689],
-  ])('%i new tokens', (new_tokens, decode, mean) => {
+  it.each(ANSWER_LENGTHS)('%i new tokens, %i steps', (new_tokens, steps, decode, mean) => {
     const { totals } = closed_form_flops(config, { views: 2, prompt_tokens: 326, new_tokens });
     expect(gf(totals.decode, 2)).toBe(decode);
-    expect(gf(totals.decode / Math.max(1, new_tokens - 1), 4)).toBe(mean);
+    expect([steps, gf(totals.decode / Math.max(1, steps), 4)]).toEqual([new_tokens - 1, mean]);
   });
 
-  it.each([
-    [1, 44.48, 6.3, 0.3432, 14.3],
-    [2, 88.76, 12.5, 0.4804, 20.0],
-    [3, 133.04, 18.8, 0.6175, 25.7],
-    [4, 177.31, 25.0, 0.7547, 31.4],
-    [5, 221.59, 31.3, 0.8918, 37.2],
-    [6, 265.87, 37.5, 1.029, 42.9],
-    [7, 310.15, 43.8, 1.1662, 48.6],
-    [8, 354.42, 50.0, 1.3033, 54.3],
-    [9, 398.7, 56.3, 1.4405, 60.0],
-    [10, 442.98, 62.5, 1.5776, 65.7],
-    [11, 487.25, 68.8, 1.7148, 71.4],
-    [12, 531.53, 75.0, 1.8519, 77.1],
-    [13, 575.81, 81.3, 1.9891, 82.9],
-    [14, 620.09, 87.5, 2.1263, 88.6],
-    [15, 664.36, 93.8, 2.2634, 94.3],
-    [16, 708.64, 100.0, 2.4006, 100.0],
-  ])('%i active blocks', (blocks, prefill, prefill_percent, step, step_percent) => {
+  it.each(DEPTHS)('%i active blocks', (blocks, prefill, prefill_percent, step, step_percent) => {
     const some = Array.from({ length: 16 }, (_, block) => (block >= 16 - blocks ? 8 : 0));
     const of = (top_k: number[] | number) =>
       closed_form_flops(config, { views: 0, prompt_tokens: 326, new_tokens: 1, top_k }).totals.prefill;

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { closed_form_flops } from '../../engine/meter/closed_forms.ts';
 import { legacy_flops, repository_parameters } from '../../engine/meter/legacy.ts';
 import { preset_config } from '../../engine/model/presets.ts';
+import { tensor_specs } from '../../engine/model/tensors.ts';
+import { ONE_ROW } from '../support/golden_counts.ts';
 
 const config = preset_config('molmoe-1b');
 const gf = (flops: number): number => Number((flops / 1e9).toFixed(1));
@@ -22,26 +24,9 @@ describe('published formulas', () => {
     expect(S4.prefill).toBe(2 * 6_816_401_408 * prompt_tokens ** 2 + S1.prefill);
   });
 
-  it.each([
-    [2, 326, 670.3, 4444.3, 5128.2],
-    [3, 422, 1005.4, 5753.0, 6772.1],
-    [4, 518, 1340.5, 7061.8, 8415.9],
-    [5, 614, 1675.6, 8370.5, 10059.8],
-    [6, 710, 2010.8, 9679.3, 11703.7],
-    [7, 806, 2345.9, 10988.0, 13347.6],
-    [8, 902, 2681.0, 12296.8, 14991.4],
-    [9, 998, 3016.1, 13605.5, 16635.3],
-    [10, 1094, 3351.3, 14914.3, 18279.2],
-    [11, 1190, 3686.4, 16223.0, 19923.1],
-    [12, 1286, 4021.5, 17531.8, 21567.0],
-    [13, 1382, 4356.7, 18840.5, 23210.8],
-  ])('give the published totals with %i crops and one token', (views, prompt_tokens, vision, prefill, all) => {
-    const { S1 } = legacy_flops(config, { views, prompt_tokens, new_tokens: 1 });
-    expect([S1.vision_encoder, S1.prefill, Object.values(S1).reduce((a, b) => a + b)].map(gf)).toEqual([
-      vision,
-      prefill,
-      all,
-    ]);
+  it.each(ONE_ROW)('give the published totals with $crops crops and one token', ({ crops, prompt, legacy }) => {
+    const { S1 } = legacy_flops(config, { views: crops, prompt_tokens: prompt, new_tokens: 1 });
+    expect([S1.vision_encoder, S1.prefill, Object.values(S1).reduce((a, b) => a + b)].map(gf)).toEqual(legacy);
   });
 
   it('are as wrong as the documentation of `legacy_flops` says', () => {
@@ -90,13 +75,35 @@ describe('published parameter counts', () => {
   });
 
   it.each([
-    [1, 474_613_760, 880_088_064],
-    [2, 575_277_056, 980_751_360],
-    [4, 776_603_648, 1_182_077_952],
-    [16, 1_984_563_200, 2_390_037_504],
-    [32, 3_595_175_936, 4_000_650_240],
-    [64, 6_816_401_408, 7_221_875_712],
-  ])('with %i experts a token', (top_k, llm_active, true_active) => {
-    expect(repository_parameters(config, top_k)).toMatchObject({ params_llm_active: llm_active, true_active });
+    [1, 371_329_024, 474_613_760, 577_636_352, 880_088_064],
+    [2, 471_992_320, 575_277_056, 678_299_648, 980_751_360],
+    [4, 673_318_912, 776_603_648, 879_626_240, 1_182_077_952],
+    [8, 1_075_972_096, 1_179_256_832, 1_282_279_424, 1_584_731_136],
+    [16, 1_881_278_464, 1_984_563_200, 2_087_585_792, 2_390_037_504],
+    [32, 3_491_891_200, 3_595_175_936, 3_698_198_528, 4_000_650_240],
+    [64, 6_713_116_672, 6_816_401_408, 6_919_424_000, 7_221_875_712],
+  ])('with %i experts a token', (top_k, blocks, llm_active, with_head, true_active) => {
+    const found = repository_parameters(config, top_k);
+    const embeddings = 103_022_592 + 262_144;
+    expect(found).toMatchObject({ params_llm_active: llm_active, true_active });
+    expect(found.params_llm_active - embeddings).toBe(blocks);
+    expect(found.params_llm_active + found.params_lm_head).toBe(with_head);
+  });
+
+  it('part by part, from the shapes of the tensors', () => {
+    const sizes = tensor_specs(config).map(({ name, shape }) => [name, shape.reduce((a, b) => a * b, 1)] as const);
+    const of = (pattern: RegExp) => sizes.reduce((sum, [name, size]) => sum + (pattern.test(name) ? size : 0), 0);
+    expect(sizes.reduce((sum, [, size]) => sum + size, 0)).toBe(7_221_875_712);
+    expect(of(/image_vit/)).toBe(290_909_184);
+    expect(of(/image_vit.*resblocks\.0\./)).toBe(12_596_224);
+    expect(of(/image_vit.*resblocks/)).toBe(289_713_152);
+    expect(of(/image_vit\.patch_embedding/)).toBe(602_112);
+    expect(of(/image_vit\.positional_embedding/)).toBe(590_848);
+    expect(of(/image_pooling/)).toBe(7_344_128);
+    expect(of(/image_projector/)).toBe(4_194_304);
+    expect(of(/pad_embed/)).toBe(4096);
+    expect(of(/\.blocks\.0\./)).toBe(419_569_664);
+    expect(of(/\.blocks\.0\..*(att_proj|attn_out)/)).toBe(16_777_216);
+    expect(of(/\.blocks\.\d+\..*gate\.weight/)).toBe(2_097_152);
   });
 });

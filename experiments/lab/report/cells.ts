@@ -21,10 +21,13 @@ const ends_of = (summary: Summary): string =>
   interval(interval_of(summary)).replace(' ms', '').replaceAll(' ', '\u00a0');
 
 /** All configurations, those that could not be measured too. */
-export function cells_section({ configurations, skipped, basis }: PageData): HTMLElement {
+export function cells_section({ configurations, cells, skipped, failed, basis }: PageData): HTMLElement {
   const names = [...new Set(configurations.flatMap(({ settings }) => Object.keys(settings)))];
   const table: Table = {
-    title: 'Every configuration, in the order of the plan',
+    title:
+      configurations.length < cells
+        ? `The first ${count(configurations.length)} of ${count(cells)} configurations; the files beside this page have all`
+        : 'Every configuration, in the order of the plan',
     columns: [
       text('configuration'),
       ...names.map((name) => text(spaced(name))),
@@ -49,17 +52,26 @@ export function cells_section({ configurations, skipped, basis }: PageData): HTM
     'wall',
     basis === undefined ? null : 'As measured: nothing here or in the sections of one configuration is scaled.',
     configurations.length > 0 ? table_view(table) : missing('No configuration was timed.'),
-    skipped_list(skipped),
+    left_out('Left out, and why', skipped),
+    left_out(
+      `Failed: ${count(failed.length)} of ${count(failed.length + cells)}; the same command tries them again`,
+      failed,
+    ),
   );
 }
 
 const shown = (value: string | number | null | undefined): string =>
   value === null || value === undefined ? 'none' : String(value);
 
-function skipped_list(skipped: PageData['skipped']): HTMLElement | null {
-  if (skipped.length === 0) return null;
-  const items = skipped.map(({ key, reason }) => el('li', {}, el('strong', {}, key), `: ${reason}`));
-  return el('div', {}, el('h3', {}, 'Left out, and why'), el('ul', { class: 'skipped' }, ...items));
+/** So many are named; of a set of thousands all may be broken. */
+const MOST_NAMED = 50;
+
+function left_out(title: string, some: PageData['skipped']): HTMLElement | null {
+  if (some.length === 0) return null;
+  const items = some.slice(0, MOST_NAMED).map(({ key, reason }) => el('li', {}, el('strong', {}, key), `: ${reason}`));
+  const rest = some.length - items.length;
+  if (rest > 0) items.push(el('li', {}, `and ${count(rest)} more`));
+  return el('div', {}, el('h3', {}, title), el('ul', { class: 'skipped' }, ...items));
 }
 
 /** One configuration: what each stage took, and what was counted in it. */

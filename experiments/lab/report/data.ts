@@ -30,14 +30,26 @@ export interface PageData {
   readonly run: Run;
   readonly stages: readonly StageName[];
   readonly parts: readonly PartName[];
-  /** In the grid's order. */
+  /** In the grid's order; of thousands only the first. */
   readonly configurations: readonly PageConfiguration[];
+  /** How many there are in all, and when the last of them ended. */
+  readonly cells: number;
+  readonly ended: string;
   readonly skipped: readonly Skipped[];
+  /** Tried, and could not be measured. */
+  readonly failed: readonly Skipped[];
+  readonly warnings: readonly GroupedWarning[];
   readonly findings: readonly Finding[];
   readonly figures: readonly Figure[];
   readonly tables: readonly Table[];
   readonly files: readonly string[];
   readonly basis?: string;
+}
+
+/** Equal warnings of several configurations stand once. */
+export interface GroupedWarning {
+  readonly text: string;
+  readonly where: string;
 }
 
 /** One experiment of the index. */

@@ -8,8 +8,8 @@ const MARKS = { confirmed: '✓', refuted: '✗', 'not tested': '○' } as const
 
 const counted = (n: number, one: string, many: string): string => `${count(n)} ${n === 1 ? one : many}`;
 
-export function header({ experiment, run, configurations, basis }: PageData): HTMLElement {
-  const { provenance, protocol } = run.fingerprint;
+export function header({ experiment, run, cells, basis }: PageData): HTMLElement {
+  const { provenance, protocol, dataset } = run.fingerprint;
   const { model, adapter } = provenance;
   return el(
     'header',
@@ -22,10 +22,11 @@ export function header({ experiment, run, configurations, basis }: PageData): HT
       `${model.weights_kind === 'checkpoint' ? 'published weights' : 'synthetic weights'} (${model.weights})`,
       `stored as ${model.dtype}`,
       `${adapter.description || adapter.device} (${adapter.type})`,
+      ...(dataset ? [`${dataset.name} ${dataset.split}`] : []),
       run.started.slice(0, 10),
-      ...(configurations.length > 0
+      ...(cells > 0
         ? [
-            `${counted(configurations.length, 'configuration', 'configurations')}${protocol.runs === 0 ? '' : `, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`}`,
+            `${counted(cells, 'configuration', 'configurations')}${protocol.runs === 0 ? '' : `, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`}`,
           ]
         : []),
     ]),

@@ -68,12 +68,13 @@ function entry_section(
 
 function start(): void {
   const sections = entries.map(entry_section);
+  const experiments = entries.filter(({ experiment }) => experiment.group !== 'claims');
   document.body.append(
     el(
       'header',
       {},
       el('h1', {}, 'Results'),
-      el('p', { class: 'question' }, counted(entries.length, 'experiment', 'experiments')),
+      el('p', { class: 'question' }, counted(experiments.length, 'experiment', 'experiments')),
     ),
     contents(sections),
     el('main', {}, ...sections),

@@ -102,7 +102,7 @@ function start(): void {
     findings_section(data),
     ...figures_section(data),
     ...tables_section(data),
-    ...(measured || data.skipped.length > 0 ? [cells_section(data)] : []),
+    ...(measured || data.skipped.length + data.failed.length > 0 ? [cells_section(data)] : []),
   ];
   const after = [provenance_section(data), files_section(data)];
   const body = el('div', { class: 'picked-sections' });

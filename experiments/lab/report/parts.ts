@@ -4,7 +4,7 @@ import type { Table } from '../tables.ts';
 import { chart_view } from './charts/view.ts';
 import { mean, type PageConfiguration, type PageData } from './data.ts';
 import { missing, section, teach } from './dom.ts';
-import { digits, ms, percent } from './format.ts';
+import { count, digits, ms, percent } from './format.ts';
 import { table_view } from './table_view.ts';
 
 export const NOT_INSTRUMENTED = 'Not measured: this configuration was run without instruments.';
@@ -49,8 +49,12 @@ export function clocks_section({ statistics, instrumented }: PageConfiguration):
   );
 }
 
-function quality({ anchor_error_ms, runs }: Instrumented, faults: number): string[] {
+function quality({ anchor_error_ms, runs, new_tokens }: Instrumented, faults: number): string[] {
   const lines: string[] = [];
+  if (new_tokens !== undefined)
+    lines.push(
+      `Only the first ${count(new_tokens)} new tokens were stamped: a stamp a kernel for more fills the memory.`,
+    );
   if (anchor_error_ms !== null) lines.push(`GPU and host clocks were matched to within ${ms(anchor_error_ms)}.`);
   if (faults > 0)
     lines.push(`${faults} passes had a stamp of zero or a negative length: a fault of the driver's clock.`);

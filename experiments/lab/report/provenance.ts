@@ -8,10 +8,9 @@ type Row = readonly [string, string];
 const COLUMNS: readonly Column[] = ['what', 'value'].map((name) => ({ name, unit: 'text' }));
 
 /** Everything that another run must have in common with this one to be compared with it. */
-export function provenance_section({ run, configurations }: PageData): HTMLElement {
-  const { provenance, protocol, knobs } = run.fingerprint;
+export function provenance_section({ run, ended, warnings }: PageData): HTMLElement {
+  const { provenance, protocol, knobs, dataset } = run.fingerprint;
   const { adapter, model, host, toggles, ...build } = provenance;
-  const ended = configurations.reduce((last, one) => (one.ended > last ? one.ended : last), run.started);
   const identity: Row[] = [
     ['experiment', run.experiment],
     ['run', run.run],
@@ -25,6 +24,7 @@ export function provenance_section({ run, configurations }: PageData): HTMLEleme
     ['Model', flat(model)],
     ['Host', flat(host)],
     ['Protocol', flat(protocol)],
+    ...(dataset ? [['Data set', flat(dataset)] as const] : []),
     ['Knobs', Object.keys(knobs).length > 0 ? flat(knobs) : [['all', 'default']]],
     ['Ceilings', run.ceilings ? ceiling_rows(run.ceilings) : [['all', 'not measured']]],
   ];
@@ -35,7 +35,7 @@ export function provenance_section({ run, configurations }: PageData): HTMLEleme
     'Two results may be compared only where all of this agrees, but for what is being compared.',
     el('div', { class: 'provenance' }, ...groups.map(([title, rows]) => table_view({ title, columns: COLUMNS, rows }))),
     el('h3', {}, 'Warnings'),
-    warnings({ configurations }),
+    warnings_list(warnings),
   );
 }
 
@@ -76,17 +76,9 @@ function shown(name: string, value: unknown): string {
     : String(value);
 }
 
-/** Equal warnings of several configurations stand once. */
-function warnings({ configurations }: Pick<PageData, 'configurations'>): HTMLElement {
-  const keys = new Map<string, string[]>();
-  for (const one of configurations) {
-    for (const text of one.warnings) keys.set(text, [...(keys.get(text) ?? []), one.key]);
-  }
-  if (keys.size === 0) return missing('None: no drift, no outliers, nothing the model complained about.');
-  const items = [...keys].map(([text, of]) => {
-    const where = of.length === configurations.length && of.length > 1 ? 'all configurations' : of.join(', ');
-    return el('li', {}, el('strong', {}, where), `: ${text}`);
-  });
+function warnings_list(warnings: PageData['warnings']): HTMLElement {
+  if (warnings.length === 0) return missing('None: no drift, no outliers, nothing the model complained about.');
+  const items = warnings.map(({ text, where }) => el('li', {}, el('strong', {}, where), `: ${text}`));
   return el('ul', { class: 'warnings' }, ...items);
 }
 

@@ -22,6 +22,8 @@ export interface Sized {
   readonly standing: boolean;
   /** Room at both ends that the largest and smallest value leave, as shares of their distance. */
   readonly margin?: readonly [number, number];
+  /** Ticks stand no closer: of counts there are no halves. */
+  readonly least_step?: number;
 }
 
 /** An axis around these values, with round ticks whose labels do not meet. */
@@ -99,7 +101,7 @@ function linear_domain({ from_zero = true }: Axis, least: number, largest: numbe
 export function linear_ticks([low, high]: Range, sized: Sized): number[] {
   const wanted = sized.standing ? Math.max(2, Math.min(8, sized.length / 40)) : 7;
   for (let most = Math.floor(wanted); ; most--) {
-    const step = round_step((high - low) / most);
+    const step = Math.max(round_step((high - low) / most), sized.least_step ?? 0);
     const first = Math.ceil(low / step - 1e-9);
     const count = Math.floor(high / step + 1e-9) - first + 1;
     const ticks = Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));

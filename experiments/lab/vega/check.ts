@@ -84,9 +84,9 @@ function check_series(series: readonly Series[], fault: Fault): void {
 /** What a label says and a bar shows is one number: a total that is not the sum of its segments is a fault. */
 function check_stack({ bars, value, shares }: Extract<Chart, { kind: 'stack' }>, fault: Fault): void {
   if (!bars.some(({ segments }) => segments.length > 0)) fault('at least one bar with segments', 'none');
-  if (value.scale === 'log') fault('a linear axis under bars', 'a logarithmic one', 'make it linear');
   for (const bar of bars) {
     const name = bar.label.join(', ');
+    if (value.scale === 'log' && bar_end(bar) <= 0) fault(`more than 0 in bar ${name} on a logarithmic axis`, '0');
     for (const segment of bar.segments) {
       if (segment.value < 0) fault(`segments of at least 0 in bar ${name}`, `${segment.name} ${segment.value}`);
     }

@@ -42,7 +42,9 @@ function histogram_layers(chart: Distribution, room: Room): Layer[] {
   const sides = { length: room.width, standing: false };
   const axes = {
     x: axis_of({ ...chart.value, from_zero: false }, [...edges, ...guides.map(({ at }) => at)], sides),
-    y: axis_of({ label: 'Count' }, counts.flat(), { length: room.height, standing: true, margin: [0, 0.1] }),
+    y: axis_of({ label: 'Count' }, counts.flat(), {
+      ...{ length: room.height, standing: true, margin: [0, 0.1], least_step: 1 },
+    }),
   };
   const inner = (i: number): [number, number] => [edges[i] as number, edges[i + 1] as number];
   if (outlined(chart)) return [...guide_layers(guides, axes, room), ...outlines(groups, counts, edges, axes)];
@@ -65,8 +67,20 @@ function histogram_layers(chart: Distribution, room: Room): Layer[] {
         fill: { field: 'fill', type: 'nominal', scale: null },
       },
     },
-    ...guide_layers(guides, axes, room),
+    ...guide_layers(
+      guides,
+      axes,
+      room,
+      bars.flatMap((bar) => spots_in(bar, axes, room)),
+    ),
   ];
+}
+
+/** Where a label would stand on a bar. */
+function spots_in(bar: { x: number; x2: number; y2: number }, { x, y }: Axes, room: Room): { x: number; y: number }[] {
+  const middle = ((x.share(bar.x) + x.share(bar.x2)) / 2) * room.width;
+  const top = (1 - y.share(bar.y2)) * room.height;
+  return Array.from({ length: Math.ceil((room.height - top) / 12) }, (_, i) => ({ x: middle, y: top + 12 * i }));
 }
 
 /** Bins of round width by the rule of Freedman and Diaconis, or as many as are asked for; even on a logarithmic axis too. */

@@ -169,26 +169,43 @@ export function whisker_layers(whiskers: readonly Whisker[], axes: Axes): Layer[
   ];
 }
 
-/** Lines across the plot at one value; what they are stands at the end, and on the side, where fewest marks lie. */
+/** Lines across the plot at one value; what they are stands on the side, and as near the end, where it hides least. */
 export function guide_layers(guides: readonly Guide[], axes: Axes, room: Room, marks: readonly Spot[] = []): Layer[] {
-  return guides.flatMap((guide): Layer[] => {
+  const taken: (Label & { readonly half: Spot })[] = [];
+  const lines = guides.map(({ axis, at }) => {
+    const share = axes[axis].share(at);
+    return axis === 'y' ? { y: (1 - share) * room.height } : { x: share * room.width };
+  });
+  return guides.flatMap((guide, i): Layer[] => {
     const across = guide.axis === 'y';
-    const at = axes[guide.axis].share(guide.at);
     const text = shortened(guide.label, SIZE.note, across ? room.width - 8 : room.height - 8);
     const [length, beside] = [text_width(text, SIZE.note), SIZE.note / 2 + 3];
-    const line = across ? (1 - at) * room.height : at * room.width;
+    const { x, y } = lines[i] as { x?: number; y?: number };
+    const line = (across ? y : x) as number;
     const [along, size] = across ? [room.width, room.height] : [room.height, room.width];
     const first = across ? along - 4 - length / 2 : 4 + length / 2;
-    const places = [first, along - first].flatMap((middle) =>
+    const next = first + (across ? -1 : 1) * (length + 8);
+    const middles = [first, along - first, ...(next > length / 2 && next < along - length / 2 ? [next] : [])];
+    const places = middles.flatMap((middle) =>
       [line - beside, line + beside].map((side) => (across ? { x: middle, y: side } : { x: side, y: middle })),
     );
     const inside = places.filter(
       (place) => (across ? place.y : place.x) > 7 && (across ? place.y : place.x) < size - 7,
     );
     const half = across ? { x: length / 2, y: SIZE.note / 2 } : { x: SIZE.note / 2, y: length / 2 };
+    const near = (a: number, b: number, reach: number): boolean => Math.abs(a - b) < reach;
+    // Another label under it cannot be read, another line through it hardly.
     const hidden = (place: Spot): number =>
-      marks.filter(({ x, y }) => Math.abs(x - place.x) < half.x + 6 && Math.abs(y - place.y) < half.y + 6).length;
+      marks.filter((mark) => near(mark.x, place.x, half.x + 6) && near(mark.y, place.y, half.y + 6)).length +
+      1000 *
+        taken.filter((one) => near(one.x, place.x, half.x + one.half.x) && near(one.y, place.y, half.y + one.half.y))
+          .length +
+      100 *
+        lines.filter(
+          (other) => near(other.x ?? Infinity, place.x, half.x) || near(other.y ?? Infinity, place.y, half.y),
+        ).length;
     const best = inside.toSorted((a, b) => hidden(a) - hidden(b))[0] ?? (places[0] as Spot);
+    taken.push({ ...best, text, half });
     return [
       {
         data: { values: [{ [guide.axis]: guide.at }] },

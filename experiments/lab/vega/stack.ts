@@ -1,5 +1,6 @@
 import type { Bar, Stack } from '../charts.ts';
 import { text_width, wrap } from '../font.ts';
+import { log_base } from '../log_base.ts';
 import { axis_of, percent_axis, type Scale } from './axes.ts';
 import { type Label, text_layer } from './layers.ts';
 import type { Layer, Room } from './page.ts';
@@ -24,20 +25,25 @@ interface Drawn {
   readonly note: string;
 }
 
-function segments_of({ bars, shares }: Stack): Drawn[] {
+function segments_of({ bars, shares }: Stack, { log, domain }: Scale): Drawn[] {
   return bars.flatMap((bar, i) => {
     const all = bar_end(bar);
     let end = 0;
     return bar.segments.flatMap(({ look, value, note = '' }): Drawn[] => {
       const from = end;
       end += shares ? (100 * value) / (all || 1) : value;
-      return value > 0 ? [{ i, from, to: end, fill: hatched(look), note }] : [];
+      return value > 0 ? [{ i, from: log && from === 0 ? domain[0] : from, to: end, fill: hatched(look), note }] : [];
     });
   });
 }
 
 /** How far a bar reaches, its error bar included. */
 const reach = (bar: Bar): number => Math.max(bar_end(bar), bar.total?.high ?? 0);
+
+const reaches = (chart: Stack): number[] => [
+  ...chart.bars.map(reach),
+  ...(chart.value.scale === 'log' ? [log_base(chart)] : []),
+];
 
 /** Ends of error bars; shares have none. */
 const whiskers_of = ({ bars, shares }: Stack) =>
@@ -62,7 +68,7 @@ function standing_layers(chart: Stack, room: Room): Layer[] {
   const upright = labels.some((text) => text_width(text, SIZE.note) > slot - 4);
   const above = upright ? Math.max(...labels.map((text) => text_width(text, SIZE.note))) + 14 : 20;
   const sized = { length: room.height, standing: true, margin: margin_for(above, room.height) };
-  const y = shares ? percent_axis(axis.label, sized) : axis_of(axis, bars.map(reach), sized);
+  const y = shares ? percent_axis(axis.label, sized) : axis_of(axis, reaches(chart), sized);
   const under = labels_under(
     bars.map(({ label }) => label),
     chart.lines ?? [],
@@ -74,7 +80,7 @@ function standing_layers(chart: Stack, room: Room): Layer[] {
     });
   const at = (i: number): number => (i + 0.5) * slot;
   const up = (value: number): number => (1 - y.share(value)) * room.height;
-  const segments = segments_of(chart);
+  const segments = segments_of(chart, y);
   const notes = segments.flatMap(({ i, from, to, note }): Label[] => {
     const fits = note !== '' && up(from) - up(to) >= SIZE.note + 3 && text_width(note, SIZE.note) <= thick - 2;
     return fits ? [{ x: at(i), y: (up(from) + up(to)) / 2, text: note }] : [];
@@ -111,7 +117,7 @@ function lying_layers(chart: Stack, room: Room, labelled: boolean): Layer[] {
   const labels = bars.map(({ total }) => total?.label ?? '');
   const right = Math.max(...labels.map((text) => text_width(text, SIZE.note))) + 12;
   const sized = { length: room.width, standing: false, margin: margin_for(right, room.width) };
-  const x = shares ? percent_axis(axis.label, sized) : axis_of(axis, bars.map(reach), sized);
+  const x = shares ? percent_axis(axis.label, sized) : axis_of(axis, reaches(chart), sized);
   const beside = labels_beside(
     bars.map(({ label }) => label.join(' · ')),
     room,
@@ -134,7 +140,7 @@ function lying_layers(chart: Stack, room: Room, labelled: boolean): Layer[] {
       true,
     );
   const along = (value: number): number => x.share(value) * room.width;
-  const segments = segments_of(chart);
+  const segments = segments_of(chart, x);
   const notes = segments.flatMap(({ i, from, to, note }): Label[] => {
     const fits = note !== '' && along(to) - along(from) >= text_width(note, SIZE.note) + 4 && thick >= SIZE.note;
     return fits ? [{ x: (along(from) + along(to)) / 2, y: (i + 0.5) * slot, text: note }] : [];

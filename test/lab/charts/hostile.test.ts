@@ -206,9 +206,12 @@ describe('what cannot be drawn', () => {
       /end of a after its beginning/,
     ],
     [
-      'bars on a logarithmic axis',
-      stack_of(3, { value: { label: 'V', scale: 'log' } }),
-      /expected a linear axis under bars/,
+      'a bar of nothing on a logarithmic axis',
+      stack_of(1, {
+        value: { label: 'V', scale: 'log' },
+        bars: [{ label: ['a'], segments: [{ look: 0, name: 'a', value: 0 }] }],
+      }),
+      /expected more than 0 in bar a on a logarithmic axis, found 0/,
     ],
     ['speeds on linear axes', { ...one<Scatter>('scatter'), speeds: true, x: { label: 'X' } }, /two logarithmic axes/],
     [

@@ -1,4 +1,5 @@
 import type { Bar, Segment, Stack } from '../../charts.ts';
+import { log_base } from '../../log_base.ts';
 import { spaced } from '../dom.ts';
 import { measure, percent } from '../format.ts';
 import { fitted, hatched, text_width } from '../style.ts';
@@ -21,8 +22,9 @@ interface Piece {
 
 /** Bars of pieces: standing where their labels have room side by side, else lying. */
 export function stack(chart: Stack, width: number, choices: Choices): Scene {
-  const bars = chart.bars.map((bar) => ({ bar, pieces: pieces_of(bar, choices) }));
-  const value = choices.shares ? { label: SHARE_LABEL } : chart.value;
+  const value: Stack['value'] = choices.shares ? { label: SHARE_LABEL } : chart.value;
+  const base = value.scale === 'log' ? log_base(chart) : 0;
+  const bars = chart.bars.map((bar) => ({ bar, pieces: pieces_of(bar, choices, base) }));
   const whole = choices.hidden.size === 0;
   // The bar's label is its total; of what is shown alone where something is hidden.
   const total_of = ({ total }: Bar, pieces: readonly Piece[]): string =>
@@ -30,6 +32,7 @@ export function stack(chart: Stack, width: number, choices: Choices): Scene {
   const ends = bars.flatMap(({ bar: { total }, pieces }) => [
     pieces.at(-1)?.to ?? 0,
     ...(whole && !choices.shares && total ? [total.value, total.high ?? 0] : []),
+    base,
   ]);
   const rows = bars.map((one) => ({
     ...one,
@@ -64,7 +67,7 @@ interface Drawing {
   readonly whiskers: boolean;
 }
 
-function pieces_of({ segments }: Bar, { hidden, shares }: Choices): Piece[] {
+function pieces_of({ segments }: Bar, { hidden, shares }: Choices, base: number): Piece[] {
   const shown = segments.filter(({ name }) => !hidden.has(name));
   const sum = shown.reduce((all, { value }) => all + Math.max(0, value), 0);
   const scale = shares ? (sum > 0 ? 100 / sum : 0) : 1;
@@ -72,7 +75,7 @@ function pieces_of({ segments }: Bar, { hidden, shares }: Choices): Piece[] {
   return shown.map((segment) => {
     const from = at;
     at += Math.max(0, segment.value) * scale;
-    return { segment, from, to: at };
+    return { segment, from: from || base, to: at || base };
   });
 }
 

@@ -1,0 +1,13 @@
+import type { Claim } from './claim.ts';
+import { EXPERT_CLAIMS } from './experts.ts';
+import { GROWTH_CLAIMS } from './growth.ts';
+import { METHOD_CLAIMS } from './method.ts';
+import { STAGE_CLAIMS } from './stages.ts';
+
+/** Every claim, by what it is about. */
+export const CLAIMS: Readonly<Record<string, readonly Claim[]>> = {
+  'which stage takes the time': STAGE_CLAIMS,
+  'how time grows': GROWTH_CLAIMS,
+  experts: EXPERT_CLAIMS,
+  'method and machine': METHOD_CLAIMS,
+};

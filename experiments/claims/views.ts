@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import {
+  basis_statistics,
+  correlation_schema,
+  part_row_schema,
+  scaled_statistics_schema,
+  statistics_schema,
+} from '../lab/derive.ts';
+import { type Estimate, estimate_of } from '../lab/judge.ts';
+import {
+  by_stage,
+  type CountsRecord,
+  counts_schema,
+  finding_schema,
+  finite,
+  fit_schema,
+  kernel_row_schema,
+  method_sample_schema,
+  routing_schema,
+  type StageName,
+} from '../lab/schema.ts';
+import type { TimeName } from '../lab/times.ts';
+import { type Found, view } from './claim.ts';
+
+/** What claims read of published files. Fields that no claim reads are left alone, so files may gain some. */
+
+const timed = {
+  statistics: statistics_schema,
+  scaled: scaled_statistics_schema,
+  counters: by_stage(counts_schema),
+};
+export type Timed = z.infer<z.ZodObject<typeof timed>>;
+
+const e1_row = {
+  key: z.string(),
+  regime: z.string(),
+  prompt: z.string(),
+  decode: z.string(),
+  num_crops: z.number(),
+  prompt_length: z.number(),
+  num_output_tokens: z.number(),
+};
+export const e1_stages = view(
+  'e1',
+  'e1_stage_latency_breakdown',
+  z.looseObject({
+    configurations: z.array(
+      z.looseObject({ ...e1_row, ...timed, shares: by_stage(finite), methods: z.array(method_sample_schema) }),
+    ),
+    findings: z.array(finding_schema),
+  }),
+);
+export type E1Row = z.infer<typeof e1_stages.shape>['configurations'][number];
+
+export const e1_parts = view(
+  'e1',
+  'e1_attention_ffn_breakdown',
+  z.looseObject({
+    configurations: z.array(
+      z.looseObject({
+        ...e1_row,
+        parts: z.array(part_row_schema),
+        kernels: z.array(kernel_row_schema),
+        routing: routing_schema.nullable(),
+        runs: z.array(z.unknown()),
+      }),
+    ),
+  }),
+);
+
+export const e1_flops = view('e1', 'e1_flops_vs_latency', z.looseObject({ correlation: z.array(correlation_schema) }));
+
+const sweep = <A extends string>(axis: A) => ({
+  summary: z.array(
+    z.looseObject({ prompt_length: z.number(), num_output_tokens: z.number(), ...timed, [axis]: z.number() } as {
+      prompt_length: z.ZodNumber;
+      num_output_tokens: z.ZodNumber;
+    } & typeof timed & { [K in A]: z.ZodNumber }),
+  ),
+});
+
+export const context_rows = view('context', 'exp1_context_scaling_results', z.looseObject(sweep('num_input_tokens')));
+export const topk_rows = view('moe-topk', 'exp2_moe_topk_results', z.looseObject(sweep('top_k')));
+export const output_rows = view(
+  'output-tokens',
+  'exp4_output_tokens_scaling_results',
+  z.looseObject({ ...sweep('max_new_tokens'), decode_fit: fit_schema.nullable() }),
+);
+export const topk_vision_rows = view(
+  'topk-vision',
+  'topk_vision_results',
+  z.looseObject({
+    ...sweep('top_k_vision'),
+    savings: z.array(
+      z.looseObject({
+        top_k_vision: z.number(),
+        time_share: finite.nullable(),
+        flops_share: finite.nullable(),
+      }),
+    ),
+  }),
+);
+export const topk_layers_rows = view(
+  'topk-layers',
+  'topk_layers_results',
+  z.looseObject({
+    summary: z.array(z.looseObject({ pattern: z.string(), experts_in_all: z.number(), statistics: statistics_schema })),
+  }),
+);
+
+/** A median with its interval: of the whole model, where a slice of it ran. */
+export const time_of = (row: Pick<Timed, 'statistics' | 'scaled'> | undefined, time: TimeName): Estimate | null =>
+  row === undefined ? null : estimate_of(basis_statistics(row)[time]);
+
+/** Plain runs of each request, at least. */
+export const fewest_runs = ({ body }: Found<{ readonly configurations: readonly Timed[] }>): number =>
+  Math.min(...body.configurations.map(({ statistics }) => statistics.T_total?.n ?? 0));
+
+/** Exact, of the same model as the times. */
+export const counts_of = (row: Pick<Timed, 'scaled' | 'counters'>, stage: StageName): CountsRecord | undefined =>
+  (row.scaled ?? row).counters[stage];
+
+export const bytes_of = ({ weight_bytes, read_bytes, written_bytes, kv_bytes }: CountsRecord): number =>
+  weight_bytes + read_bytes + written_bytes + kv_bytes;
+
+/** The row where a number is this; undefined where none is. */
+export const row_at = <R, K extends keyof R>(rows: readonly R[], key: K, value: R[K]): R | undefined =>
+  rows.find((row) => row[key] === value);
+
+export const least_by = <R>(rows: readonly R[], of: (row: R) => number): R | undefined =>
+  rows.reduce<R | undefined>((least, row) => (least === undefined || of(row) < of(least) ? row : least), undefined);
+
+export const most_by = <R>(rows: readonly R[], of: (row: R) => number): R | undefined =>
+  least_by(rows, (row) => -of(row));

@@ -1,0 +1,26 @@
+import type { OpenModel } from '../../engine/node/load.ts';
+
+/** Where to write, how to tell and what to throw away: nothing that a result depends on. */
+const SILENT = ['--json', '--quiet', '--fresh', '--recalibrate', '--dry-run', '--debug'];
+
+/**
+ * The words that measure the same again: as they were given, by the experiment's own name, and with the model and storage
+ * that were chosen here where that was left open.
+ */
+export function own_command(name: string, given: readonly string[], { facts }: Pick<OpenModel, 'facts'>): string[] {
+  const words = [...given];
+  const kept: string[] = [];
+  while (words.length > 0) {
+    const word = words.shift() as string;
+    if (word === '--out') words.shift();
+    else if (!word.startsWith('--out=') && !SILENT.includes(word)) kept.push(word);
+  }
+  const names = (flag: string) => kept.some((word) => word === flag || word.startsWith(`${flag}=`));
+  const synthetic = facts.weights_kind === 'synthetic';
+  return [
+    name,
+    ...kept.slice(1), // the first is the command, perhaps by another name
+    ...(synthetic && !names('--model') ? ['--model', facts.name] : []),
+    ...(names('--dtype') ? [] : ['--dtype', facts.dtype]),
+  ];
+}

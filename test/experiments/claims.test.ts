@@ -1,0 +1,323 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type PublishedFile, read_evidence, subjects_of } from '../../experiments/claims/evidence.ts';
+import { CLAIMS } from '../../experiments/claims/index.ts';
+import { type Verdict, verdicts_on } from '../../experiments/claims/verdicts.ts';
+import * as registry from '../../experiments/index.ts';
+import type { Experiment } from '../../experiments/lab/define.ts';
+import type { Configuration, Provenance, Run, Sample } from '../../experiments/lab/schema.ts';
+import { repo_root } from '../support/golden.ts';
+import { FAKE_RUN, fake_configuration, PROVENANCE } from '../support/records.ts';
+
+const EXPERIMENTS: readonly Experiment[] = Object.values(registry);
+const ALL = Object.values(CLAIMS).flat();
+
+const run_of = (over: Partial<Provenance> = {}, knobs = {}): Run => ({
+  ...FAKE_RUN,
+  fingerprint: { ...FAKE_RUN.fingerprint, provenance: { ...PROVENANCE, ...over }, knobs },
+});
+
+/** What an experiment publishes of these cells. */
+function published(experiment: Experiment, configurations: readonly Configuration[], run = run_of()): PublishedFile[] {
+  const { files } = experiment.derive({ run, configurations: experiment.sorted(configurations), skipped: [] });
+  return Object.entries(files).map(([name, body]) => ({
+    ...{ experiment: experiment.name, name, path: `${experiment.name}/${name}.json` },
+    body: experiment.schemas[name]?.parse(body) as PublishedFile['body'],
+  }));
+}
+
+/** Cells along an axis: what their runs take, and what was counted. */
+function sweep(
+  experiment: Experiment,
+  axis: string,
+  values: readonly (number | string)[],
+  times: (x: number, i: number) => Partial<Sample>,
+  counted: (x: number) => object = () => ({}),
+): PublishedFile[] {
+  const cells = values.map((value, i): Configuration => {
+    const one = fake_configuration('low', 'short', 'short');
+    const x = Number(value);
+    const samples = one.clean.samples.map((sample) => ({ ...sample, ...times(x, i) }));
+    return {
+      ...{ ...one, settings: { [axis]: value }, key: `${axis}=${value}`, ...counted(x) },
+      clean: { ...one.clean, samples },
+    } as Configuration;
+  });
+  return published(experiment, cells);
+}
+
+function verdict(id: string, files: readonly PublishedFile[], which = 0): Verdict {
+  const subject = subjects_of(files)[which];
+  const found = subject && verdicts_on(subject, files, CLAIMS).find((one) => one.id === id);
+  if (found === undefined) throw new Error(`no verdict on ${id}`);
+  return found;
+}
+
+/** Enough for every claim: three pictures, two lengths of the answer. */
+const CELLS = (['low', 'medium', 'high'] as const).flatMap((regime) =>
+  (['short', 'long'] as const).map((decode) => fake_configuration(regime, 'short', decode, 6)),
+);
+
+const e1 = (change: (sample: Sample, one: Configuration) => Partial<Sample> = () => ({}), run = run_of()) =>
+  published(
+    registry.e1,
+    CELLS.map((one) => ({
+      ...one,
+      clean: { ...one.clean, samples: one.clean.samples.map((s) => ({ ...s, ...change(s, one) })) },
+    })),
+    run,
+  );
+
+const steps = (ms: number): Partial<Sample> => ({ T_decode_per_token: ms });
+const tokens_of = (x: number) => {
+  const { tokens } = fake_configuration('low', 'short', 'short');
+  return { tokens: { ...tokens, prompt_length: 317 + x, num_output_tokens: x, decode_steps: x - 1 } };
+};
+const answers = (ms: (x: number) => number) =>
+  sweep(
+    registry.output_tokens,
+    'max_new_tokens',
+    [5, 10, 40],
+    (x) => ({ ...steps(ms(x) / (x - 1)), T_LLM_decode: ms(x) }),
+    tokens_of,
+  );
+const texts = (ms: (length: number) => number) =>
+  sweep(registry.context, 'num_input_tokens', [50, 450, 1450], (x) => ({ T_LLM_prefill: ms(317 + x) }), tokens_of);
+const topk = (times: (k: number) => Partial<Sample>) => sweep(registry.moe_topk, 'top_k', [1, 4, 8], times);
+const pictures = (ms: (k: number) => number) =>
+  sweep(
+    registry.topk_vision,
+    'top_k_vision',
+    [2, 4, 8],
+    (k) => ({ T_LLM_prefill: ms(k) }),
+    (k) => {
+      const { counters } = fake_configuration('low', 'short', 'short');
+      return { counters: { ...counters, prefill: { ...counters.prefill, flops: 1e9 * (2 + k) } } };
+    },
+  );
+const layers = (ms: readonly number[]) =>
+  sweep(
+    registry.topk_layers,
+    'pattern',
+    ['even', 'early', 'late'],
+    (_, i) => ({ T_LLM_prefill: ms[i] }),
+    () => ({ knobs: { topK: [4, 4] } }),
+  );
+
+const plain_e1 = e1();
+
+type Held = [id: string, outcome: Verdict['outcome'], files: () => PublishedFile[], number?: number];
+const HELD: Held[] = [
+  ['llm-dominates-prompt', 'refuted', () => plain_e1],
+  ['llm-dominates-prompt', 'confirmed', () => e1((s) => ({ T_vision_total: (s.T_LLM_prefill as number) / 3 })), 3],
+  [
+    'decoder-outweighs-encoder',
+    'refuted',
+    () => e1((s) => ({ T_vision_total: (s.T_LLM_prefill as number) / 1.5 })),
+    1.5,
+  ],
+  ['encoder-grows-dominant', 'confirmed', () => plain_e1],
+  ['encoder-grows-dominant', 'refuted', () => e1(() => ({ T_vision_encoder: 10 }))],
+  ['decode-dominates-long', 'refuted', () => plain_e1],
+  ['attention-dominates-prefill', 'refuted', () => plain_e1, 30],
+  ['experts-dominate-decode', 'refuted', () => plain_e1, 40],
+  ['decode-share-8', 'refuted', () => plain_e1],
+  ['decode-linear', 'confirmed', () => answers((x) => 30 + 20 * x), 1],
+  ['decode-linear', 'refuted', () => answers((x) => x ** 3)],
+  ['steps-grow-with-cache', 'refuted', () => answers((x) => 20 * (x - 1)), 1],
+  ['steps-grow-with-cache', 'confirmed', () => answers((x) => 20 * (x - 1) * (1 + x / 40)), 16 / 9],
+  ['prefill-monotone', 'confirmed', () => texts((length) => length), 2],
+  ['prefill-monotone', 'refuted', () => texts((length) => -length + 5000), 0],
+  ['prefill-quadratic', 'refuted', () => texts((length) => length), 1],
+  ['prefill-quadratic', 'confirmed', () => texts((length) => length ** 2), 2],
+  ['prefill-quadratic', 'confirmed', () => e1((_, one) => ({ T_LLM_prefill: one.tokens.prompt_length ** 2 })), 2],
+  ['prefill-free-of-answer', 'confirmed', () => plain_e1],
+  ['prefill-free-of-answer', 'refuted', () => e1((_, one) => ({ T_LLM_prefill: one.tokens.num_output_tokens })), 16],
+  ['vision-linear', 'confirmed', () => plain_e1],
+  ['vision-linear', 'refuted', () => e1((_, one) => ({ T_vision_encoder: one.tokens.num_crops === 5 ? 1e4 : 100 }))],
+  ['flops-predict-weakly', 'refuted', () => plain_e1],
+  ['pruning-not-proportional', 'confirmed', () => plain_e1],
+  ['pruning-not-proportional', 'refuted', () => e1(() => ({ T_vision_total: 0.001 }))],
+  ['half-tokens-half-time', 'confirmed', () => texts((length) => length)],
+  ['half-tokens-half-time', 'refuted', () => texts(() => 100), 0],
+  ['eight-experts-eight-times', 'refuted', () => topk((k) => steps(10 + k)), 18 / 11],
+  ['eight-experts-eight-times', 'confirmed', () => topk((k) => steps(k)), 8],
+  ['topk-far-from-linear', 'confirmed', () => topk((k) => ({ T_LLM_prefill: 10 + k })), 18 / 11],
+  ['topk-saves-10-30', 'confirmed', () => topk((k) => ({ T_total: 100 + 10 * k })), 100 * (1 - 140 / 180)],
+  ['topk-saves-10-30', 'refuted', () => topk(() => ({ T_total: 100 })), 0],
+  ['decode-follows-bytes', 'confirmed', () => topk(() => steps(10)), 1],
+  ['decode-follows-bytes', 'refuted', () => topk((k) => steps(k)), 8],
+  ['decode-memory-bound', 'confirmed', () => plain_e1, 100],
+  ['prefill-compute-bound', 'confirmed', () => plain_e1, 100],
+  ['fewer-experts-for-pictures', 'confirmed', () => pictures((k) => 100 + 100 * k), 100 * (1 - 500 / 900)],
+  ['fewer-experts-for-pictures', 'refuted', () => pictures(() => 100), 0],
+  ['expert-flops-are-time', 'refuted', () => pictures((k) => 2 + k), 1],
+  ['expert-flops-are-time', 'confirmed', () => pictures((k) => 100 + k)],
+  ['experts-by-block-cost-alike', 'confirmed', () => layers([100, 101, 99])],
+  ['experts-by-block-cost-alike', 'refuted', () => layers([100, 101, 130]), 1.3],
+  ['decode-launch-bound', 'refuted', () => plain_e1],
+  ['decode-launch-bound', 'confirmed', () => e1(() => ({ T_LLM_decode: 1 })), 60],
+  ['subtraction-is-robust', 'not tested', () => plain_e1],
+  ['routing-half-cold', 'not tested', () => plain_e1],
+];
+
+describe('what made-up results come to', () => {
+  it.each<Held>(HELD)('%s is %s', (id, outcome, files, number) => {
+    const found = verdict(id, files());
+    expect([found.outcome, found.sentence]).toEqual([outcome, found.sentence]);
+    if (number !== undefined) expect(found.number).toBeCloseTo(number, 2);
+    expect(found.files.length > 0).toBe(true);
+    expect(found.sentence).not.toMatch(/NaN|undefined|Infinity|\{\}/);
+  });
+
+  it('negative differences speak against subtraction', () => {
+    const times = { T_vision_encoder: 1, T_vision_total: 1, T_total: 1 };
+    const method = { method: 'subtraction' as const, ...times, T_projector: -1, T_LLM_prefill: 2, T_LLM_decode: 3 };
+    const cells = CELLS.map((one) => ({ ...one, methods: [method, { ...method, T_projector: 1 }] }));
+    expect(verdict('subtraction-is-robust', published(registry.e1, cells))).toMatchObject({
+      ...{ outcome: 'refuted', n: 12 },
+      number: expect.closeTo(100 / 6, 9),
+    });
+  });
+
+  it('routing counts where somebody taught the router', () => {
+    const taught = run_of({ model: { ...PROVENANCE.model, weights_kind: 'checkpoint' } });
+    const routed = (pairs: (e: number) => number) =>
+      published(
+        registry.e1,
+        CELLS.map((one) => ({
+          ...one,
+          routing: { layers: [{ layer: 0, pairs: Array.from({ length: 64 }, (_, e) => pairs(e)) }], imbalance: 1 },
+        })),
+        taught,
+      );
+    const [few, even] = [routed((e) => (e < 16 ? 100 : 1)), routed(() => 10)];
+    for (const id of ['routing-half-cold', 'routing-skewed-reuse']) {
+      expect([verdict(id, few).outcome, verdict(id, even).outcome]).toEqual(['confirmed', 'refuted']);
+    }
+    expect([verdict('routing-balanced', few), verdict('routing-balanced', even)]).toMatchObject([
+      { outcome: 'refuted', number: expect.closeTo(64 * (100 / 1648), 9) },
+      { outcome: 'confirmed', number: 1 },
+    ]);
+  });
+
+  it('an interval that holds the bound, and a single run, settle nothing', () => {
+    const cells = [1, 8].map((k): Configuration => {
+      const one = fake_configuration('low', 'short', 'short');
+      const samples = one.clean.samples.map((s, i) => ({ ...s, T_decode_per_token: k === 8 ? 60 + 10 * i : 10 }));
+      return { ...one, settings: { top_k: k }, key: `top_k=${k}`, clean: { ...one.clean, samples } };
+    });
+    const wide = verdict('eight-experts-eight-times', published(registry.moe_topk, cells));
+    expect(wide).toMatchObject({ outcome: 'confirmed' });
+    const low = cells.map((one) => ({
+      ...one,
+      clean: { ...one.clean, samples: one.clean.samples.map((s, i) => ({ ...s, T_decode_per_token: i % 2 ? 9 : 60 })) },
+    }));
+    expect(verdict('eight-experts-eight-times', published(registry.moe_topk, low))).toMatchObject({
+      outcome: 'not tested',
+      sentence: expect.stringContaining('more runs would'),
+    });
+    const single = cells.map((one) => ({ ...one, clean: { ...one.clean, samples: one.clean.samples.slice(0, 1) } }));
+    expect(verdict('eight-experts-eight-times', published(registry.moe_topk, single)).outcome).toBe('not tested');
+    const [broken] = topk(() => steps(10)) as [PublishedFile];
+    const spoiled = JSON.parse(
+      JSON.stringify(broken).replaceAll('"median":10,', '"median":-10,').replaceAll('[10,10]', '[-10,-10]'),
+    );
+    expect(verdict('eight-experts-eight-times', [spoiled])).toMatchObject({ outcome: 'not tested', number: null });
+  });
+});
+
+describe('whose results', () => {
+  const other = { ...PROVENANCE.adapter, description: 'Some GPU', type: 'hardware' as const };
+
+  it('those of two adapters are never mixed', () => {
+    const files = [...texts((length) => length), ...e1(() => ({}), run_of({ adapter: other }))];
+    expect(subjects_of(files).map(({ adapter }) => adapter)).toEqual([PROVENANCE.adapter.description, 'Some GPU']);
+    expect([verdict('prefill-monotone', files, 0).outcome, verdict('prefill-monotone', files, 1).outcome]).toEqual([
+      'confirmed',
+      'not tested',
+    ]);
+    expect(verdict('decode-linear', files).sentence).toBe('no results of output-tokens');
+  });
+
+  it('of several files those of most runs decide, then the newest; one that does not decide gives way', () => {
+    const [old] = texts((length) => length) as [PublishedFile];
+    const [falls] = texts((length) => 5000 - length) as [PublishedFile];
+    const ended = (file: PublishedFile, at: string, path: string): PublishedFile => ({
+      ...{ ...file, path },
+      body: { ...file.body, ended: at },
+    });
+    const files = [ended(old, '2026-01-01T00:00:00.000Z', 'old'), ended(falls, '2026-02-01T00:00:00.000Z', 'new')];
+    expect(verdict('prefill-monotone', files)).toMatchObject({ outcome: 'refuted', files: ['new'] });
+    const none = { ...falls, body: { ...falls.body, summary: [], ended: '2026-03-01T00:00:00.000Z' } };
+    expect(verdict('prefill-monotone', [...files, none as PublishedFile]).files).toEqual(['new']);
+  });
+});
+
+describe('a folder of results', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'molmoe-claims-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (place: string, files: readonly PublishedFile[]) => {
+    mkdirSync(join(folder, place), { recursive: true });
+    for (const { name, body } of files) writeFileSync(join(folder, place, `${name}.json`), JSON.stringify(body));
+  };
+
+  it('is read whole; broken files are told, and turned knobs are left out', async () => {
+    write(
+      'profiling/context',
+      texts((length) => length),
+    );
+    write(
+      'core/e1',
+      e1(() => ({}), run_of({}, { topK: 1 })),
+    );
+    write(
+      'validated/e1',
+      e1(() => ({}), run_of({ mode: 'validated' })),
+    );
+    write(
+      'broken',
+      topk(() => ({})),
+    );
+    writeFileSync(join(folder, 'broken/exp2_moe_topk_results.json'), '{"schema": "molmoe.exp2');
+    mkdirSync(join(folder, 'schema'));
+    writeFileSync(join(folder, 'schema/exp2_moe_topk_results.json'), '{}');
+    const { files, faults, left_out } = await read_evidence(folder, EXPERIMENTS);
+    expect(files.map(({ experiment }) => experiment)).toEqual(['context']);
+    expect(faults).toEqual([expect.stringMatching(/exp2_moe_topk_results\.json: expected .* cut off or broken/)]);
+    expect(left_out.map(({ why }) => why).sort()).toEqual([
+      ...new Array(3).fill('it was measured with validation on, which slows it'),
+      ...new Array(3).fill('knobs were turned for all of it: topK'),
+    ]);
+    await expect(read_evidence(join(folder, 'nowhere'), EXPERIMENTS)).rejects.toThrow('nowhere');
+  });
+});
+
+describe('the list', () => {
+  it('names each claim once, with a source, a test and a command', () => {
+    expect(new Set(ALL.map(({ id }) => id)).size).toBe(ALL.length);
+    for (const { id, statement, source, test, run } of ALL) {
+      expect(id).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/);
+      for (const text of [statement, source.who, source.where, test]) expect(text.length).toBeGreaterThan(5);
+      const named = run.split(' ')[1];
+      expect(EXPERIMENTS.map(({ name }) => name)).toContain(named);
+    }
+  });
+
+  it('needs files that experiments publish', () => {
+    for (const { needs } of ALL.flatMap(({ ways }) => ways)) {
+      for (const { experiment, file } of Object.values(needs)) {
+        expect(Object.keys(EXPERIMENTS.find(({ name }) => name === experiment)?.schemas ?? {})).toContain(file);
+      }
+    }
+  });
+
+  it.each(ALL.map((claim) => [claim.id, claim] as const))('%s is in its document as it is', (_, claim) => {
+    const { id, statement, source, test } = claim;
+    const { who, year, where } = source;
+    const row = `| \`${id}\` | ${statement} | ${who}${year === null ? '' : ` ${year}`}: ${where} | ${test} |`;
+    expect(readFileSync(join(repo_root, 'docs/claims.md'), 'utf8').split('\n')).toContain(row);
+  });
+});
