@@ -23,6 +23,7 @@ import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { parse_size } from './inputs.ts';
 import { own_command } from './own_command.ts';
+import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 import { warn_of_runner } from './runner_lock.ts';
 import { type DatasetFlags, samples_for } from './samples.ts';
@@ -65,6 +66,7 @@ export async function conduct_experiment(
   const signal = interruptible();
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
+  if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
   let planned: Plan | undefined;
   let samples: Samples | undefined;
@@ -109,7 +111,8 @@ export async function conduct_experiment(
 }
 
 function protocol_of({ repeats, quick, instrument, once_for }: Experiment, flags: ExperimentFlags): Protocol {
-  const usual = flags.quick ? quick.repeats : repeats;
+  const untimed = { warmup: 0, runs: 0, instrumented: 0 };
+  const usual = !instrument.runs ? untimed : flags.quick ? quick.repeats : repeats;
   const protocol: Protocol = {
     batch: 1,
     warmup: flags.warmup ?? usual.warmup,
