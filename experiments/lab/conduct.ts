@@ -84,7 +84,17 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
   } finally {
     await results.keep_failed();
   }
-  if (refused !== undefined && results.finished().size === 0) throw refused;
+  if (refused !== undefined && results.finished().size === 0) throw nothing_ran(results, refused);
+}
+
+/** Of a single cell its own fault says all. */
+function nothing_ran({ folder, failed }: Results, refused: Error): Error {
+  const all = failed();
+  const [first] = all;
+  if (all.length < 2 || first === undefined) return refused;
+  return new InputError(
+    `${folder}: expected a configuration that can be measured, found none: all ${all.length} failed, ${first.key} for ${first.reason}`,
+  );
 }
 
 /** A size that the device does not allow, a picture that cannot be read; of a sample, also a question too long for the model. */
