@@ -50,7 +50,7 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 
   const what = new Argument('<what...>', 'all, a group, phase1, phase2, or experiments by name');
   what.argChoices = [...WORDS, ...EXPERIMENTS.map(({ name }) => name)]; // to be completed; others' names are taken too
-  on_model(program.command('run'))
+  with_dataset(on_model(program.command('run')), "each experiment's own number")
     .addArgument(what)
     .description('experiments one after the other, each in a process of its own; goes on where it ended')
     .option('--without <name...>', 'leave these out: experiments or groups')
