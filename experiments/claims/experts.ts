@@ -9,6 +9,7 @@ import {
   e1_parts,
   least_by,
   most_by,
+  ratio_rows,
   row_at,
   time_of,
   topk_layers_rows,
@@ -155,6 +156,24 @@ export const EXPERT_CLAIMS: readonly Claim[] = [
     test: 'more than half of the GPU time of prefill is in kernels whose least time the arithmetic ceiling sets',
     ways: [way({ e1: e1_parts }, ({ e1 }) => bound_share(e1.body.configurations, 'prefill', 'compute'))],
     run: 'molmoe e1',
+  },
+  {
+    id: 'forward-ratio-tells-bound',
+    statement:
+      'A forward pass that takes less than 1.5 times as long with eight experts as with one is not bound by compute',
+    source: study('measure_flops_scaling'),
+    test: 'its exact FLOPs, encoder included, grow by 1.5 or more: else it is under 1.5 even where compute alone binds it',
+    ways: [
+      way({ ratios: ratio_rows }, ({ ratios }) => {
+        const row = ratios.body.ratios.find(({ of }) => of === 'whole_forward');
+        if (!row || row.flops_ratio === null) return not_tested('one expert, or eight, was not counted');
+        const { flops_ratio, n } = row;
+        const times = flops_ratio.toFixed(2);
+        const sentence = `its exact FLOPs grow by ${times}: a machine that does nothing but compute would take ${times} times as long`;
+        return exactly(flops_ratio, flops_ratio >= 1.5, 'times', sentence, Math.min(...n));
+      }),
+    ],
+    run: 'molmoe flops-scaling',
   },
   {
     id: 'topk-saves-10-30',

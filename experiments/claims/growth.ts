@@ -10,17 +10,17 @@ import {
   e1_flops,
   e1_stages,
   fewest_runs,
+  LINEAR,
   least_by,
   most_by,
   output_rows,
+  picture_rows,
   type Timed,
   time_of,
 } from './views.ts';
 
 /** How time grows with tokens, crops and steps. */
 
-/** R squared from which a line is said to fit. */
-const LINEAR = 0.99;
 /** A step counts as longer from a fifth on: what the cache adds in bytes at these lengths is far less. */
 const LONGER = 1.2;
 
@@ -46,6 +46,22 @@ function exponent(rows: readonly Prompt[]): Judged {
   );
 }
 
+/** The same over the vision tokens, beside which the text stays as it is. */
+function sublinear(rows: readonly (Timed & { readonly num_vision_tokens: number })[]): Judged {
+  const [few, many] = [least_by(rows, (row) => row.num_vision_tokens), most_by(rows, (row) => row.num_vision_tokens)];
+  if (!few || !many || many.num_vision_tokens < 2 * few.num_vision_tokens || few.num_vision_tokens === 0) {
+    return not_tested('the largest picture has less than twice the vision tokens of the smallest');
+  }
+  const tokens = many.num_vision_tokens / few.num_vision_tokens;
+  return held(
+    through(over(time_of(many, 'T_LLM_prefill'), time_of(few, 'T_LLM_prefill')), (x) => Math.log(x) / Math.log(tokens)),
+    { least: 0, most: 1 },
+    '',
+    (value) =>
+      `from ${few.num_vision_tokens} to ${many.num_vision_tokens} vision tokens prefill grows by their power ${value}`,
+  );
+}
+
 /** A step down counts against it only where intervals do not explain it. */
 function monotone(rows: readonly Prompt[]): Judged {
   const timed = rows.toSorted((a, b) => a.prompt_length - b.prompt_length);
@@ -63,7 +79,7 @@ function monotone(rows: readonly Prompt[]): Judged {
 }
 
 /** Encoder time over crops, a median for each number of crops. */
-function encoder_line(rows: readonly E1Row[]): Judged {
+function encoder_line(rows: readonly (Timed & { readonly num_crops: number })[]): Judged {
   const by_crops = new Map<number, { sum: number; count: number; n: number }>();
   for (const row of rows) {
     const time = time_of(row, 'T_vision_encoder');
@@ -212,8 +228,19 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     statement: 'The vision encoder is linear in the crops of a picture',
     source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 3'),
     test: `a line through the encoder's time over crops has R squared of ${LINEAR} or more, over three numbers of crops at least`,
-    ways: [way({ e1: e1_stages }, ({ e1 }) => encoder_line(e1.body.configurations))],
-    run: 'molmoe e1',
+    ways: [
+      way({ pictures: picture_rows }, ({ pictures }) => encoder_line(pictures.body.summary)),
+      way({ e1: e1_stages }, ({ e1 }) => encoder_line(e1.body.configurations)),
+    ],
+    run: 'molmoe context-vision',
+  },
+  {
+    id: 'prefill-sublinear-in-pictures',
+    statement: 'Prefill grows with the vision tokens, but less than they do',
+    source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 3'),
+    test: 'from the smallest picture to the largest prefill grows by a power of the vision tokens between 0 and 1',
+    ways: [way({ pictures: picture_rows }, ({ pictures }) => sublinear(pictures.body.summary))],
+    run: 'molmoe context-vision',
   },
   {
     id: 'flops-predict-weakly',

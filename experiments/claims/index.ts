@@ -1,4 +1,5 @@
 import type { Claim } from './claim.ts';
+import { DEPTH_CLAIMS } from './depth.ts';
 import { EXPERT_CLAIMS } from './experts.ts';
 import { GROWTH_CLAIMS } from './growth.ts';
 import { METHOD_CLAIMS } from './method.ts';
@@ -8,6 +9,7 @@ import { STAGE_CLAIMS } from './stages.ts';
 export const CLAIMS: Readonly<Record<string, readonly Claim[]>> = {
   'which stage takes the time': STAGE_CLAIMS,
   'how time grows': GROWTH_CLAIMS,
+  'what blocks cost': DEPTH_CLAIMS,
   experts: EXPERT_CLAIMS,
   'method and machine': METHOD_CLAIMS,
 };

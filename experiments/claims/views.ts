@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { depth_schema } from '../lab/depth.ts';
 import {
   basis_statistics,
   correlation_schema,
@@ -20,6 +21,7 @@ import {
   type StageName,
 } from '../lab/schema.ts';
 import type { TimeName } from '../lab/times.ts';
+import { ratio_schema } from '../profiling/flops_scaling_ratios.ts';
 import { type Found, view } from './claim.ts';
 
 /** What claims read of published files. Fields that no claim reads are left alone, so files may gain some. */
@@ -70,12 +72,14 @@ export const e1_parts = view(
 
 export const e1_flops = view('e1', 'e1_flops_vs_latency', z.looseObject({ correlation: z.array(correlation_schema) }));
 
-const sweep = <A extends string>(axis: A) => ({
+const sweep = <A extends string, R extends Readonly<Record<string, z.ZodType>> = Record<never, never>>(
+  axis: A,
+  row = {} as R,
+) => ({
   summary: z.array(
-    z.looseObject({ prompt_length: z.number(), num_output_tokens: z.number(), ...timed, [axis]: z.number() } as {
-      prompt_length: z.ZodNumber;
-      num_output_tokens: z.ZodNumber;
-    } & typeof timed & { [K in A]: z.ZodNumber }),
+    z.looseObject({
+      ...{ prompt_length: z.number(), num_output_tokens: z.number(), ...timed, ...row, [axis]: z.number() },
+    } as { prompt_length: z.ZodNumber; num_output_tokens: z.ZodNumber } & typeof timed & R & { [K in A]: z.ZodNumber }),
   ),
 });
 
@@ -85,6 +89,24 @@ export const output_rows = view(
   'output-tokens',
   'exp4_output_tokens_scaling_results',
   z.looseObject({ ...sweep('max_new_tokens'), decode_fit: fit_schema.nullable() }),
+);
+export const picture_rows = view(
+  'context-vision',
+  'exp1_context_scaling_results',
+  z.looseObject(sweep('num_crops', { num_vision_tokens: z.number() })),
+);
+const flops_ratios = z.looseObject({ findings: z.array(finding_schema), ratios: z.array(ratio_schema) });
+export const ratio_rows = view('flops-scaling', 'flops_scaling_analysis', flops_ratios);
+export const block_rows = view(
+  'block-mask',
+  'exp3_transformer_blocks_mask_results',
+  z.looseObject({
+    ...sweep('num_active_blocks', { num_total_blocks: z.number(), active_block_indices: z.array(z.number()) }),
+    prefill_fit: fit_schema.nullable(),
+    decode_step_fit: fit_schema.nullable(),
+    depth: depth_schema.nullable(),
+    findings: z.array(finding_schema),
+  }),
 );
 export const topk_vision_rows = view(
   'topk-vision',
@@ -107,6 +129,9 @@ export const topk_layers_rows = view(
     summary: z.array(z.looseObject({ pattern: z.string(), experts_in_all: z.number(), statistics: statistics_schema })),
   }),
 );
+
+/** R squared from which a line is said to fit. */
+export const LINEAR = 0.99;
 
 /** A median with its interval: of the whole model, where a slice of it ran. */
 export const time_of = (row: Pick<Timed, 'statistics' | 'scaled'> | undefined, time: TimeName): Estimate | null =>

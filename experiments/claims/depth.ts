@@ -1,0 +1,161 @@
+import type { z } from 'zod';
+import { type DepthRow, depth_ms } from '../lab/depth.ts';
+import { estimate_of, over, through } from '../lab/judge.ts';
+import { short_ms } from '../lab/tables.ts';
+import type { TimeName } from '../lab/times.ts';
+import { as_found, type Claim, exactly, held, type Judged, less, not_tested, way } from './claim.ts';
+import { SHORTENED_LLAMA, study } from './sources.ts';
+import { block_rows, LINEAR, least_by, most_by } from './views.ts';
+
+/** What blocks of the language model cost. */
+
+type Blocks = z.infer<typeof block_rows.shape>;
+
+const IT_TAKES = 'it takes cells with all blocks and with that share of them, of several runs';
+
+/** A time with a share of the blocks over that with all, as measured. A slice has cells of its own depth, which are no share of the whole. */
+function measured({ summary, depth }: Blocks, share: number, time: TimeName) {
+  const total = depth?.num_total_blocks;
+  const with_blocks = (blocks: number) =>
+    summary.find((row) => row.num_total_blocks === total && row.num_active_blocks === blocks);
+  const [some, all] = [share, 1].map((part) => with_blocks(part * (total ?? 0))?.statistics[time]);
+  return over(estimate_of(some), estimate_of(all));
+}
+
+/** The same where a depth was not measured: on the line that the stamps of the deepest cell give. */
+function by_stamps({ depth }: Blocks, share: number, ms: (row: DepthRow) => number | null): number | null {
+  const [some, all] = [share, 1].map((part) => depth?.rows[part * depth.num_total_blocks - 1]);
+  if (some?.measured && all?.measured) return null;
+  const [few, many] = [some, all].map((row) => row && ms(row));
+  return few && many ? few / many : null;
+}
+
+const step_ms = (row: DepthRow) => depth_ms(row, 'decode_step_ms');
+
+/** Vision, prefill and all steps. */
+function request_ms({ depth, summary }: Blocks): (row: DepthRow) => number | null {
+  const steps = (summary[0]?.num_output_tokens ?? 1) - 1;
+  return (row) => {
+    const [prefill, step, vision] = [depth_ms(row, 'prefill_ms'), step_ms(row), depth?.vision_ms ?? null];
+    return prefill === null || step === null || vision === null ? null : vision + prefill + steps * step;
+  };
+}
+
+/** Runs of the deepest cell, which a line rests on. */
+const runs_of = ({ summary }: Blocks): number =>
+  most_by(summary, (row) => row.num_active_blocks)?.statistics.T_LLM_prefill?.n ?? 0;
+
+interface Shared {
+  readonly share: number;
+  readonly time: TimeName;
+  readonly ms: (blocks: Blocks) => (row: DepthRow) => number | null;
+  readonly least?: number;
+  readonly most?: number;
+  readonly unit: string;
+  readonly as: (ratio: number) => number;
+  readonly words: (value: string) => string;
+}
+
+/** By cells of such depths; where there are none, by stamps. */
+const share_ways = ({ share, time, ms, unit, as, words, ...bounds }: Shared): Claim['ways'] => [
+  way({ blocks: block_rows }, ({ blocks: { body } }) => {
+    const ratio = measured(body, share, time);
+    return ratio === null ? not_tested(IT_TAKES) : held(through(ratio, as), bounds, unit, words);
+  }),
+  way({ blocks: block_rows }, ({ blocks: { body } }) => {
+    const ratio = by_stamps(body, share, ms(body));
+    if (ratio === null) return not_tested(IT_TAKES);
+    const value = as(ratio);
+    const { least = value, most = value } = bounds;
+    const sentence = `${words(`${value.toPrecision(3)} ${unit}`)}, on the line that the stamps of ${body.depth?.from_blocks} blocks give`;
+    return exactly(value, value >= least && value <= most, unit, sentence, runs_of(body));
+  }),
+];
+
+/** Both stages are lines over the depths that ran. */
+function lines(body: Blocks): Judged {
+  const { prefill_fit: prefill, decode_step_fit: step } = body;
+  if (!prefill || !step || Math.min(prefill.n, step.n) < 3) return not_tested('fewer than three depths ran');
+  const worst = Math.min(prefill.r_squared ?? 0, step.r_squared ?? 0);
+  const sentence = `over ${prefill.n} depths a block adds ${short_ms(prefill.slope)} to prefill and ${short_ms(step.slope)} to a decode step, R squared ${worst.toFixed(4)} where it is less`;
+  return exactly(worst, worst >= LINEAR, 'R squared', sentence, runs_of(body));
+}
+
+const percent_less = (ratio: number): number => 100 * (1 - ratio);
+const half = { share: 0.5, time: 'T_decode_per_token', ms: () => step_ms } as const;
+const run = 'molmoe block-mask';
+
+export const DEPTH_CLAIMS: readonly Claim[] = [
+  {
+    id: 'depth-linear',
+    statement: 'Prefill and a decode step grow linearly with the blocks that run',
+    source: study('docs/EXP3_TRANSFORMER_BLOCKS_MASK.md'),
+    test: `lines through both have R squared of ${LINEAR} or more, over three depths at least; of two depths: the stamps of one foretell prefill of the other within 10 %`,
+    ways: [
+      way({ blocks: block_rows }, ({ blocks: { body } }) => lines(body)),
+      way({ blocks: block_rows }, ({ blocks: { body } }) =>
+        as_found(body.findings, 'A block takes as long in prefill however many run', undefined, runs_of(body)),
+      ),
+    ],
+    run,
+  },
+  {
+    id: 'depth-proportional',
+    statement: '75, 50 and 25 % of the blocks take 75, 50 and 25 % of the time of a decode step',
+    source: study('docs/EXP3_TRANSFORMER_BLOCKS_MASK.md'),
+    test: 'with half of the blocks a decode step takes 47.5 to 52.5 % of the time with all',
+    ways: share_ways({
+      ...{ ...half, least: 47.5, most: 52.5, unit: '%', as: (ratio) => 100 * ratio },
+      words: (value) => `with half of the blocks a decode step takes ${value} of the time with all`,
+    }),
+    run,
+  },
+  {
+    id: 'depth-pruning-speeds-up',
+    statement: 'Leaving out blocks speeds up generation even of small batches, where narrower layers do not',
+    source: SHORTENED_LLAMA,
+    test: 'with half of the blocks a decode step of one sequence is at least 1.5 times as fast',
+    ways: share_ways({
+      ...{ ...half, least: 1.5, unit: 'times', as: (ratio) => 1 / ratio },
+      words: (value) => `with half of the blocks a decode step is ${value} as fast`,
+    }),
+    run,
+  },
+  {
+    id: 'blocks-save-10-25',
+    statement: 'Fewer blocks save 10 to 25 % of the latency',
+    source: study('docs/controller/design.md, targets'),
+    test: 'with three quarters of the blocks the whole request takes 10 to 25 % less time',
+    ways: share_ways({
+      ...{ share: 0.75, time: 'T_total', ms: request_ms, least: 10, most: 25, unit: '%', as: percent_less },
+      words: (value) => `with three quarters of the blocks a request takes ${less(value)} time`,
+    }),
+    run,
+  },
+  {
+    id: 'which-blocks-cost-alike',
+    statement: 'Which blocks run makes no difference to latency, only how many',
+    source: study('its design of experiment M5, mask strategies'),
+    test: 'with equally many other blocks prefill takes 0.95 to 1.05 times as long, where it differs most',
+    ways: [
+      way({ blocks: block_rows }, ({ blocks: { body } }) => {
+        const pairs = body.summary.flatMap((row, i) => {
+          const other = body.summary.slice(0, i).find((one) => one.num_active_blocks === row.num_active_blocks);
+          const [a, b] = [row, other].map((one) => estimate_of(one?.statistics.T_LLM_prefill));
+          const ratio = over(a ?? null, b ?? null);
+          return other === undefined || ratio === null ? [] : [{ row, other, ratio }];
+        });
+        const worst = least_by(pairs, ({ ratio }) => -Math.abs(Math.log(ratio.value)));
+        if (worst === undefined) return not_tested('no two cells of several runs have equally many blocks');
+        const [a, b] = [worst.row, worst.other].map((row) => row.active_block_indices.join(', '));
+        return held(
+          worst.ratio,
+          { least: 0.95, most: 1.05 },
+          'times',
+          (value) => `prefill takes ${value} as long in blocks ${a} as in blocks ${b}`,
+        );
+      }),
+    ],
+    run: 'molmoe block-mask --active-block-indices 0,1,2,3 --active-block-indices 0,5,10,15',
+  },
+];
