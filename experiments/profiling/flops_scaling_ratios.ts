@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ratio_of } from '../lab/compare.ts';
 import { not_tested } from '../lab/findings.ts';
+import { outcome_within } from '../lab/judge.ts';
 import {
   type Configuration,
   type CountsRecord,
@@ -124,11 +125,13 @@ export function goes_with(
   }
   if (row.ratio_ci95 === null) return not_tested(expectation, `${told(row)}: a single run has no spread; measure more`);
   const [low, high] = row.ratio_ci95;
-  const [least, most] = [wanted * (1 - MEETS / 100), wanted * (1 + MEETS / 100)];
+  const outcome = outcome_within(
+    { low, high },
+    { least: wanted * (1 - MEETS / 100), most: wanted * (1 + MEETS / 100) },
+  );
   const rule = `(goes with its ${work === 'flops' ? 'FLOPs' : 'bytes'}: within ${MEETS} %)`;
-  if (low >= least && high <= most) return { expectation, outcome: 'confirmed', because: `${told(row)} ${rule}` };
-  if (high < least || low > most) return { expectation, outcome: 'refuted', because: `${told(row)} ${rule}` };
-  return not_tested(expectation, `${told(row)} ${rule}: the runs do not decide; measure more, on a quiet machine`);
+  const open = outcome === 'not tested' ? ': the runs do not decide; measure more, on a quiet machine' : '';
+  return { expectation, outcome, because: `${told(row)} ${rule}${open}` };
 }
 
 /** The study's verdict: a whole forward that grows by less than 1.5 is not bound by compute. */
