@@ -125,10 +125,8 @@ export function goes_with(
   }
   if (row.ratio_ci95 === null) return not_tested(expectation, `${told(row)}: a single run has no spread; measure more`);
   const [low, high] = row.ratio_ci95;
-  const outcome = outcome_within(
-    { low, high },
-    { least: wanted * (1 - MEETS / 100), most: wanted * (1 + MEETS / 100) },
-  );
+  const bounds = { least: wanted * (1 - MEETS / 100), most: wanted * (1 + MEETS / 100) };
+  const outcome = outcome_within({ low, high }, bounds);
   const rule = `(goes with its ${work === 'flops' ? 'FLOPs' : 'bytes'}: within ${MEETS} %)`;
   const open = outcome === 'not tested' ? ': the runs do not decide; measure more, on a quiet machine' : '';
   return { expectation, outcome, because: `${told(row)} ${rule}${open}` };
