@@ -18,15 +18,15 @@ export interface Published extends Derived {
   readonly with_card: boolean;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped, options, failed }: Results): Saved => ({
-  run,
-  configurations: on_basis(experiment.sorted([...finished().values()]), experiment.basis),
-  skipped,
-  options,
-  failed: failed(),
+export const saved_of = (experiment: Experiment, { run, finished, skipped, options, failed }: Results): Saved =>
+  seen_by(experiment, { run, configurations: [...finished().values()], skipped, options, failed: failed() });
+
+/** As the experiment sees what is saved: its cells in their order, with the times that its numbers rest on. */
+export const seen_by = (experiment: Experiment, saved: Saved): Saved => ({
+  ...saved,
+  configurations: on_basis(experiment.sorted(saved.configurations), experiment.basis),
 });
 
-/** Cells with the times that this experiment's numbers rest on. */
 function on_basis(cells: readonly Configuration[], basis: Basis): readonly Configuration[] {
   const unscaled = cells.find((one) => scaled_of(one) === null);
   if (basis === 'each' || (basis === 'one' && unscaled === undefined)) return cells;
