@@ -1,8 +1,14 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
 export { e1 } from './core/e1.ts';
+export { e2 } from './core/e2.ts';
+export { m1 } from './core/m1.ts';
+export { m2 } from './core/m2.ts';
 export { component_profiling } from './motivation/component_profiling.ts';
+export { crop_overlap } from './motivation/crop_overlap.ts';
+export { motivation_exp5 } from './motivation/flops_latency.ts';
 export { language_tokens } from './motivation/language_tokens.ts';
 export { latency_distribution } from './motivation/latency_distribution.ts';
+export { motivation_exp3 } from './motivation/vision_tokens.ts';
 export { block_mask } from './profiling/block_mask.ts';
 export { context } from './profiling/context.ts';
 export { context_vision } from './profiling/context_vision.ts';

@@ -50,7 +50,7 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
 
   const what = new Argument('<what...>', 'all, a group, phase1, phase2, or experiments by name');
   what.argChoices = [...WORDS, ...EXPERIMENTS.map(({ name }) => name)]; // to be completed; others' names are taken too
-  on_model(program.command('run'))
+  with_dataset(on_model(program.command('run')), "each experiment's own number")
     .addArgument(what)
     .description('experiments one after the other, each in a process of its own; goes on where it ended')
     .option('--without <name...>', 'leave these out: experiments or groups')
@@ -138,10 +138,10 @@ function passed_on(command: Command, debug: boolean): (name: string) => string[]
 
 /** Its own options come from its definition; the rest is the same for all. */
 function add_experiment(program: Command, experiment: Experiment): Command {
-  const { name, aliases, question, sweeps, repeats } = experiment;
-  const command = on_model(program.command(name))
-    .aliases([...aliases])
-    .description(question);
+  const { name, aliases, question, sweeps, repeats, reads } = experiment;
+  const runs = Object.keys(reads).length === 0;
+  const plain = program.command(name);
+  const command = (runs ? on_model(plain) : plain).aliases([...aliases]).description(question);
   for (const [key, type] of Object.entries(experiment.options)) {
     for (const option of options_of(key, type)) command.addOption(option);
   }
@@ -182,11 +182,18 @@ function add_experiment(program: Command, experiment: Experiment): Command {
       .option('--trace', 'write a trace of each cell for Perfetto')
       .option('--recalibrate', 'measure the ceilings of the adapter again');
   }
+  if (runs) {
+    command
+      .option('--shuffle <seed>', 'run the cells in an order drawn with this seed', integer)
+      .option('--quick', 'few cells and runs: to see that all works, not to publish');
+  }
   command
-    .option('--shuffle <seed>', 'run the cells in an order drawn with this seed', integer)
-    .option('--quick', 'few cells and runs: to see that all works, not to publish')
-    .option('--dry-run', 'say what would be run and what it costs; measure nothing')
-    .option('--out <folder>', 'where results go; what is there is continued', `results/${experiment.group}/${name}`)
+    .option('--dry-run', runs ? 'say what would be run and what it costs; measure nothing' : 'say what would be read')
+    .option(
+      '--out <folder>',
+      `where results go${runs ? '; what is there is continued' : ''}`,
+      `results/${experiment.group}/${name}`,
+    )
     .option('--fresh', 'start anew there')
     .option('--json', 'print one JSON object')
     .option('--quiet', 'say nothing but the results, warnings and errors');
@@ -199,6 +206,8 @@ const OF_THE_STUDY: Readonly<Record<string, string>> = {
   model_path: '--model',
   output_dir: '--out',
   num_samples: '--runs',
+  num_runs: '--runs',
+  max_new_tokens: '--new-tokens',
 };
 
 /** Another name of a flag that the command has: what it is given goes where that flag's value goes. */

@@ -24,11 +24,11 @@ export function error_bar(summary: Summary): Pick<Point, 'low' | 'high'> {
 }
 
 /** A fit and what it says, or why there is none: "prefill ms = 1.751 × tokens + 3.2; R² 0.9987, n = 15". */
-export function fit_or_note(stage: string, fit: FitRecord | null, unit = 'token'): { fits?: Fit[]; notes?: string[] } {
-  if (fit === null) return { notes: [`no fit: it needs two different ${unit} counts`] };
+export function fit_or_note(stage: string, fit: FitRecord | null, over = 'tokens'): { fits?: Fit[]; notes?: string[] } {
+  if (fit === null) return { notes: ['no fit: it needs two different token counts'] };
   const { slope, intercept, r_squared, n } = fit;
   const [rise, start] = [slope, Math.abs(intercept)].map((value) => Number(value.toPrecision(4)));
-  const line = `${stage} ms = ${rise} × ${unit}s ${intercept < 0 ? '−' : '+'} ${start}`;
+  const line = `${stage} ms = ${rise} × ${over} ${intercept < 0 ? '−' : '+'} ${start}`;
   const quality = n < 3 || r_squared === null ? 'too few points for R²' : `R² ${r_squared.toFixed(4)}`;
   return { fits: [{ slope, intercept, label: `${line}; ${quality}, ${unbroken(`n = ${n}`)}` }] };
 }

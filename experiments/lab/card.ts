@@ -1,8 +1,9 @@
 import type { z } from 'zod';
+import type { DATASETS } from '../datasets/catalogue.ts';
 import type { Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { fenced, markdown_table, markdown_text, shell_word } from './markup.ts';
-import { CARD_FILE, CARD_HEAD, CONFIGURATIONS, LIST_FILE, PLAN_FILE, RUN_FILE } from './own_files.ts';
+import { CARD_FILE, CARD_HEAD, CONFIGURATIONS, FAILED_FILE, LIST_FILE, PLAN_FILE, RUN_FILE } from './own_files.ts';
 import { type Finding, head_shape } from './schema.ts';
 
 export interface CardInput {
@@ -36,13 +37,15 @@ export function build_card(input: CardInput): string {
 }
 
 function subject_rows({ run, configurations }: Saved): string[][] {
-  const { adapter, backend, mode, variant, model, host } = run.fingerprint.provenance;
+  const { provenance, dataset } = run.fingerprint;
+  const { adapter, backend, mode, variant, model, host } = provenance;
   const basis = basis_of(configurations);
   const rows = [
     [
       'model',
       `${model.name}: ${model.weights}, stored as ${model.dtype}; ${model.layers} blocks, ${model.experts} experts`,
     ],
+    ...(dataset === undefined ? [] : [['data set', `${dataset.name}, ${dataset.split}: ${dataset.source}`]]),
     ...(basis === undefined ? [] : [['times', basis]]),
     [
       'adapter',
@@ -58,7 +61,7 @@ function subject_rows({ run, configurations }: Saved): string[][] {
 
 const MOST_VALUES = 16;
 
-function method_lines({ run, configurations, skipped }: Saved): string[] {
+function method_lines({ run, configurations, skipped, failed = [] }: Saved): string[] {
   const { runs, warmup, instrumented, method, order, order_seed, tokens_per_readback } = run.fingerprint.protocol;
   const axes = [...new Set(configurations.flatMap(({ settings }) => Object.keys(settings)))];
   const values_of = (axis: string) => [...new Set(configurations.map(({ settings }) => settings[axis] ?? 'none'))];
@@ -66,7 +69,7 @@ function method_lines({ run, configurations, skipped }: Saved): string[] {
   const timed = clocks.some((clock) => clock !== 'not timed');
   const n = [...new Set(configurations.map(({ clean }) => clean.samples.length))];
   return [
-    `* ${configurations.length} cell${configurations.length === 1 ? '' : 's'}${skipped.length > 0 ? `, ${skipped.length} skipped (plan.json says why)` : ''}`,
+    `* ${configurations.length} cell${configurations.length === 1 ? '' : 's'}${skipped.length > 0 ? `, ${skipped.length} skipped (plan.json says why)` : ''}${failed.length > 0 ? `, ${failed.length} failed (${FAILED_FILE} says why)` : ''}`,
     ...axes.map((axis) => {
       const values = values_of(axis);
       const more = values.length > MOST_VALUES ? `, ... (${values.length})` : '';
@@ -96,7 +99,7 @@ const finding_lines = (findings: readonly Finding[]): string[] =>
           `* **${outcome}**: ${markdown_text(expectation)}: ${markdown_text(because)}`,
       );
 
-function file_rows({ experiment, traces }: CardInput): string[][] {
+function file_rows({ experiment, saved, traces }: CardInput): string[][] {
   const heads = ['schema', 'experiment', ...Object.keys(head_shape)];
   const bodies = Object.entries(experiment.schemas).map(([file, schema]) => {
     const keys = Object.keys((schema as z.ZodObject).shape).filter((key) => !heads.includes(key));
@@ -109,6 +112,9 @@ function file_rows({ experiment, traces }: CardInput): string[][] {
     [RUN_FILE, 'what all cells have in common: provenance, protocol, knobs, ceilings of the adapter'],
     [PLAN_FILE, 'what the last command wanted here: options, cells, those skipped with the reason'],
     [`${CONFIGURATIONS}/`, 'a file a cell: raw samples, counts, every kernel'],
+    ...(saved.failed?.length
+      ? [[FAILED_FILE, 'cells that were tried and could not be measured, with the reason']]
+      : []),
     ...bodies,
     ['figures/', 'PNG (300 DPI) and SVG'],
     ...(traces ? [['traces/', 'for Perfetto (ui.perfetto.dev)']] : []),
@@ -119,15 +125,22 @@ function file_rows({ experiment, traces }: CardInput): string[][] {
   return rows.map(([file, what]) => [`\`${file}\``, markdown_text(what as string)]);
 }
 
+/** The data set that is generated. */
+const BUILT_IN: keyof typeof DATASETS = 'shapes';
+
 function licence({ run }: Saved, command: readonly string[] | null): string {
-  const { model } = run.fingerprint.provenance;
+  const { provenance, dataset } = run.fingerprint;
+  const { model } = provenance;
   const given = command?.some((word) => /^--(image|prompt)(=|$)/.test(word)) === true;
   const weights =
     model.weights_kind === 'synthetic'
       ? 'Weights are synthetic, made by a formula: words mean nothing, times do not depend on them.'
       : 'Weights are those of a checkpoint, under its own licence.';
-  const inputs = given
-    ? 'Pictures or prompts were given by the user: their licence is their owner’s. Of pictures only names and sizes are in these files, of prompts their words.'
-    : 'Pictures and prompts are made by MolmoE Lab (Apache-2.0).';
+  const of_set = dataset !== undefined && dataset.name !== BUILT_IN;
+  const inputs = of_set
+    ? `Questions and reference answers of ${markdown_text(dataset.name)} are in ${CONFIGURATIONS}/, under the licence of those who made the set (${markdown_text(dataset.source)}); of its pictures only names and sizes are here.`
+    : given
+      ? 'Pictures or prompts were given by the user: their licence is their owner’s. Of pictures only names and sizes are in these files, of prompts their words.'
+      : 'Pictures and prompts are made by MolmoE Lab (Apache-2.0).';
   return `The numbers belong to whoever measured them; MolmoE Lab (Apache-2.0) claims no right in them, and its CITATION.cff says how to cite it. ${weights} ${inputs}`;
 }

@@ -36,6 +36,7 @@ interface Open {
   readonly times: boolean;
   readonly routing: boolean;
   readonly trace: boolean;
+  readonly attachments: boolean;
 }
 
 /**
@@ -44,7 +45,9 @@ interface Open {
  */
 export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promise<void> {
   const { results, instrument, protocol, signal } = conduct;
-  const open = cells.map((cell) => still_open(cell, conduct)).filter((one) => one.times || one.routing || one.trace);
+  const open = cells
+    .map((cell) => still_open(cell, conduct))
+    .filter((one) => one.times || one.routing || one.trace || one.attachments);
   const runs = ({ cell, times, routing, trace }: Open) =>
     (times ? instrument.runs_of(protocol) * cell.requests.length : trace ? 1 : 0) + (routing ? 1 : 0);
   const total = open.reduce((sum, one) => sum + one.cell.weight * runs(one), 0);
@@ -76,11 +79,22 @@ export async function run_cells(cells: readonly Cell[], conduct: Conduct): Promi
         continue;
       }
       await results.save(completed);
+      for (const { name, make } of cell.attachments ?? []) if (!results.has(name)) await results.write(name, make());
     }
   } finally {
     await results.keep_failed();
   }
-  if (refused !== undefined && results.finished().size === 0) throw refused;
+  if (refused !== undefined && results.finished().size === 0) throw nothing_ran(results, refused);
+}
+
+/** Of a single cell its own fault says all. */
+function nothing_ran({ folder, failed }: Results, refused: Error): Error {
+  const all = failed();
+  const [first] = all;
+  if (all.length < 2 || first === undefined) return refused;
+  return new InputError(
+    `${folder}: expected a configuration that can be measured, found none: all ${all.length} failed, ${first.key} for ${first.reason}`,
+  );
 }
 
 /** A size that the device does not allow, a picture that cannot be read; of a sample, also a question too long for the model. */
@@ -96,6 +110,7 @@ function still_open(cell: Cell, { results, routing, trace_of, instrument }: Cond
     times: saved === undefined,
     routing: routing && stamps && (saved?.routing ?? null) === null,
     trace: trace_of !== undefined && stamps && !results.has(trace_name(cell)),
+    attachments: (cell.attachments ?? []).some(({ name }) => !results.has(name)),
   };
 }
 
@@ -131,6 +146,7 @@ async function complete(
       key: cell.key,
       run: results.run.run,
       settings: cell.settings,
+      ...(cell.about === undefined ? {} : { about: cell.about }),
       knobs: { ...cell.knobs },
       asked: asked_digest(cell.requests),
       started,

@@ -18,16 +18,20 @@ import type { Table } from './tables.ts';
 export const GROUPS = ['motivation', 'profiling', 'core', 'accuracy'] as const;
 export type Group = (typeof GROUPS)[number];
 
-type Shape = Readonly<Record<string, z.ZodType>>;
-type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> };
+export type Shape = Readonly<Record<string, z.ZodType>>;
+export type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> };
 /** What the lab writes before the body of every published file. */
-type FileHead = Values<typeof head_shape> & { schema: string; experiment: string };
+export type FileHead = Values<typeof head_shape> & { schema: string; experiment: string };
 
 /** What a results folder holds, as an experiment sees it: cells in the order of its axes. */
 export interface Saved {
   readonly run: Run;
   readonly configurations: readonly Configuration[];
   readonly skipped: readonly Skipped[];
+  /** Of the definition, as the last command chose them; older results do not know them. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** What it read of others, by option. */
+  readonly inputs?: Readonly<Record<string, FileHead>>;
   /** Samples that could not be measured, and why. */
   readonly failed?: readonly Skipped[];
 }
@@ -39,6 +43,27 @@ export interface OnDataset {
   readonly built_in: number;
   readonly quick: number;
 }
+
+/** A published file of another experiment that one reads. */
+export interface Source<S extends Shape = Shape> {
+  /** Whose results it is of: that is where it is looked for. */
+  readonly group: Group;
+  readonly experiment: string;
+  /** Without its ending. */
+  readonly file: string;
+  /** As the file says it in `schema`. */
+  readonly schema: string;
+  /** What is read of its body. */
+  readonly shape: S;
+  /** The study's own name of the flag. */
+  readonly alias: string;
+}
+
+/**
+ * What numbers of a slice's cells rest on. `each`: times of the whole where a cell has them. `one`: cells are held against each
+ * other, so that where one has none all count as measured. `measured`: always as measured.
+ */
+export type Basis = 'each' | 'one' | 'measured';
 
 /** How often each cell runs where the command line does not say. */
 export type Repeats = Pick<Protocol, 'runs' | 'warmup' | 'instrumented'>;
@@ -56,6 +81,9 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** What its cells set themselves, so that the command line does not offer it. */
   readonly sweeps: readonly Swept[];
   readonly instrument: Instrument;
+  /** Published files that it reads, by the option that names each; it then runs nothing. */
+  readonly reads?: Readonly<Record<string, Source>>;
+  readonly basis?: Basis;
   /** Its cells are of samples of a data set, which --dataset chooses. */
   readonly dataset?: OnDataset;
   /** Warm-up and stamped runs are made once for each shape of request instead of for each cell. */
@@ -72,7 +100,7 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly files: F;
   /** By file: another name for its schema, where another experiment publishes a file that is called the same. */
   readonly schema_names?: { readonly [K in keyof F]?: string };
-  readonly derive: (saved: Saved) => { readonly [K in keyof F]: Values<F[K]> };
+  readonly derive: (saved: Saved, options: Values<O>) => { readonly [K in keyof F]: Values<F[K]> };
   readonly figures: (files: Files<F>) => Figure[];
   readonly tables: (files: Files<F>) => Table[];
   readonly findings: (files: Files<F>) => readonly Finding[];
@@ -106,6 +134,8 @@ export interface Experiment
     'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument' | 'dataset' | 'once_for'
   > {
   readonly aliases: readonly string[];
+  readonly basis: Basis;
+  readonly reads: Readonly<Record<string, Source>>;
   readonly check: (options: Readonly<Record<string, unknown>>, given: ReadonlySet<string>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
@@ -154,6 +184,8 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     ...definition,
     options: definition.options,
     aliases: definition.aliases ?? [],
+    basis: definition.basis ?? 'each',
+    reads: definition.reads ?? {},
     repeats: { ...REPEATS, ...definition.repeats },
     quick: {
       options: definition.quick?.options ?? {},
@@ -169,7 +201,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
       return { cells: sorted(cells), skipped: all.flatMap((one) => ('reason' in one ? [one] : [])) };
     },
     derive: (saved) => {
-      const bodies = definition.derive(saved);
+      const bodies = definition.derive(saved, chosen(definition.options, saved.options ?? {}) as Values<O>);
       const all = Object.fromEntries(
         Object.entries(bodies).map(([file, body]) => {
           const value = { schema: id_of(file), experiment: name, ...head_of(saved), ...(body as object) };
@@ -182,9 +214,19 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
   };
 }
 
-function head_of({ run, configurations }: Saved): Values<typeof head_shape> {
+/** Saved options as their types have them; by default where the folder does not know. */
+const chosen = (types: Shape, saved: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(types).map(([key, type]) => [
+      key,
+      type.safeParse(saved[key]).data ?? type.safeParse(undefined).data,
+    ]),
+  );
+
+function head_of({ run, configurations, inputs = {} }: Saved): Values<typeof head_shape> {
   const { provenance, protocol, knobs } = run.fingerprint;
-  const ended = configurations.reduce((last, { ended: at }) => (at > last ? at : last), run.started);
+  const parts = [...configurations, ...Object.values(inputs)];
+  const ended = parts.reduce((last, { ended: at }) => (at > last ? at : last), run.started);
   return { provenance, protocol, knobs, ceilings: run.ceilings, started: run.started, ended };
 }
 

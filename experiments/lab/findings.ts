@@ -144,7 +144,7 @@ export function not_faster_than(expectation: string, time: TimeName, steps: read
   return {
     expectation,
     outcome: outcome(taken < share * turned),
-    because: `from ${first[0]} to ${last[0]}, ${turned.toFixed(1)} times as many, the median of ${time} is ${taken.toFixed(2)} times as long (far slower: under ${share} of that)`,
+    because: `from ${first[0]} to ${last[0]}, ${turned.toFixed(1)} times as many, the median of ${time} is ${taken.toFixed(2)} times as long (${share === 1 ? 'more slowly: fewer' : `far slower: under ${share} of that`})`,
   };
 }
 

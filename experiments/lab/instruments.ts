@@ -74,7 +74,7 @@ export interface Observed
 
 /** How a cell is observed. */
 export interface Instrument {
-  readonly name: 'latency' | 'counts';
+  readonly name: 'latency' | 'counts' | 'nothing';
   /** Whether it needs weights on a GPU; else a model that only counts what it would dispatch. */
   readonly runs: boolean;
   /** Runs of one request of a cell, for progress: all are alike. */
@@ -247,6 +247,14 @@ export const counts: Instrument = {
       warnings: [],
     };
   },
+};
+
+/** Of what reads results of others: there is no cell to observe. */
+export const nothing: Instrument = {
+  name: 'nothing',
+  runs: false,
+  runs_of: () => 0,
+  observe: () => Promise.reject(new Error('nothing is observed')),
 };
 
 function record_of(

@@ -23,6 +23,8 @@ const INNER: Readonly<Record<string, readonly string[]>> = {
   figures: ['svg', 'png'],
   traces: ['json'],
   tables: ['csv', 'json', 'md', 'parquet', 'tex'],
+  inputs: ['json'],
+  crops: ['png'],
 };
 /** More than any result: a measured cell is well under 100 MB even with thousands of runs. */
 const most_bytes = 2 ** 28;

@@ -10,7 +10,7 @@ import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
 import { below, random_numbers } from './random.ts';
 import { sample_request } from './sample_request.ts';
-import type { Protocol, Settings, Skipped } from './schema.ts';
+import type { Configuration, Protocol, Settings, Skipped } from './schema.ts';
 
 export type { Subject } from './inputs.ts';
 
@@ -23,6 +23,10 @@ export interface Cell {
   readonly requests: readonly NamedRequest[];
   /** About how long a run takes, in any unit, for the estimate of what is left. */
   readonly weight: number;
+  /** What the experiment knows of it and results do not: it is kept with the cell. */
+  readonly about?: Configuration['about'];
+  /** Files that belong to it, made where the folder lacks them. */
+  readonly attachments?: readonly { readonly name: string; readonly make: () => Uint8Array }[];
 }
 
 /** A cell, or why it cannot be: a grid may hold points that this model does not have. */

@@ -1,10 +1,13 @@
 import { build_card } from './card.ts';
-import type { Derived, Experiment, Saved } from './define.ts';
+import type { Basis, Derived, Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { render } from './figures.ts';
 import { CARD_FILE, is_free_for_card } from './own_files.ts';
+import { kept_inputs } from './reading.ts';
 import type { Results } from './record.ts';
 import { build_page } from './report.ts';
+import type { Configuration } from './schema.ts';
+import { scaled_of } from './typical.ts';
 
 export interface Published extends Derived {
   readonly saved: Saved;
@@ -15,12 +18,24 @@ export interface Published extends Derived {
   readonly with_card: boolean;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped, failed }: Results): Saved => ({
+export const saved_of = (experiment: Experiment, { run, finished, skipped, options, failed }: Results): Saved => ({
   run,
-  configurations: experiment.sorted([...finished().values()]),
+  configurations: on_basis(experiment.sorted([...finished().values()]), experiment.basis),
   skipped,
+  options,
   failed: failed(),
 });
+
+/** Cells with the times that this experiment's numbers rest on. */
+function on_basis(cells: readonly Configuration[], basis: Basis): readonly Configuration[] {
+  const unscaled = cells.find((one) => scaled_of(one) === null);
+  if (basis === 'each' || (basis === 'one' && unscaled === undefined)) return cells;
+  const why_not =
+    basis === 'measured'
+      ? 'this experiment is about the times that were measured'
+      : `${unscaled?.key} has no scaled times, and the cells are held against each other`;
+  return cells.map((one) => (one.scaled === null ? one : { ...one, scaled: { why_not } }));
+}
 
 /** Names of what is published of it, relative to the folder. */
 export const published_names = ({ schemas }: Experiment, { figures }: Pick<Derived, 'figures'>): string[] => [
@@ -30,7 +45,7 @@ export const published_names = ({ schemas }: Experiment, { figures }: Pick<Deriv
 
 /** Files, figures and page of everything that the folder holds. */
 export async function publish(experiment: Experiment, results: Results): Promise<Published> {
-  const saved = saved_of(experiment, results);
+  const saved = { ...saved_of(experiment, results), inputs: await kept_inputs(experiment, results.folder) };
   const derived = experiment.derive(saved);
   const written = published_names(experiment, derived);
   for (const [file, schema] of Object.entries(experiment.schemas)) {
@@ -48,6 +63,9 @@ export async function publish(experiment: Experiment, results: Results): Promise
   const traces = saved.configurations.some(({ key }) => results.has(`traces/${key}.json`));
   const with_card = await is_free_for_card(results.folder);
   if (with_card) await results.write(CARD_FILE, build_card({ experiment, saved, findings, command, traces }));
-  const page = build_page({ experiment, ...saved, basis, figures, tables, findings, files: written });
+  const { name, title, question, group } = experiment;
+  const { inputs: _, ...shown } = saved;
+  const about = { experiment: { name, title, question, group }, ...shown, basis };
+  const page = build_page({ ...about, figures, tables, findings, files: written });
   return { ...derived, saved, written, with_card, page: await results.write('report.html', page) };
 }

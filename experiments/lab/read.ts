@@ -172,6 +172,10 @@ export async function read_json(path: string, expected: string, remedy: string, 
     if (may_miss && (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw file_error(error, path, 'a readable file');
   }
+  return parsed_json(text, path, expected, remedy);
+}
+
+export function parsed_json(text: string, path: string, expected: string, remedy: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -234,6 +238,8 @@ export async function folder_state(folder: string, keys: readonly string[]): Pro
     const run = await read_run(folder, 'choose another');
     if (run === undefined) return 'none';
     const there = new Set((await configuration_files(folder)).map((name) => name.slice(0, -'.json'.length)));
+    // What reads results of others has no cells.
+    if (keys.length === 0 && there.size === 0) return `there, ${run.started.slice(0, 10)}`;
     const known = keys.filter((key) => there.has(key)).length;
     const others = there.size - known;
     return `${known} of ${keys.length} cells${others > 0 ? ` and ${others} others` : ''}, ${run.started.slice(0, 10)}`;

@@ -63,6 +63,7 @@ export interface Results {
   has(name: string): boolean;
   /** Of the plan that the folder was last opened with, and cells that could not run after all. */
   readonly skipped: readonly Skipped[];
+  readonly options: PlanRecord['options'];
   readonly command: readonly string[] | null;
   /** Cells that were tried and could not be measured; one that was measured since is none of them. */
   failed(): readonly Skipped[];
@@ -107,7 +108,7 @@ export async function reopen_results(folder: string): Promise<Results> {
   try {
     await check_inner_folders(folder);
     const listed = await read_list(folder);
-    const plan = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? { skipped: [] };
+    const plan = (await read_plan(folder, 'delete it: it only says what was asked for')) ?? NO_PLAN;
     const finished = await finished_in(folder, run, listed);
     const failed = await read_failed(folder);
     return results_of({ folder, run, listed, finished, plan, failed, close: lock.release });
@@ -117,12 +118,15 @@ export async function reopen_results(folder: string): Promise<Results> {
   }
 }
 
+/** Of results older than plans. */
+const NO_PLAN = { skipped: [], options: {} };
+
 interface Held {
   readonly folder: string;
   readonly run: Run;
   readonly listed: Set<string>;
   readonly finished: Map<string, Configuration>;
-  readonly plan: Pick<PlanRecord, 'skipped' | 'command'>;
+  readonly plan: Pick<PlanRecord, 'skipped' | 'options' | 'command'>;
   /** By key, as the folder says it. */
   readonly failed: Map<string, Skipped>;
   readonly close: () => Promise<void>;
@@ -145,6 +149,7 @@ function results_of({ folder, run, listed, finished, plan, failed, close }: Held
     },
     has: (name) => listed.has(name),
     skipped: plan.skipped,
+    options: plan.options,
     command: plan.command ?? null,
     failed: still_failed,
     fail: (cell) => {

@@ -345,6 +345,8 @@ export const configuration_schema = z.strictObject({
   run: z.string(),
   /** What the plan set for this cell: { regime: 'high', prompt: 'short', decode: 'long' }. */
   settings: settings_schema,
+  /** What the experiment wrote down of it, beside its settings. Absent where that is nothing. */
+  about: z.record(z.string(), plain).optional(),
   /** Knobs of this cell's requests. */
   knobs: knobs_schema,
   /** Digest of its requests, knobs included: a cell of this key that asks something else is another one. null: not known. */

@@ -98,7 +98,7 @@ export function times_at(file: StudyFile, rows: readonly Row[], key: string): (n
 export interface AxisChoice {
   readonly key: string;
   readonly label: string;
-  /** What is counted: "token". */
+  /** What is counted: "tokens". */
   readonly unit: string;
 }
 

@@ -13,8 +13,8 @@ import {
 import { bars_of, groups_by, growth_panel, prompt_pieces, series_of, stack_panels } from './panels.ts';
 
 const VISION_AXIS = [
-  { key: 'num_vision_tokens', label: 'Vision tokens', unit: 'token' },
-  { key: 'num_crops', label: 'Crops, overview included', unit: 'crop' },
+  { key: 'num_vision_tokens', label: 'Vision tokens', unit: 'tokens' },
+  { key: 'num_crops', label: 'Crops, overview included', unit: 'crops' },
 ];
 
 /** exp3_vision_tokens_vs_latency.json: a prompt pass over pictures of one row of crops. */
@@ -53,8 +53,8 @@ export function vision_tokens(file: StudyFile): Figure[] {
 }
 
 const ANSWER_AXIS = [
-  { key: 'num_output_tokens', label: 'Generated tokens', unit: 'token' },
-  { key: 'max_new_tokens', label: 'Tokens asked for', unit: 'token' },
+  { key: 'num_output_tokens', label: 'Generated tokens', unit: 'tokens' },
+  { key: 'max_new_tokens', label: 'Tokens asked for', unit: 'tokens' },
 ];
 
 /** exp4_language_tokens_vs_latency[_no_eos|_with_eos].json: pictures by answer lengths. */

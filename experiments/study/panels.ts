@@ -28,19 +28,16 @@ export function series_of(name: string, look: Look, x: Values, y: Values): Serie
 export function growth_panel(title: string, axis: Axis, series: readonly Series[], fitted = 1): Chart[] {
   const some = series.filter(({ points }) => points.length > 0);
   if (some.length === 0) return [];
-  const lines = some.slice(0, fitted).map(({ name, look, points }) => {
+  const fits = some.slice(0, fitted).flatMap(({ name, look, points }) => {
     const x = points.map((point) => point.x);
-    const fit =
-      new Set(x).size < 2
-        ? null
-        : linear_fit(
-            x,
-            points.map((point) => point.y),
-          );
-    const { fits = [], notes = [] } = fit_or_note(name, fit, axis.unit);
-    return { fits: fits.map((one) => ({ ...one, look })), notes };
+    if (new Set(x).size < 2) return [];
+    const line = linear_fit(
+      x,
+      points.map((point) => point.y),
+    );
+    return (fit_or_note(name, line, axis.unit).fits ?? []).map((one) => ({ ...one, look }));
   });
-  const [fits, notes] = [lines.flatMap((line) => line.fits), [...new Set(lines.flatMap((line) => line.notes))]];
+  const notes = fits.length > 0 ? [] : [`no fit: it needs two different counts of ${axis.unit}`];
   return [{ kind: 'lines', title, x: { label: axis.label }, y: MS, series: some, fits, notes }];
 }
 

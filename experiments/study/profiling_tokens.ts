@@ -18,7 +18,7 @@ export const context_scaling = (file: StudyFile): Figure[] =>
 
 function text_lengths(file: StudyFile): Figure[] {
   const rows = rows_of(file, file.value, 'the file');
-  const axis = axis_at(file, rows, [{ key: 'num_input_tokens', label: 'Text tokens', unit: 'token' }]);
+  const axis = axis_at(file, rows, [{ key: 'num_input_tokens', label: 'Text tokens', unit: 'tokens' }]);
   const middle = series_of(
     'P50',
     'prefill',
@@ -39,9 +39,9 @@ function text_lengths(file: StudyFile): Figure[] {
 function context_vision(file: StudyFile): Figure[] {
   const { summary, samples } = sweep_of(file);
   const choices = [
-    { key: 'num_vision_tokens', label: 'Vision tokens', unit: 'token' },
-    { key: 'num_crops', label: 'Crops, overview included', unit: 'crop' },
-    { key: 'max_crops', label: 'Crops at most', unit: 'crop' },
+    { key: 'num_vision_tokens', label: 'Vision tokens', unit: 'tokens' },
+    { key: 'num_crops', label: 'Crops, overview included', unit: 'crops' },
+    { key: 'max_crops', label: 'Crops at most', unit: 'crops' },
   ];
   const axis = axis_at(file, summary, choices);
   const of_data = summary.some(({ value }) => value.max_crops !== undefined);
@@ -82,7 +82,7 @@ function context_vision(file: StudyFile): Figure[] {
 /** exp4_output_tokens_scaling_results.json. */
 export function output_tokens(file: StudyFile): Figure[] {
   const { summary, samples } = sweep_of(file);
-  const asked = [{ key: 'max_new_tokens', label: 'Tokens asked for', unit: 'token' }];
+  const asked = [{ key: 'max_new_tokens', label: 'Tokens asked for', unit: 'tokens' }];
   const axis = axis_at(file, summary, asked);
   const at = (key: string) => summary.map((row) => middle_of(file, row, key));
   const figures: Figure[] = [

@@ -23,6 +23,7 @@ import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { parse_size } from './inputs.ts';
 import { own_command } from './own_command.ts';
+import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 import { warn_of_runner } from './runner_lock.ts';
 import { type DatasetFlags, samples_for } from './samples.ts';
@@ -65,6 +66,7 @@ export async function conduct_experiment(
   const signal = interruptible();
   const protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
+  if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
   let planned: Plan | undefined;
   let samples: Samples | undefined;
@@ -100,7 +102,6 @@ export async function conduct_experiment(
       note('the results here keep the ceilings they were begun with (--fresh begins anew)');
     }
     await measure_cells(experiment, model, plan, results, protocol, flags, signal);
-    check_some(results);
     tell(experiment, results, await publish(experiment, results), flags.json);
   } finally {
     await results?.close();
@@ -109,7 +110,8 @@ export async function conduct_experiment(
 }
 
 function protocol_of({ repeats, quick, instrument, once_for }: Experiment, flags: ExperimentFlags): Protocol {
-  const usual = flags.quick ? quick.repeats : repeats;
+  const untimed = { warmup: 0, runs: 0, instrumented: 0 };
+  const usual = !instrument.runs ? untimed : flags.quick ? quick.repeats : repeats;
   const protocol: Protocol = {
     batch: 1,
     warmup: flags.warmup ?? usual.warmup,
@@ -215,16 +217,6 @@ function say_what_runs({ executor, facts }: OpenModel, { quick }: ExperimentFlag
   note(dim(`adapter  ${adapter.description || adapter.device} (${adapter.type})`));
   note(dim(`model    ${facts.name}: ${facts.weights}, stored as ${facts.dtype}`));
   if (quick) note(dim('quick    few cells and runs: to see that all works, not to publish'));
-}
-
-/** What failed of a data set is reported, unless nothing else is left to report. */
-function check_some(results: Results): void {
-  const failed = results.failed();
-  const [first] = failed;
-  if (results.finished().size > 0 || first === undefined) return;
-  throw new InputError(
-    `${results.folder}: expected samples that can be measured, found none: all ${failed.length} failed, ${first.key} for ${first.reason}`,
-  );
 }
 
 async function measure_cells(

@@ -29,7 +29,10 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
         Object.entries(experiment.options).map(([key, type]) => [key, type.parse(undefined)]),
       );
       const samples = await samples_for(experiment, known, {});
-      const { cells, skipped } = plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 }, samples);
+      const { cells, skipped } =
+        Object.keys(experiment.reads).length === 0
+          ? plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 }, samples)
+          : { cells: [], skipped: [] };
       const protocol = { ...experiment.repeats, method: 'direct', once_for: experiment.once_for } as Parameters<
         typeof experiment.instrument.runs_of
       >[0];

@@ -1,6 +1,6 @@
 import { InputError } from '../../engine/errors.ts';
 import type { Derived, Experiment, Saved } from '../../experiments/lab/define.ts';
-import { read_plan, read_results } from '../../experiments/lab/read.ts';
+import { read_failures, read_plan, read_results } from '../../experiments/lab/read.ts';
 import type { Run } from '../../experiments/lab/schema.ts';
 import { EXPERIMENTS } from '../registry.ts';
 
@@ -22,6 +22,8 @@ export async function saved_in(folder: string): Promise<SavedExperiment> {
   const run = results.run as Run;
   const experiment = experiment_of(run.experiment, folder);
   const { skipped = [] } = (await read_plan(folder, 'delete it: it only says which cells were left out')) ?? {};
-  const saved = { run, configurations: experiment.sorted(results.configurations), skipped };
+  const { cells = [] } = (await read_failures(folder, 'delete it: what failed is tried again')) ?? {};
+  const failed = cells.filter(({ key }) => !results.configurations.some((one) => one.key === key));
+  const saved = { run, configurations: experiment.sorted(results.configurations), skipped, failed };
   return { experiment, saved, ...experiment.derive(saved) };
 }

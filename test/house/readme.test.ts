@@ -5,6 +5,8 @@ import { markdown_text } from '../../experiments/lab/markup.ts';
 import { EXPERIMENTS } from '../../src/registry.ts';
 import { repo_root } from '../support/golden.ts';
 
+const HEAD = '| experiment | group | asks |';
+
 /** A line an experiment, in the order of the list, with its page where there is one. */
 const rows = EXPERIMENTS.map(({ name, group, question }) => {
   const page = `docs/experiments/${name}.md`;
@@ -12,9 +14,13 @@ const rows = EXPERIMENTS.map(({ name, group, question }) => {
   return `| ${shown} | ${group} | ${markdown_text(question)} |`;
 });
 
-it('README.md has the table of all experiments', () => {
-  const lines = readFileSync(join(repo_root, 'README.md'), 'utf8').split('\n');
-  const at = lines.indexOf('| experiment | group | asks |');
+it('README.md has the table of all experiments', async () => {
+  const path = join(repo_root, 'README.md');
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const at = lines.indexOf(HEAD);
   const end = lines.findIndex((line, i) => i > at && !line.startsWith('|'));
-  expect(lines.slice(at + 2, end), 'paste what is expected here into the table of README.md').toEqual(rows);
+  expect(at).toBeGreaterThan(0);
+  const wanted = [...lines.slice(0, at + 2), ...rows, ...lines.slice(end)].join('\n');
+  const remedy = 'to write it anew: npx vitest run test/house/readme.test.ts --update';
+  await expect(wanted, remedy).toMatchFileSnapshot(path);
 });

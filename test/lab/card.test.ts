@@ -53,6 +53,31 @@ describe('the card', () => {
     expect(build_card(input({ command: null }))).toContain('The command was not kept');
   });
 
+  it('says which data set, whose it is, and what of it failed', () => {
+    const { fingerprint } = FAKE_RUN;
+    const dataset = {
+      name: 'okvqa',
+      split: 'validation',
+      size: 5046,
+      digest: 'd',
+      source: 'https://x.org/a|b',
+      resize: 'fill' as const,
+    };
+    const run = { ...FAKE_RUN, fingerprint: { ...fingerprint, dataset } };
+    const failed = [{ key: 'sample=3', settings: { sample: 3 }, reason: 'no picture' }];
+    const card = build_card(input({ saved: { ...saved_with(run, [one]), failed } }));
+    expect(card).toContain('| data set | okvqa, validation: https://x.org/a\\|b |');
+    expect(card).toContain('1 cell, 1 failed (failed.json says why)');
+    expect(card).toContain('| `failed.json` | ');
+    expect(card).toContain(
+      'Questions and reference answers of okvqa are in configurations/, under the licence of those who made',
+    );
+    const built_in = { ...FAKE_RUN, fingerprint: { ...fingerprint, dataset: { ...dataset, name: 'shapes' } } };
+    expect(build_card(input({ saved: saved_with(built_in, [one]) }))).toContain(
+      'Pictures and prompts are made by MolmoE Lab',
+    );
+  });
+
   it('says that numbers are scaled, and that pictures of others have owners', () => {
     const scaled = {
       ...{ model: 'molmoe-1b', from: 'molmoe-slice', method: 'stamps by layer', parts: [], counters: {}, stages: {} },

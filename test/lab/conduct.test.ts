@@ -132,6 +132,23 @@ describe('run_cells', () => {
     expect(extra).toEqual(['kernel', 'routing']);
   });
 
+  it('keeps what is known of a cell, and makes the files that belong to it once, also later', async () => {
+    const { instrument, seen } = counting();
+    const [bare] = await run([{ ...cell(1), about: { side: 336 } }], instrument);
+    expect(bare?.about).toEqual({ side: 336 });
+    const made: string[] = [];
+    const attachments = ['crops/a.png', 'crops/b.png'].map((name) => ({
+      name,
+      make: () => {
+        made.push(name);
+        return new Uint8Array([1]);
+      },
+    }));
+    for (let i = 0; i < 2; i++) await run([{ ...cell(1), attachments }], instrument);
+    expect([seen, made]).toEqual([['1'], ['crops/a.png', 'crops/b.png']]);
+    expect(readFileSync(join(folder, 'crops/b.png')).length).toBe(1);
+  });
+
   it('refuses a cell of the same key that asks something else', async () => {
     const { instrument } = counting();
     await run([cell(1)], instrument);

@@ -26,7 +26,7 @@ export function header({ experiment, run, cells, basis }: PageData): HTMLElement
       run.started.slice(0, 10),
       ...(cells > 0
         ? [
-            `${counted(cells, 'configuration', 'configurations')}, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`,
+            `${counted(cells, 'configuration', 'configurations')}${protocol.runs === 0 ? '' : `, n = ${count(protocol.runs)} clean ${protocol.runs === 1 ? 'run' : 'runs'} each`}`,
           ]
         : []),
     ]),

@@ -40,7 +40,7 @@ function entry_section(
   if (cells > 0)
     facts.push(
       counted(cells, 'configuration', 'configurations'),
-      `n = ${counted(runs, 'clean run', 'clean runs')} each`,
+      ...(runs > 0 ? [`n = ${counted(runs, 'clean run', 'clean runs')} each`] : []),
     );
   const links = files.map((name) => el('li', {}, el('a', { href: link_to(folder, name) }, name)));
   return section(
