@@ -1,4 +1,5 @@
 import { over, plus, through } from '../lab/judge.ts';
+import type { FitRecord } from '../lab/schema.ts';
 import { linear_fit } from '../lab/stats.ts';
 import { short_ms } from '../lab/tables.ts';
 import { as_found, type Claim, exactly, held, type Judged, less, not_tested, way } from './claim.ts';
@@ -12,6 +13,7 @@ import {
   fewest_runs,
   LINEAR,
   least_by,
+  length_rows,
   most_by,
   output_rows,
   picture_rows,
@@ -78,6 +80,17 @@ function monotone(rows: readonly Prompt[]): Judged {
   return exactly(steps.length - falls.length, falls.length === 0, `of ${steps.length} steps`, words, n);
 }
 
+function decode_line(fit: FitRecord | null, runs: number): Judged {
+  if (fit === null || fit.n < 3 || !Number.isFinite(runs)) return not_tested('fewer than three lengths ran');
+  const r_squared = fit.r_squared ?? 0;
+  const sentence = `over ${fit.n} lengths ${short_ms(fit.slope)} a step, R squared ${r_squared.toFixed(4)}`;
+  return exactly(r_squared, r_squared >= LINEAR, 'R squared', sentence, runs);
+}
+
+/** Pictures behind a median. */
+const fewest = ({ lengths }: { readonly lengths: readonly { readonly n: number }[] }): number =>
+  Math.min(...lengths.map(({ n }) => n));
+
 /** Encoder time over crops, a median for each number of crops. */
 function encoder_line(rows: readonly (Timed & { readonly num_crops: number })[]): Judged {
   const by_crops = new Map<number, { sum: number; count: number; n: number }>();
@@ -130,19 +143,10 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 4'),
     test: `a line through decode over steps has R squared of ${LINEAR} or more, over three lengths at least`,
     ways: [
-      way({ answers: output_rows }, ({ answers }) => {
-        const { decode_fit, summary } = answers.body;
-        if (decode_fit === null || decode_fit.n < 3) return not_tested('fewer than three lengths ran');
-        const r_squared = decode_fit.r_squared ?? 0;
-        const runs = summary.flatMap((row) => time_of(row, 'T_LLM_decode')?.n ?? []);
-        return exactly(
-          r_squared,
-          r_squared >= LINEAR,
-          'R squared',
-          `over ${decode_fit.n} lengths ${short_ms(decode_fit.slope)} a step, R squared ${r_squared.toFixed(4)}`,
-          Math.min(...runs),
-        );
-      }),
+      way({ answers: output_rows }, ({ answers: { body } }) =>
+        decode_line(body.decode_fit, Math.min(...body.summary.flatMap((row) => time_of(row, 'T_LLM_decode')?.n ?? []))),
+      ),
+      way({ answers: length_rows }, ({ answers: { body } }) => decode_line(body.decode_fit, fewest(body))),
     ],
     run: 'molmoe output-tokens',
   },
@@ -220,6 +224,9 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
             `before ${worst.longest.num_output_tokens} new tokens prefill takes ${value} as long as before ${worst.row.num_output_tokens}, where that differs most (${worst.row.regime}, ${worst.row.prompt})`,
         );
       }),
+      way({ answers: length_rows }, ({ answers: { body } }) =>
+        as_found(body.findings, 'The prompt costs the same whatever the length of the answer', undefined, fewest(body)),
+      ),
     ],
     run: 'molmoe e1',
   },

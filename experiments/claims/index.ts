@@ -11,5 +11,5 @@ export const CLAIMS: Readonly<Record<string, readonly Claim[]>> = {
   'how time grows': GROWTH_CLAIMS,
   'what blocks cost': DEPTH_CLAIMS,
   experts: EXPERT_CLAIMS,
-  'method and machine': METHOD_CLAIMS,
+  'spread, method and machine': METHOD_CLAIMS,
 };

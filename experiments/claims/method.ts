@@ -1,10 +1,46 @@
-import { type Claim, exactly, not_tested, way } from './claim.ts';
+import type { Summary } from '../lab/schema.ts';
+import { as_found, type Claim, exactly, not_tested, way } from './claim.ts';
 import { GPT_FAST, study } from './sources.ts';
-import { counts_of, e1_stages, time_of } from './views.ts';
+import { counts_of, e1_stages, sample_rows, time_of } from './views.ts';
 
-/** How to measure, and what of a time is the machine's. */
+/** How latencies spread, how to measure them, and what of a time is the machine's. */
+
+/** What pictures as they are found do to latency: made ones say nothing of it. */
+const on_pictures = (expectation: string, number: (summary: Summary) => { value: number; unit: string }) =>
+  way({ samples: sample_rows }, ({ samples: { body } }) => {
+    if (body.dataset.name === 'shapes') return not_tested("its pictures were made: their sizes are no data set's");
+    const summary = body.scaled_statistics ?? body.statistics;
+    return as_found(body.findings, expectation, summary ? number(summary) : undefined, summary?.n);
+  });
+const on_a_set = 'molmoe motivation-exp1 --dataset coco_2014_vqa --data-dir DIR';
 
 export const METHOD_CLAIMS: readonly Claim[] = [
+  {
+    id: 'p99-far-above-p50',
+    statement: 'Over real pictures P99 of the prompt latency is much larger than P50',
+    source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 1'),
+    test: 'P99 of 100 pictures of a data set or more is at least twice their median',
+    ways: [
+      on_pictures('P99 of prompt latency is much larger than P50', ({ P99, P50 }) => ({
+        value: P99 / P50,
+        unit: 'times',
+      })),
+    ],
+    run: on_a_set,
+  },
+  {
+    id: 'pictures-vary-widely',
+    statement: 'Prompt latency varies widely over real pictures',
+    source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 1'),
+    test: 'its standard deviation over 20 pictures of a data set or more is at least 20 % of the mean',
+    ways: [
+      on_pictures('Prompt latency varies widely from picture to picture', ({ CoV }) => ({
+        value: 100 * (CoV ?? 0),
+        unit: '%',
+      })),
+    ],
+    run: on_a_set,
+  },
   {
     id: 'subtraction-is-robust',
     statement: 'Stages can be timed by subtracting whole passes, with negative differences set to zero',

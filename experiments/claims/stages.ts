@@ -2,9 +2,20 @@ import { LONG_PROMPT } from '../lab/findings.ts';
 import { over, plus, through } from '../lab/judge.ts';
 import type { PartName, StageName } from '../lab/schema.ts';
 import { sum } from '../lab/typical.ts';
-import { as_found, type Claim, held, type Judged, not_tested, way } from './claim.ts';
+import { as_found, type Claim, exactly, held, type Judged, not_tested, way } from './claim.ts';
 import { FASTVLM, GSOP, study } from './sources.ts';
-import { type E1Row, e1_parts, e1_stages, fewest_runs, least_by, most_by, time_of } from './views.ts';
+import {
+  component_rows,
+  type E1Row,
+  e1_parts,
+  e1_stages,
+  fewest_runs,
+  least_by,
+  length_rows,
+  most_by,
+  row_at,
+  time_of,
+} from './views.ts';
 
 /** Which stage takes the time. */
 
@@ -85,8 +96,13 @@ export const STAGE_CLAIMS: readonly Claim[] = [
     id: 'llm-dominates-prompt',
     statement: 'The language model dominates the latency of a prompt, as it dominates the parameters',
     source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 2'),
-    test: 'prefill takes longer than vision encoder and projector together in every request with a picture',
-    ways: [way({ e1: e1_stages }, ({ e1 }) => prefill_over_vision(e1.body.configurations, 1))],
+    test: 'prefill takes longer than vision encoder and projector together in every request with a picture; over pictures of a data set in sum',
+    ways: [
+      way({ e1: e1_stages }, ({ e1 }) => prefill_over_vision(e1.body.configurations, 1)),
+      way({ samples: component_rows }, ({ samples: { body } }) =>
+        as_found(body.findings, 'The language model takes most of the prompt latency', undefined, body.results.length),
+      ),
+    ],
     run,
   },
   {
@@ -179,5 +195,21 @@ export const STAGE_CLAIMS: readonly Claim[] = [
       }),
     ],
     run: 'molmoe e1 --decode short',
+  },
+  {
+    id: 'decode-share-4096',
+    statement: 'With 4096 new tokens decode takes nearly all of the time',
+    source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 4'),
+    test: 'decode takes 95 % or more of medians of vision, prefill and decode',
+    ways: [
+      way({ answers: length_rows }, ({ answers }) => {
+        const row = row_at(answers.body.lengths, 'num_output_tokens', 4096);
+        if (!row || row.decode_ms === null) return not_tested('no answer had 4096 tokens');
+        const share = (100 * row.decode_ms) / (row.prompt_ms + row.decode_ms);
+        const sentence = `decode takes ${share.toFixed(1)} %, medians over ${row.n} pictures`;
+        return exactly(share, share >= 95, '%', sentence, row.n);
+      }),
+    ],
+    run: 'molmoe motivation-exp4',
   },
 ];

@@ -19,7 +19,9 @@ import {
   method_sample_schema,
   routing_schema,
   type StageName,
+  summary_schema,
 } from '../lab/schema.ts';
+import { dataset_schema } from '../lab/schema_dataset.ts';
 import type { TimeName } from '../lab/times.ts';
 import { ratio_schema } from '../profiling/flops_scaling_ratios.ts';
 import { type Found, view } from './claim.ts';
@@ -127,6 +129,31 @@ export const topk_layers_rows = view(
   'topk_layers_results',
   z.looseObject({
     summary: z.array(z.looseObject({ pattern: z.string(), experts_in_all: z.number(), statistics: statistics_schema })),
+  }),
+);
+
+const found_on = <S extends Readonly<Record<string, z.ZodType>>>(more: S) =>
+  z.looseObject({ dataset: dataset_schema, findings: z.array(finding_schema), ...more });
+export const sample_rows = view(
+  'motivation-exp1',
+  'exp1_latency_distribution',
+  found_on({ statistics: summary_schema.nullable(), scaled_statistics: summary_schema.nullable() }),
+);
+export const component_rows = view(
+  'motivation-exp2',
+  'exp2_component_profiling',
+  found_on({ results: z.array(z.looseObject({ num_runs: z.number() })) }),
+);
+export const length_rows = view(
+  'motivation-exp4',
+  'exp4_language_tokens_vs_latency',
+  found_on({
+    decode_fit: fit_schema.nullable(),
+    lengths: z.array(
+      z.looseObject({
+        ...{ n: z.number(), num_output_tokens: finite, prompt_ms: finite, decode_ms: finite.nullable() },
+      }),
+    ),
   }),
 );
 

@@ -50,7 +50,8 @@ function sweep(
 
 function verdict(id: string, files: readonly PublishedFile[], which = 0): Verdict {
   const subject = subjects_of(files)[which];
-  const found = subject && verdicts_on(subject, files, CLAIMS).find((one) => one.id === id);
+  const claims = { one: ALL.filter((claim) => claim.id === id) };
+  const [found] = subject ? verdicts_on(subject, files, claims) : [];
   if (found === undefined) throw new Error(`no verdict on ${id}`);
   return found;
 }
@@ -106,6 +107,96 @@ const layers = (ms: readonly number[]) =>
     () => ({ knobs: { topK: [4, 4] } }),
   );
 
+/** Pictures of one row of crops that grows; what the encoder and prefill take with so many. */
+const rows_of_crops = (times: (crops: number) => Partial<Sample>) =>
+  sweep(registry.context_vision, 'num_crops', [2, 5, 13], times, (crops) => {
+    const { tokens } = fake_configuration('low', 'short', 'short');
+    const inserted = 144 + 96 * crops;
+    return { tokens: { ...tokens, num_crops: crops, inserted_vision_tokens: inserted, prompt_length: 40 + inserted } };
+  });
+
+const sixteen = run_of({ model: { ...PROVENANCE.model, name: 'molmoe-1b', layers: 16 } });
+type Body<T> = Omit<PublishedFile, 'body'> & { body: PublishedFile['body'] & T };
+/** Cells with these blocks, what each takes, and nothing stamped. */
+const masks = (lists: readonly (readonly number[])[], times: (blocks: number, i: number) => Partial<Sample>) =>
+  published(
+    registry.block_mask,
+    lists.map((blocks, i): Configuration => {
+      const one = fake_configuration('low', 'short', 'short');
+      const samples = one.clean.samples.map((sample) => ({ ...sample, ...times(blocks.length, i) }));
+      return {
+        ...{ ...one, knobs: { blocks: [...blocks] }, instrumented: null, key: `blocks=${blocks.join('-')}` },
+        settings: { num_active_blocks: blocks.length, active_block_indices: blocks.join('-') },
+        clean: { ...one.clean, samples },
+      };
+    }),
+    sixteen,
+  );
+const firsts = (...counts: number[]) => counts.map((count) => Array.from({ length: count }, (_, i) => i));
+const depths = (times: (blocks: number) => Partial<Sample>) => masks(firsts(4, 8, 12, 16), times);
+/** One depth alone, and a line from its stamps. */
+function one_depth(step: (blocks: number) => number): PublishedFile[] {
+  const [file] = masks(firsts(16), () => ({})) as unknown as [
+    Body<{ depth: { rows: { num_active_blocks: number }[] } }>,
+  ];
+  const rows = file.body.depth.rows.map((row) => {
+    const ms = step(row.num_active_blocks);
+    return { ...row, measured: null, decode_step_ms: ms, prefill_ms: 10 * ms };
+  });
+  const depth = { ...file.body.depth, rows, vision_ms: 1 };
+  return [{ ...file, body: { ...file.body, depth } as PublishedFile['body'] }];
+}
+const forwards = (whole: readonly [number, number]) =>
+  published(
+    registry.flops_scaling,
+    [1, 8].map((k, i): Configuration => {
+      const one = fake_configuration('low', 'short', 'short');
+      const prefill = { ...(one.counters.prefill as NonNullable<typeof one.counters.prefill>), flops: whole[i] };
+      const counters = { ...one.counters, prefill } as Configuration['counters'];
+      return { ...one, settings: { top_k: k }, key: `top_k=${k}`, counters };
+    }),
+  );
+
+const set = (name: string): Run => ({
+  ...FAKE_RUN,
+  fingerprint: {
+    ...FAKE_RUN.fingerprint,
+    dataset: { name, split: 'validation', size: 200, digest: 'd', source: 's', resize: 'fill' },
+  },
+});
+/** A sample each, run once. */
+const samples = (experiment: Experiment, times: readonly Partial<Sample>[], of = set('coco_2014_vqa')) =>
+  published(
+    experiment,
+    times.map((time, i): Configuration => {
+      const one = fake_configuration('low', 'short', 'short', 1);
+      const [run] = one.clean.samples as [Sample];
+      const source = { id: `q${i}`, style: 'vqa2', answers: null, metadata: {} };
+      const settings = { sample: i, query_id: i, max_new_tokens: 8 };
+      return {
+        ...one,
+        key: `sample=${i}`,
+        settings,
+        sample: source,
+        clean: { ...one.clean, samples: [{ ...run, ...time }] },
+      };
+    }),
+    of,
+  );
+const totals = (slow: number) => Array.from({ length: 100 }, (_, i) => ({ T_total: i % 50 === 0 ? slow : 1000 }));
+/** Answers of these lengths to one picture: what the prompt and decode take. */
+const lengths = (tokens: readonly number[], times: (tokens: number) => Partial<Sample>) =>
+  published(
+    registry.language_tokens,
+    tokens.map((x, i): Configuration => {
+      const one = fake_configuration('low', 'short', 'short', 1);
+      const [run] = one.clean.samples as [Sample];
+      const clean = { ...one.clean, samples: [{ ...run, T_vision_total: 100, ...times(x) }] };
+      return { ...one, ...tokens_of(x), key: `n=${i}`, settings: { max_new_tokens: x, query_id: 0 }, clean };
+    }),
+    set('coco_2014_vqa'),
+  );
+
 const plain_e1 = e1();
 
 type Held = [id: string, outcome: Verdict['outcome'], files: () => PublishedFile[], number?: number];
@@ -137,7 +228,61 @@ const HELD: Held[] = [
   ['prefill-free-of-answer', 'refuted', () => e1((_, one) => ({ T_LLM_prefill: one.tokens.num_output_tokens })), 16],
   ['vision-linear', 'confirmed', () => plain_e1],
   ['vision-linear', 'refuted', () => e1((_, one) => ({ T_vision_encoder: one.tokens.num_crops === 5 ? 1e4 : 100 }))],
+  ['vision-linear', 'confirmed', () => rows_of_crops((crops) => ({ T_vision_encoder: 10 * crops })), 1],
+  ['prefill-sublinear-in-pictures', 'confirmed', () => rows_of_crops((crops) => ({ T_LLM_prefill: 900 + crops }))],
+  ['prefill-sublinear-in-pictures', 'refuted', () => rows_of_crops((crops) => ({ T_LLM_prefill: crops ** 3 }))],
   ['flops-predict-weakly', 'refuted', () => plain_e1],
+  ['depth-linear', 'confirmed', () => depths((n) => ({ T_LLM_prefill: 10 + n, ...steps(n) })), 1],
+  ['depth-linear', 'refuted', () => depths((n) => ({ T_LLM_prefill: 10 + n, ...steps(n ** 4) }))],
+  ['depth-proportional', 'confirmed', () => depths(steps), 50],
+  ['depth-proportional', 'refuted', () => depths((n) => steps(4 + n)), 60],
+  ['depth-proportional', 'refuted', () => one_depth((n) => 4 + n), 60],
+  ['depth-pruning-speeds-up', 'confirmed', () => depths((n) => steps(4 + n)), 20 / 12],
+  ['depth-pruning-speeds-up', 'refuted', () => depths(() => steps(10)), 1],
+  ['depth-pruning-speeds-up', 'confirmed', () => one_depth((n) => n), 2],
+  ['blocks-save-10-25', 'confirmed', () => depths((n) => ({ T_total: 8 + n })), 100 / 6],
+  ['blocks-save-10-25', 'refuted', () => depths(() => ({ T_total: 8 })), 0],
+  // Vision takes 1, prefill ten steps, and seven steps follow.
+  ['blocks-save-10-25', 'confirmed', () => one_depth((n) => 8 + n), 100 * ((17 * 4) / (1 + 17 * 24))],
+  [
+    'which-blocks-cost-alike',
+    'confirmed',
+    () =>
+      masks(
+        [
+          [0, 1],
+          [0, 15],
+        ],
+        () => ({ T_LLM_prefill: 100 }),
+      ),
+    1,
+  ],
+  [
+    'which-blocks-cost-alike',
+    'refuted',
+    () =>
+      masks(
+        [
+          [0, 1],
+          [0, 15],
+        ],
+        (_, i) => ({ T_LLM_prefill: 100 + i * 50 }),
+      ),
+  ],
+  ['which-blocks-cost-alike', 'not tested', () => depths(steps)],
+  ['forward-ratio-tells-bound', 'confirmed', () => forwards([1e9, 1e12])],
+  ['forward-ratio-tells-bound', 'refuted', () => forwards([1e9, 2e9])],
+  ['p99-far-above-p50', 'confirmed', () => samples(registry.latency_distribution, totals(3000)), 3],
+  ['p99-far-above-p50', 'refuted', () => samples(registry.latency_distribution, totals(1100)), 1.1],
+  ['p99-far-above-p50', 'not tested', () => samples(registry.latency_distribution, totals(3000), set('shapes'))],
+  ['pictures-vary-widely', 'refuted', () => samples(registry.latency_distribution, totals(1100))],
+  ['pictures-vary-widely', 'confirmed', () => samples(registry.latency_distribution, totals(9000))],
+  ['llm-dominates-prompt', 'confirmed', () => samples(registry.component_profiling, [{ T_vision_total: 1 }])],
+  ['decode-linear', 'confirmed', () => lengths([8, 16, 64], (x) => ({ T_LLM_decode: 20 * (x - 1) })), 1],
+  ['prefill-free-of-answer', 'refuted', () => lengths([8, 64], (x) => ({ T_LLM_prefill: x }))],
+  ['decode-share-4096', 'confirmed', () => lengths([8, 4096], (x) => ({ T_LLM_prefill: 900, T_LLM_decode: 99 * x }))],
+  ['decode-share-4096', 'refuted', () => lengths([4096], () => ({ T_LLM_prefill: 900, T_LLM_decode: 1000 })), 50],
+  ['decode-share-4096', 'not tested', () => lengths([8, 64], () => ({}))],
   ['pruning-not-proportional', 'confirmed', () => plain_e1],
   ['pruning-not-proportional', 'refuted', () => e1(() => ({ T_vision_total: 0.001 }))],
   ['half-tokens-half-time', 'confirmed', () => texts((length) => length)],
@@ -239,7 +384,7 @@ describe('whose results', () => {
       'confirmed',
       'not tested',
     ]);
-    expect(verdict('decode-linear', files).sentence).toBe('no results of output-tokens');
+    expect(verdict('decode-linear', files).sentence).toBe('no results of output-tokens or motivation-exp4');
   });
 
   it('of several files those of most runs decide, then the newest; one that does not decide gives way', () => {
