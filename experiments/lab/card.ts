@@ -70,7 +70,8 @@ const reading_lines = ({ reads }: Experiment): string[] => [
 const MOST_VALUES = 16;
 
 function method_lines({ run, configurations, skipped, failed = [] }: Saved): string[] {
-  const { runs, warmup, instrumented, method, order, order_seed, tokens_per_readback } = run.fingerprint.protocol;
+  const { protocol } = run.fingerprint;
+  const { runs, warmup, instrumented, method, order, order_seed, tokens_per_readback, once_for } = protocol;
   const axes = [...new Set(configurations.flatMap(({ settings }) => Object.keys(settings)))];
   const values_of = (axis: string) => [...new Set(configurations.map(({ settings }) => settings[axis] ?? 'none'))];
   const clocks = [...new Set(configurations.map(({ clean }) => clean.clock))];
@@ -85,7 +86,7 @@ function method_lines({ run, configurations, skipped, failed = [] }: Saved): str
     }),
     ...(timed
       ? [
-          `* runs of a cell, batch 1: ${warmup} to warm up, ${runs} timed (n = ${n.join(' or ')}), ${instrumented} with a stamp around every kernel`,
+          `* runs of a cell, batch 1: ${warmup} to warm up, ${runs} timed (n = ${n.join(' or ')}), ${instrumented} with a stamp around every kernel${once_for === undefined ? '' : `; warm-up and stamps once a ${once_for}`}`,
           `* ${clocks.join(', ')}; method ${method}; ${order === 'fixed' ? 'cells in their order' : `cells shuffled with seed ${order_seed}`}; tokens read back ${tokens_per_readback} at a time`,
         ]
       : ['* nothing was timed: exact counts of what would be dispatched']),
