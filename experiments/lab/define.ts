@@ -152,7 +152,7 @@ export interface Experiment
 }
 
 const REPEATS: Repeats = { runs: 10, warmup: 3, instrumented: 1 };
-const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
+const QUICK: Repeats = { runs: 2, warmup: 1, instrumented: 1 };
 
 /** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
 const schema_id = (name: string): string => `molmoe.${name.replace('_', '.')}/2`;

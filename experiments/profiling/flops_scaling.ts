@@ -108,7 +108,7 @@ export const flops_scaling = define({
   sweeps: ['topK'],
   instrument: latency,
   repeats: { instrumented: 3 },
-  quick: { repeats: { runs: 4, instrumented: 2 } },
+  quick: { repeats: { runs: 3, instrumented: 1 } },
   cells: (on) =>
     [1, 8].map((k) =>
       cell_of(
