@@ -15,7 +15,7 @@ export interface DryMachine extends Partial<Pick<Executor, 'variant' | 'tuning'>
   readonly device: DryDevice;
 }
 
-export interface DryRequest extends Omit<RunOptions, 'until' | 'signal'> {
+export interface DryRequest extends Omit<RunOptions, 'signal'> {
   /** All of the prompt: text, picture and the token it begins with. */
   readonly prompt_tokens: number;
   /** Crops that the encoder sees, the overview included; 0 without a picture. */

@@ -1,6 +1,7 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
 export { e1 } from './core/e1.ts';
 export { e2 } from './core/e2.ts';
+export { e3 } from './core/e3.ts';
 export { m1 } from './core/m1.ts';
 export { m2 } from './core/m2.ts';
 export { component_profiling } from './motivation/component_profiling.ts';

@@ -1,10 +1,23 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
+import { preset_names } from '../engine/model/presets.ts';
 import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
 import { WORDS } from './commands/run_choice.ts';
-import { integer, kebab, list, number, on_model, once, positive, with_dataset, with_knobs } from './options.ts';
+import {
+  backend_option,
+  integer,
+  kebab,
+  list,
+  number,
+  on_model,
+  once,
+  positive,
+  WEIGHT_FORMATS,
+  with_dataset,
+  with_knobs,
+} from './options.ts';
 import { EXPERIMENTS } from './registry.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -33,6 +46,24 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--recalibrate', 'measure the ceilings of the adapter again')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/explain.ts')).explain(options, debug())));
+
+  with_knobs(program.command('predict'))
+    .description(
+      'what a request will take, before anything runs, from what `molmoe e3` learnt on this adapter or another',
+    )
+    .option(
+      '--adapter <name>',
+      'a part of the adapter name, its number, auto, or FILE.json: the e3_estimator_model.json of one that need not be here',
+      'auto',
+    )
+    .addOption(backend_option())
+    .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')}, or auto: what was measured`, 'auto')
+    .addOption(new Option('--dtype <format>', 'storage of the weights; as measured').choices(WEIGHT_FORMATS))
+    .option('--image-size <size>', 'picture of this size, such as 1008x784, or none', 'none')
+    .option('--prompt-tokens <n>', 'text tokens of the prompt, template included', positive, 20)
+    .option('--new-tokens <n>', 'tokens of the answer', positive, 16)
+    .option('--json', 'print one JSON object')
+    .action((flags) => run(async () => (await import('./commands/predict.ts')).predict(flags, debug())));
 
   on_model(program.command('quality'))
     .description('what --dtype q8 (by default) or q4 changes: built-in requests against the same with f16 weights')

@@ -4,7 +4,7 @@ import { preset_names } from '../engine/model/presets.ts';
 import { DATASET_NAMES } from '../experiments/datasets/catalogue.ts';
 import { FORMATS } from '../kernels/spec.ts';
 
-const WEIGHT_FORMATS = Object.keys(FORMATS);
+export const WEIGHT_FORMATS = Object.keys(FORMATS);
 
 export function integer(text: string): number {
   if (!/^\d{1,15}$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number.');
@@ -39,20 +39,14 @@ export const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => 
 
 export const one_line = (text: string): string => text.trim().replace(/\s*\n\s*/g, ' ');
 
+export const backend_option = (): Option =>
+  new Option('--backend <name>', 'graphics API').choices(['vulkan', 'metal', 'd3d12', 'd3d11', 'opengl', 'opengles']);
+
 /** The options of every command that opens an adapter. */
 export const on_adapter = (command: Command): Command =>
   command
     .option('--adapter <name>', 'a part of the adapter name, its number, or auto', 'auto')
-    .addOption(
-      new Option('--backend <name>', 'graphics API').choices([
-        'vulkan',
-        'metal',
-        'd3d12',
-        'd3d11',
-        'opengl',
-        'opengles',
-      ]),
-    )
+    .addOption(backend_option())
     .addOption(new Option('--power <preference>', 'which GPU of several').choices(['high-performance', 'low-power']))
     .option('--validate', "keep WebGPU's validation and bounds checks on (slower)");
 

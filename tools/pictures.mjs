@@ -2,13 +2,19 @@
  * Makes docs/pictures from the results of a whole E1:
  *   node dist/cli.js e1 --routing --out results/pictures && node tools/pictures.mjs results/pictures
  * Figures are copied; two sections of the report are photographed in Chromium (CHROMIUM_PATH, or Debian's).
+ * With --pages, docs/pictures/experiments, what the pages of experiments show, from the results of many:
+ *   node dist/cli.js run all --quick && node tools/pictures.mjs --pages results
  */
-import { copyFileSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const pictures = fileURLToPath(new URL('../docs/pictures', import.meta.url));
+if (process.argv[2] === '--pages') {
+  pictures_of_pages(process.argv[3] ?? 'results');
+  process.exit(0);
+}
 const results = process.argv[2];
 if (results === undefined) {
   process.stderr.write('error: expected the folder of an E1, found none: node tools/pictures.mjs <folder>\n');
@@ -32,3 +38,22 @@ for (const name of ['roofline', 'routing']) {
   await page.screenshot({ path: join(pictures, `${name}.png`), clip, fullPage: false });
 }
 await browser.close();
+
+function pictures_of_pages(folder) {
+  const drawn = new Map(
+    readdirSync(folder, { recursive: true })
+      .filter((name) => /(^|\/)figures\/[^/]+\.svg$/.test(name))
+      .map((name) => [basename(name), join(folder, name)]),
+  );
+  const target = join(pictures, 'experiments');
+  const pages = fileURLToPath(new URL('../docs/experiments', import.meta.url));
+  mkdirSync(target, { recursive: true });
+  for (const page of readdirSync(pages)) {
+    const text = readFileSync(join(pages, page), 'utf8');
+    for (const [, name] of text.matchAll(/\]\(\.\.\/pictures\/experiments\/([^)]+)\)/g)) {
+      const from = drawn.get(name);
+      if (from === undefined) process.stderr.write(`warning: ${page}: no ${name} in ${folder}; the old one stays\n`);
+      else copyFileSync(from, join(target, name));
+    }
+  }
+}

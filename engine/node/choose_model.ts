@@ -132,8 +132,9 @@ const reason = (tried: number, { says }: Limit): string =>
   `the ${tried === 1 ? 'first choice here' : 'largest that fits'}; ${says}`;
 
 /** Software computes the whole in minutes: there the slice tells more, sooner. */
-const default_presets = ({ type }: AdapterFacts): readonly Found[] =>
+export const default_presets = ({ type }: Pick<AdapterFacts, 'type'>): readonly Found[] =>
   (type === 'software' ? ['molmoe-slice'] : ['molmoe-1b', 'molmoe-slice']).map((name) => ({ kind: 'preset', name }));
 
-const config_of = async ({ kind, name }: Found): Promise<ModelConfig> =>
+/** By what its files, or its preset, say. */
+export const config_of = async ({ kind, name }: Found): Promise<ModelConfig> =>
   kind === 'preset' ? preset_config(name) : load_config(node_folder(name));

@@ -106,7 +106,7 @@ export const e1 = define({
   options,
   sweeps: ['image', 'prompt', 'answer'],
   instrument: latency,
-  quick: { options: { regime: ['low', 'high'], prompt: ['short'], decode: ['short', 'medium'] } },
+  quick: { options: { regime: ['low', 'medium'], prompt: ['short'], decode: ['short', 'medium'] } },
   order: { regime: REGIME_NAMES, prompt: LENGTHS, decode: LENGTHS },
   check: ({ fullGrid, regime, prompt, decode }) => {
     if (fullGrid && (regime ?? prompt ?? decode) !== undefined) {

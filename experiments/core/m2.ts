@@ -27,7 +27,7 @@ export const m2 = define({
   instrument: latency,
   basis: 'measured',
   repeats: { runs: 50, warmup: 5 },
-  quick: { options: { config: ['low'] }, repeats: { runs: 12, instrumented: 0 } },
+  quick: { options: { config: ['low'] }, repeats: { runs: 8, instrumented: 0 } },
   order: { configuration: NAMES },
   cells: (on, { config }) => config.map((name) => cell(on, name)),
   files: m2_shapes,

@@ -4,6 +4,7 @@ import type { Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
 import { fenced, markdown_table, markdown_text, shell_word } from './markup.ts';
 import { CARD_FILE, CARD_HEAD, CONFIGURATIONS, FAILED_FILE, LIST_FILE, PLAN_FILE, RUN_FILE } from './own_files.ts';
+import { kept_name } from './reading.ts';
 import { type Finding, head_shape } from './schema.ts';
 
 export interface CardInput {
@@ -20,15 +21,16 @@ export function build_card(input: CardInput): string {
   const { experiment, saved, findings, command } = input;
   const { provenance } = saved.run.fingerprint;
   const { package_version, commit, dirty } = provenance;
+  const is_reading = Object.keys(experiment.reads).length > 0;
   const from = commit === 'unknown' ? 'of an unknown commit' : `commit ${commit.slice(0, 12)}`;
   const sections = [
     `${CARD_HEAD}: drawn again by molmoe report; keep notes in another file -->`,
     `# ${markdown_text(experiment.title)}`,
     markdown_text(experiment.question),
-    `Measured with MolmoE Lab ${markdown_text(package_version)} (${markdown_text(from)}${dirty ? ', and changes to it' : ''}), begun ${saved.run.started.slice(0, 10)}. [report.html](report.html) shows all of it.`,
+    `${is_reading ? 'What it rests on was measured' : 'Measured'} with MolmoE Lab ${markdown_text(package_version)} (${markdown_text(from)}${dirty ? ', and changes to it' : ''}), begun ${saved.run.started.slice(0, 10)}. [report.html](report.html) shows all of it.`,
     `## On what\n\n${markdown_table(['', ''], subject_rows(saved))}`,
-    `## How\n\n${method_lines(saved).join('\n')}`,
-    `## Again\n\n${again(command)}`,
+    `## How\n\n${(is_reading ? reading_lines(experiment) : method_lines(saved)).join('\n')}`,
+    `## Again\n\n${again(command, is_reading)}`,
     `## What was found\n\n${finding_lines(findings).join('\n')}`,
     `## Files\n\n${markdown_table(['file', 'what it holds'], file_rows(input))}`,
     `## Licence\n\n${licence(saved, command)}`,
@@ -59,10 +61,17 @@ function subject_rows({ run, configurations }: Saved): string[][] {
   return rows.map((row) => row.map(markdown_text));
 }
 
+/** Of what others measured: their own cards say how. */
+const reading_lines = ({ reads }: Experiment): string[] => [
+  '* nothing was run: what others published was read, and is kept here',
+  ...Object.values(reads).map((source) => `* \`${kept_name(source)}\`, of ${markdown_text(source.experiment)}`),
+];
+
 const MOST_VALUES = 16;
 
 function method_lines({ run, configurations, skipped, failed = [] }: Saved): string[] {
-  const { runs, warmup, instrumented, method, order, order_seed, tokens_per_readback } = run.fingerprint.protocol;
+  const { protocol } = run.fingerprint;
+  const { runs, warmup, instrumented, method, order, order_seed, tokens_per_readback, once_for } = protocol;
   const axes = [...new Set(configurations.flatMap(({ settings }) => Object.keys(settings)))];
   const values_of = (axis: string) => [...new Set(configurations.map(({ settings }) => settings[axis] ?? 'none'))];
   const clocks = [...new Set(configurations.map(({ clean }) => clean.clock))];
@@ -77,17 +86,18 @@ function method_lines({ run, configurations, skipped, failed = [] }: Saved): str
     }),
     ...(timed
       ? [
-          `* runs of a cell, batch 1: ${warmup} to warm up, ${runs} timed (n = ${n.join(' or ')}), ${instrumented} with a stamp around every kernel`,
+          `* runs of a cell, batch 1: ${warmup} to warm up, ${runs} timed (n = ${n.join(' or ')}), ${instrumented} with a stamp around every kernel${once_for === undefined ? '' : `; warm-up and stamps once a ${once_for}`}`,
           `* ${clocks.join(', ')}; method ${method}; ${order === 'fixed' ? 'cells in their order' : `cells shuffled with seed ${order_seed}`}; tokens read back ${tokens_per_readback} at a time`,
         ]
       : ['* nothing was timed: exact counts of what would be dispatched']),
   ];
 }
 
-function again(command: readonly string[] | null): string {
+function again(command: readonly string[] | null, is_reading: boolean): string {
   if (command === null)
     return `The command was not kept: these results are older. [${PLAN_FILE}](${PLAN_FILE}) has its options.`;
   const line = fenced('sh', ['molmoe', ...command].map(shell_word).join(' '));
+  if (is_reading) return `${line}\n\nIt reads what lies there by then; \`inputs/\` is what it read.`;
   return `${line}\n\nIn this folder (\`--out\`) it goes on with what is missing; elsewhere it measures anew, and \`molmoe compare\` holds the two together.`;
 }
 
@@ -111,7 +121,9 @@ function file_rows({ experiment, saved, traces }: CardInput): string[][] {
   const rows = [
     [RUN_FILE, 'what all cells have in common: provenance, protocol, knobs, ceilings of the adapter'],
     [PLAN_FILE, 'what the last command wanted here: options, cells, those skipped with the reason'],
-    [`${CONFIGURATIONS}/`, 'a file a cell: raw samples, counts, every kernel'],
+    Object.keys(experiment.reads).length > 0
+      ? ['inputs/', 'what was read, as it was']
+      : [`${CONFIGURATIONS}/`, 'a file a cell: raw samples, counts, every kernel'],
     ...(saved.failed?.length
       ? [[FAILED_FILE, 'cells that were tried and could not be measured, with the reason']]
       : []),

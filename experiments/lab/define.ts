@@ -32,6 +32,8 @@ export interface Saved {
   readonly options?: Readonly<Record<string, unknown>>;
   /** What it read of others, by option. */
   readonly inputs?: Readonly<Record<string, FileHead>>;
+  /** What `others` read. */
+  readonly others?: unknown;
   /** Samples that could not be measured, and why. */
   readonly failed?: readonly Skipped[];
 }
@@ -61,9 +63,10 @@ export interface Source<S extends Shape = Shape> {
 
 /**
  * What numbers of a slice's cells rest on. `each`: times of the whole where a cell has them. `one`: cells are held against each
- * other, so that where one has none all count as measured. `measured`: always as measured.
+ * other, so that where one has none all count as measured. `measured`: always as measured. `beside`: as measured, and what
+ * that means for the whole is kept for comparison.
  */
-export type Basis = 'each' | 'one' | 'measured';
+export type Basis = 'each' | 'one' | 'measured' | 'beside';
 
 /** How often each cell runs where the command line does not say. */
 export type Repeats = Pick<Protocol, 'runs' | 'warmup' | 'instrumented'>;
@@ -83,6 +86,8 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly instrument: Instrument;
   /** Published files that it reads, by the option that names each; it then runs nothing. */
   readonly reads?: Readonly<Record<string, Source>>;
+  /** Results of other runs that its cells are held against: read before anything is opened, and kept with its own. */
+  readonly others?: (options: Values<O>) => Promise<unknown>;
   readonly basis?: Basis;
   /** Its cells are of samples of a data set, which --dataset chooses. */
   readonly dataset?: OnDataset;
@@ -136,6 +141,7 @@ export interface Experiment
   readonly aliases: readonly string[];
   readonly basis: Basis;
   readonly reads: Readonly<Record<string, Source>>;
+  readonly others: (options: Readonly<Record<string, unknown>>) => Promise<unknown>;
   readonly check: (options: Readonly<Record<string, unknown>>, given: ReadonlySet<string>) => void;
   readonly repeats: Repeats;
   readonly quick: { readonly options: Readonly<Record<string, unknown>>; readonly repeats: Repeats };
@@ -152,7 +158,7 @@ export interface Experiment
 }
 
 const REPEATS: Repeats = { runs: 10, warmup: 3, instrumented: 1 };
-const QUICK: Repeats = { runs: 4, warmup: 1, instrumented: 1 };
+const QUICK: Repeats = { runs: 2, warmup: 1, instrumented: 1 };
 
 /** e1_flops_vs_latency -> molmoe.e1.flops_vs_latency/2. The number rises when a reader of the old one would misread the new one. */
 const schema_id = (name: string): string => `molmoe.${name.replace('_', '.')}/2`;
@@ -186,6 +192,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     aliases: definition.aliases ?? [],
     basis: definition.basis ?? 'each',
     reads: definition.reads ?? {},
+    others: async (options) => definition.others?.(options as Values<O>),
     repeats: { ...REPEATS, ...definition.repeats },
     quick: {
       options: definition.quick?.options ?? {},

@@ -35,6 +35,8 @@ export type FloorOf = (row: Omit<KernelRow, 'floor_ms' | 'bound'>) => Pick<Kerne
 export interface Watch {
   readonly floor_of?: FloorOf;
   readonly on_run: (runs: number) => void;
+  /** Sees each request whole that was counted and not run. */
+  readonly on_counted?: (result: GenerateResult) => void;
   /** Sees each instrumented run whole: for traces. */
   readonly on_instrumented?: (result: GenerateResult) => Promise<void>;
   /** What was seen of shapes so far, where warm-up and stamps are made once for each. */
@@ -229,13 +231,14 @@ export const counts: Instrument = {
   name: 'counts',
   runs: false,
   runs_of: () => 1,
-  observe: async (model, requests, _, { on_run }) => {
+  observe: async (model, requests, _, { on_run, on_counted }) => {
     const records: RequestRecord[] = [];
     let last: GenerateResult | undefined;
     for (const one of requests) {
       const { request } = await opened(one);
       last = await model.generate(request).result;
       records.push(record_of(model, one, request, last));
+      on_counted?.(last);
       on_run(1);
     }
     return {

@@ -10,6 +10,7 @@ import { file_error, read_file_text } from '../../engine/node/files.ts';
 export const RUN_FILE = 'run.json';
 export const PLAN_FILE = 'plan.json';
 export const FAILED_FILE = 'failed.json';
+export const OTHERS_FILE = 'inputs/others.json';
 export const LIST_FILE = 'files.txt';
 export const CONFIGURATIONS = 'configurations';
 export const CARD_FILE = 'README.md';

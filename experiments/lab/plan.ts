@@ -8,7 +8,7 @@ import { type Knobs, plan_blocks, plan_pictures } from '../../engine/model/knobs
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import { crop_choice } from '../../engine/request.ts';
 import { type Ask, type NamedRequest, request_of, type Subject } from './inputs.ts';
-import { below, random_numbers } from './random.ts';
+import { random_numbers, shuffled } from './random.ts';
 import { sample_request } from './sample_request.ts';
 import type { Configuration, Protocol, Settings, Skipped } from './schema.ts';
 
@@ -109,13 +109,5 @@ const escaped = (text: string): string =>
   text.replace(/[^a-z0-9-]/gu, (char) => [...Buffer.from(char)].map((byte) => `%${byte.toString(16)}`).join(''));
 
 /** As planned, or shuffled: the same seed gives the same order. */
-export function ordered<T>(cells: readonly T[], order: Protocol['order'], seed: number): T[] {
-  const result = [...cells];
-  if (order === 'fixed') return result;
-  const random = random_numbers(seed);
-  for (let i = result.length - 1; i > 0; i--) {
-    const k = below(i + 1, random);
-    [result[i], result[k]] = [result[k] as T, result[i] as T];
-  }
-  return result;
-}
+export const ordered = <T>(cells: readonly T[], order: Protocol['order'], seed: number): T[] =>
+  order === 'fixed' ? [...cells] : shuffled(cells, random_numbers(seed));

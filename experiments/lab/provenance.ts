@@ -4,6 +4,7 @@ import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { sampled_digest } from '../../engine/weights/digest.ts';
 import { visible } from '../../engine/weights/text.ts';
+import { machine_of } from './machine.ts';
 import type { Provenance } from './schema.ts';
 
 /** What built the program: handed in, since only the bundle knows. */
@@ -37,6 +38,7 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
       subgroup_min_size,
       subgroup_max_size,
       features: [...device.features].sort(),
+      machine: machine_of(device),
     },
     backend: adapter.backend,
     toggles: { enable: [...adapter.toggles.enable], disable: [...adapter.toggles.disable] },

@@ -18,18 +18,25 @@ export interface Published extends Derived {
   readonly with_card: boolean;
 }
 
-export const saved_of = (experiment: Experiment, { run, finished, skipped, options, failed }: Results): Saved => ({
-  run,
-  configurations: on_basis(experiment.sorted([...finished().values()]), experiment.basis),
-  skipped,
-  options,
-  failed: failed(),
+export const saved_of = (experiment: Experiment, results: Results): Saved => {
+  const { run, finished, skipped, options, others, failed } = results;
+  const configurations = [...finished().values()];
+  return seen_by(experiment, { run, configurations, skipped, options, others, failed: failed() });
+};
+
+/** As the experiment sees what is saved: its cells in their order, with the times that its numbers rest on. */
+export const seen_by = (experiment: Experiment, saved: Saved): Saved => ({
+  ...saved,
+  configurations: on_basis(experiment.sorted(saved.configurations), experiment.basis),
 });
 
-/** Cells with the times that this experiment's numbers rest on. */
+/** What its numbers are where they are not simply measured. */
+export const basis_for = ({ basis }: Experiment, { configurations }: Saved): string | undefined =>
+  basis === 'beside' ? undefined : basis_of(configurations);
+
 function on_basis(cells: readonly Configuration[], basis: Basis): readonly Configuration[] {
   const unscaled = cells.find((one) => scaled_of(one) === null);
-  if (basis === 'each' || (basis === 'one' && unscaled === undefined)) return cells;
+  if (basis === 'each' || basis === 'beside' || (basis === 'one' && unscaled === undefined)) return cells;
   const why_not =
     basis === 'measured'
       ? 'this experiment is about the times that were measured'
@@ -52,7 +59,7 @@ export async function publish(experiment: Experiment, results: Results): Promise
     await results.write_json(`${file}.json`, schema, derived.files[file]);
   }
   const { provenance } = saved.run.fingerprint;
-  const basis = basis_of(saved.configurations);
+  const basis = basis_for(experiment, saved);
   for (const figure of derived.figures) {
     const { svg, png } = await render(figure, { ...provenance, basis });
     await results.write(`figures/${figure.name}.svg`, svg);
@@ -64,7 +71,7 @@ export async function publish(experiment: Experiment, results: Results): Promise
   const with_card = await is_free_for_card(results.folder);
   if (with_card) await results.write(CARD_FILE, build_card({ experiment, saved, findings, command, traces }));
   const { name, title, question, group } = experiment;
-  const { inputs: _, ...shown } = saved;
+  const { inputs: _, others: __, ...shown } = saved;
   const about = { experiment: { name, title, question, group }, ...shown, basis };
   const page = build_page({ ...about, figures, tables, findings, files: written });
   return { ...derived, saved, written, with_card, page: await results.write('report.html', page) };

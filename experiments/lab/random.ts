@@ -11,3 +11,13 @@ export function random_numbers(seed: number): () => number {
 
 /** A whole number in [0, count). */
 export const below = (count: number, random: () => number): number => Math.floor(random() * count);
+
+/** All of them in an order drawn by chance. */
+export function shuffled<T>(all: readonly T[], random: () => number): T[] {
+  const result = [...all];
+  for (let i = result.length - 1; i > 0; i--) {
+    const k = below(i + 1, random);
+    [result[i], result[k]] = [result[k] as T, result[i] as T];
+  }
+  return result;
+}

@@ -11,6 +11,7 @@ import {
   FAILED_FILE,
   is_own_name,
   LIST_FILE,
+  OTHERS_FILE,
   PLAN_FILE,
   RUN_FILE,
   read_own_text,
@@ -21,6 +22,7 @@ import {
   configuration_schema,
   type FailedRecord,
   failed_schema,
+  others_schema,
   type PlanRecord,
   plan_schema,
   type Run,
@@ -100,6 +102,10 @@ export async function read_run(folder: string, remedy: string): Promise<Run | un
 export const read_plan = (folder: string, remedy: string): Promise<PlanRecord | undefined> =>
   read_optional(join(folder, PLAN_FILE), plan_schema, PLAN_NAME, remedy);
 
+/** Results of other runs that these are held against; undefined where there are none. */
+export const others_in = async (folder: string, remedy: string): Promise<unknown> =>
+  (await read_optional(join(folder, OTHERS_FILE), others_schema, OTHERS_NAME, remedy))?.others;
+
 /** Which cells could not be measured; most results have no such file. */
 export const read_failures = (folder: string, remedy: string): Promise<FailedRecord | undefined> =>
   read_optional(join(folder, FAILED_FILE), failed_schema, FAILED_NAME, remedy);
@@ -161,6 +167,7 @@ export const in_order = (configurations: readonly Configuration[]): Configuratio
 const CONFIGURATION_NAME = configuration_schema.shape.schema.value;
 const RUN_NAME = run_schema.shape.schema.value;
 const FAILED_NAME = failed_schema.shape.schema.value;
+const OTHERS_NAME = others_schema.shape.schema.value;
 const PLAN_NAME = plan_schema.shape.schema.value;
 
 /** undefined only where there is no such file and it may be missing. */

@@ -13,6 +13,7 @@ import {
   is_own_name,
   is_removable,
   LIST_FILE,
+  OTHERS_FILE,
   PLAN_FILE,
   RUN_FILE,
   read_own_text,
@@ -22,6 +23,7 @@ import {
   DELETE_ONE,
   first_issue,
   in_order,
+  others_in,
   read_configuration,
   read_failures,
   read_plan,
@@ -46,6 +48,8 @@ export interface ResultsOptions {
   readonly fingerprint: Run['fingerprint'];
   readonly plan: Omit<PlanRecord, 'schema' | 'experiment'>;
   readonly ceilings: Ceilings | null;
+  /** Results of other runs that this one is held against; undefined: those it was last held against. */
+  readonly others?: unknown;
   readonly started?: string;
   /** Removes what was written here before. */
   readonly fresh?: boolean;
@@ -64,6 +68,7 @@ export interface Results {
   /** Of the plan that the folder was last opened with, and cells that could not run after all. */
   readonly skipped: readonly Skipped[];
   readonly options: PlanRecord['options'];
+  readonly others: unknown;
   readonly command: readonly string[] | null;
   /** Cells that were tried and could not be measured; one that was measured since is none of them. */
   failed(): readonly Skipped[];
@@ -91,7 +96,8 @@ export async function open_results(folder: string, options: ResultsOptions): Pro
     const finished = await finished_in(folder, run, listed);
     const failed = await read_failed(folder);
     await write_plan(folder, listed, kept);
-    return results_of({ folder, run, listed, finished, plan: kept, failed, close: lock.release });
+    const others = await kept_others(folder, listed, options.others);
+    return results_of({ folder, run, listed, finished, plan: kept, others, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
@@ -111,11 +117,19 @@ export async function reopen_results(folder: string): Promise<Results> {
     const plan = (await read_plan(folder, 'delete it: it only says what was asked for')) ?? NO_PLAN;
     const finished = await finished_in(folder, run, listed);
     const failed = await read_failed(folder);
-    return results_of({ folder, run, listed, finished, plan, failed, close: lock.release });
+    const others = await kept_others(folder, listed, undefined);
+    return results_of({ folder, run, listed, finished, plan, others, failed, close: lock.release });
   } catch (error) {
     await lock.release();
     throw error;
   }
+}
+
+/** Others that a command names take the place of those that are kept. */
+async function kept_others(folder: string, listed: Set<string>, named: unknown): Promise<unknown> {
+  if (named === undefined) return others_in(folder, 'delete it, and run the command that names them again');
+  await write_listed(folder, listed, OTHERS_FILE, `${JSON.stringify({ schema: 'molmoe.others/1', others: named })}\n`);
+  return named;
 }
 
 /** Of results older than plans. */
@@ -127,12 +141,13 @@ interface Held {
   readonly listed: Set<string>;
   readonly finished: Map<string, Configuration>;
   readonly plan: Pick<PlanRecord, 'skipped' | 'options' | 'command'>;
+  readonly others: unknown;
   /** By key, as the folder says it. */
   readonly failed: Map<string, Skipped>;
   readonly close: () => Promise<void>;
 }
 
-function results_of({ folder, run, listed, finished, plan, failed, close }: Held): Results {
+function results_of({ folder, run, listed, finished, plan, others, failed, close }: Held): Results {
   const write = (name: string, data: string | Uint8Array) => write_listed(folder, listed, name, data);
   const still_failed = () => [...failed.values()].filter(({ key }) => !finished.has(key));
   let kept = failed.size;
@@ -150,6 +165,7 @@ function results_of({ folder, run, listed, finished, plan, failed, close }: Held
     has: (name) => listed.has(name),
     skipped: plan.skipped,
     options: plan.options,
+    others,
     command: plan.command ?? null,
     failed: still_failed,
     fail: (cell) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { machine_schema } from './machine.ts';
 import { answer_schema, dataset_schema, sample_source_schema } from './schema_dataset.ts';
 import { amount, count, finite, key, MOST_LAUNCHES, ms, plain, rate, signed_ms, strings } from './schema_values.ts';
 
@@ -45,6 +46,8 @@ export const provenance_schema = z.strictObject({
     subgroup_min_size: count,
     subgroup_max_size: count,
     features: strings,
+    /** For counting elsewhere what runs here. Older results lack it. */
+    machine: machine_schema.optional(),
   }),
   backend: z.string(),
   toggles: z.strictObject({ enable: strings, disable: strings }),
@@ -404,6 +407,9 @@ export const plan_schema = z.strictObject({
   command: strings.optional(),
 });
 export type PlanRecord = z.infer<typeof plan_schema>;
+
+/** inputs/others.json: results of other runs that these are held against, as their experiment read them. */
+export const others_schema = z.strictObject({ schema: z.literal('molmoe.others/1'), others: z.unknown() });
 
 /** run.json: what all cells of a folder have in common. */
 export const run_schema = z.strictObject({

@@ -116,7 +116,7 @@ export const component_profiling = define({
   options: {},
   sweeps: ['image', 'prompt', 'answer'],
   instrument: latency,
-  dataset: { samples: 1000, built_in: 50, quick: 3 },
+  dataset: { samples: 1000, built_in: 50, quick: 2 },
   once_for: 'shape',
   repeats: { runs: 1, warmup: 1 },
   quick: { repeats: { runs: 1 } },

@@ -105,7 +105,7 @@ export const language_tokens = define({
   dataset: { samples: 10, built_in: 2, quick: 1 },
   once_for: 'shape',
   repeats: { runs: 1, warmup: 1 },
-  quick: { options: { newTokens: [8, 16, 32] }, repeats: { runs: 1 } },
+  quick: { options: { newTokens: [8, 16] }, repeats: { runs: 1 } },
   cells: (on, { newTokens, useEosToken }) =>
     newTokens.flatMap((new_tokens) =>
       (on.samples?.list ?? []).map((_, place) =>

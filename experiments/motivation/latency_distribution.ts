@@ -91,7 +91,7 @@ export const latency_distribution = define({
   options: {},
   sweeps: ['image', 'prompt', 'answer'],
   instrument: latency,
-  dataset: { samples: 5000, built_in: 100, quick: 5 },
+  dataset: { samples: 5000, built_in: 100, quick: 4 },
   once_for: 'shape',
   repeats: { runs: 1, warmup: 1 },
   quick: { repeats: { runs: 1 } },

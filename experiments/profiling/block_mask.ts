@@ -20,7 +20,7 @@ export const block_mask = define({
   options: mask_options,
   sweeps: ['blocks'],
   instrument: latency,
-  quick: { options: { fractions: true }, repeats: { runs: 3 } },
+  quick: { options: { fractions: true }, repeats: { runs: 2 } },
   check: check_mask_options,
   cells: cells_of,
   files: {

@@ -48,7 +48,7 @@ export const context = define({
   },
   sweeps: ['prompt'],
   instrument: latency,
-  quick: { options: { maxLength: 450, stepSize: 200 }, repeats: { runs: 3 } },
+  quick: { options: { maxLength: 450, stepSize: 200 }, repeats: { runs: 2 } },
   check: (_, given) => {
     if (!given.has('lengths') || !(given.has('maxLength') || given.has('stepSize'))) return;
     throw new UsageError('lengths: names each length; leave --max-length and --step-size out');

@@ -33,7 +33,7 @@ const forward_schema = z.union([
 ]);
 
 /** Why a cell of this top-k is not there, or what its forward pass took. */
-function forward_of({ configurations, skipped }: Saved, k: number): z.infer<typeof forward_schema> {
+function forward_of({ configurations, skipped, failed = [] }: Saved, k: number): z.infer<typeof forward_schema> {
   const one = configurations.find(({ settings }) => settings.top_k === k);
   const of = (samples: readonly Sample[]) => {
     const summary = summarise(forward_times(samples));
@@ -42,8 +42,8 @@ function forward_of({ configurations, skipped }: Saved, k: number): z.infer<type
     return { mean, median, std, min, max, n };
   };
   const own = one && of(one.clean.samples);
-  if (!one || !own)
-    return { error: skipped.find(({ settings }) => settings.top_k === k)?.reason ?? 'not measured yet' };
+  const left_out = [...failed, ...skipped].find(({ settings }) => settings.top_k === k);
+  if (!one || !own) return { error: left_out?.reason ?? 'not measured yet' };
   const { n: _, ...scaled } = of(scaled_of(one)?.samples ?? []) ?? { n: 0 };
   return { ...own, scaled: 'mean' in scaled ? scaled : null };
 }
@@ -108,7 +108,7 @@ export const flops_scaling = define({
   sweeps: ['topK'],
   instrument: latency,
   repeats: { instrumented: 3 },
-  quick: { repeats: { runs: 4, instrumented: 2 } },
+  quick: { repeats: { runs: 3, instrumented: 1 } },
   cells: (on) =>
     [1, 8].map((k) =>
       cell_of(

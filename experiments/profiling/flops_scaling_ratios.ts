@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ratio_of } from '../lab/compare.ts';
 import { not_tested } from '../lab/findings.ts';
+import { outcome_within } from '../lab/judge.ts';
 import {
   type Configuration,
   type CountsRecord,
@@ -37,23 +38,23 @@ export type WorkRatio = z.infer<typeof ratio_schema>;
 const MEETS = 10;
 const WALL = 'host wall time between fences';
 
-const FORWARD: readonly StageName[] = ['vision_encoder', 'projector', 'prefill'];
-
 type Counts = Pick<CountsRecord, 'flops' | 'weight_bytes' | 'read_bytes' | 'written_bytes' | 'kv_bytes'>;
+
+const STAGES_OF: Readonly<Record<Kind, readonly StageName[]>> = {
+  experts_in_prefill: ['prefill'],
+  prefill: ['prefill'],
+  whole_forward: ['vision_encoder', 'projector', 'prefill'],
+  experts_in_decode: ['decode'],
+  decode_step: ['decode'],
+};
+const of_experts = (kind: Kind): boolean => kind.startsWith('experts');
 
 /** Exact counts; of experts those of the stamped kernels, which on a slice of a model are in the same ratio as the whole's. */
 function work_of(one: Configuration, kind: Kind): readonly Counts[] {
-  const counters = (scaled_of(one) ?? one).counters;
-  const of = (...stages: readonly StageName[]) => stages.flatMap((stage) => counters[stage] ?? []);
-  const experts = (stage: StageName) =>
-    (one.instrumented?.kernels ?? []).filter((row) => row.stage === stage && row.part === 'moe_experts');
-  return {
-    experts_in_prefill: () => experts('prefill'),
-    prefill: () => of('prefill'),
-    whole_forward: () => of(...FORWARD),
-    experts_in_decode: () => experts('decode'),
-    decode_step: () => of('decode'),
-  }[kind]();
+  const stages = STAGES_OF[kind];
+  if (!of_experts(kind)) return stages.flatMap((stage) => (scaled_of(one) ?? one).counters[stage] ?? []);
+  const kernels = one.instrumented?.kernels ?? [];
+  return kernels.filter(({ stage, part }) => stages.includes(stage) && part === 'moe_experts');
 }
 
 /** The vision stages and prefill of each run. */
@@ -63,19 +64,13 @@ export const forward_times = (samples: readonly Sample[]): number[] =>
   );
 
 function times(one: Configuration, kind: Kind): number[] {
-  const experts = (stage: StageName) =>
-    (one.instrumented?.runs ?? []).map(({ parts }) =>
-      sum(parts.filter((row) => row.stage === stage && row.part === 'moe_experts').map(({ gpu_ms }) => gpu_ms)),
-    );
-  return {
-    experts_in_prefill: () => experts('prefill'),
-    prefill: () => times_of(one, 'T_LLM_prefill'),
-    whole_forward: () => forward_times(basis_samples(one)),
-    experts_in_decode: () => experts('decode'),
-    decode_step: () => times_of(one, 'T_decode_per_token'),
-  }
-    [kind]()
-    .filter((ms) => ms > 0);
+  if (kind === 'prefill') return times_of(one, 'T_LLM_prefill');
+  if (kind === 'decode_step') return times_of(one, 'T_decode_per_token');
+  if (kind === 'whole_forward') return forward_times(basis_samples(one));
+  const is_own = (row: { stage: StageName; part: string }) =>
+    STAGES_OF[kind].includes(row.stage) && row.part === 'moe_experts';
+  const runs = (one.instrumented?.runs ?? []).map(({ parts }) => sum(parts.filter(is_own).map(({ gpu_ms }) => gpu_ms)));
+  return runs.filter((ms) => ms > 0);
 }
 
 const bytes_of = (row: Counts): number => row.weight_bytes + row.read_bytes + row.written_bytes + row.kv_bytes;
@@ -96,7 +91,7 @@ export function work_ratios(one: Configuration, more: Configuration): WorkRatio[
     const [by_flops, by_bytes] = [meets(ratio, flops_ratio), meets(ratio, bytes_ratio)];
     return {
       of,
-      clock: of.startsWith('experts') ? (one.instrumented?.clock ?? 'not stamped') : WALL,
+      clock: of_experts(of) ? (one.instrumented?.clock ?? 'not stamped') : WALL,
       ...{ flops_ratio, bytes_ratio, ratio },
       ratio_ci95: timed?.ratio_ci95 ? [timed.ratio_ci95[0], timed.ratio_ci95[1]] : null,
       n: [before.length, after.length],
@@ -130,11 +125,11 @@ export function goes_with(
   }
   if (row.ratio_ci95 === null) return not_tested(expectation, `${told(row)}: a single run has no spread; measure more`);
   const [low, high] = row.ratio_ci95;
-  const [least, most] = [wanted * (1 - MEETS / 100), wanted * (1 + MEETS / 100)];
+  const bounds = { least: wanted * (1 - MEETS / 100), most: wanted * (1 + MEETS / 100) };
+  const outcome = outcome_within({ low, high }, bounds);
   const rule = `(goes with its ${work === 'flops' ? 'FLOPs' : 'bytes'}: within ${MEETS} %)`;
-  if (low >= least && high <= most) return { expectation, outcome: 'confirmed', because: `${told(row)} ${rule}` };
-  if (high < least || low > most) return { expectation, outcome: 'refuted', because: `${told(row)} ${rule}` };
-  return not_tested(expectation, `${told(row)} ${rule}: the runs do not decide; measure more, on a quiet machine`);
+  const open = outcome === 'not tested' ? ': the runs do not decide; measure more, on a quiet machine' : '';
+  return { expectation, outcome, because: `${told(row)} ${rule}${open}` };
 }
 
 /** The study's verdict: a whole forward that grows by less than 1.5 is not bound by compute. */

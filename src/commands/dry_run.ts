@@ -8,6 +8,7 @@ import type { Build } from '../../experiments/lab/provenance.ts';
 import { finished_cells } from '../../experiments/lab/read.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
 import { out, progress } from '../print.ts';
+import { known_times } from './foresight.ts';
 import { table_text } from './show.ts';
 
 /** What an experiment would run and what that costs: counted exactly, nothing measured. */
@@ -21,13 +22,14 @@ export async function dry_run(
 ): Promise<undefined> {
   const engine = await dry_engine(model);
   const ceilings = (await kept_ceilings(model.executor, model.adapter.backend)) ?? null;
+  const times = experiment.instrument.runs ? await known_times(model) : undefined;
   const finished = flags.fresh ? new Map() : await finished_cells(flags.out);
   const runs_of = (cell: CellCosts) => experiment.instrument.runs_of(protocol) * cell.requests;
   const bar = progress('counting');
   const costs: CellCosts[] = [];
   const some = experiment.dataset === undefined ? cells : spread(cells, MOST_SAMPLES);
   for (const [i, cell] of some.entries()) {
-    const counted = await costs_of(engine, cell, ceilings, protocol).catch(broken_sample(cell));
+    const counted = await costs_of(engine, cell, ceilings, protocol, times?.total).catch(broken_sample(cell));
     if (counted !== undefined) costs.push(counted);
     bar.update(i + 1, some.length);
   }
@@ -56,6 +58,7 @@ export async function dry_run(
       skipped,
       peak_memory_bytes: peak,
       estimate,
+      learnt_from: times?.basis ?? null,
     };
     out(`${JSON.stringify(report)}\n`);
     return;
@@ -68,7 +71,7 @@ export async function dry_run(
   const runs = open.reduce((sum, { requests }) => sum + experiment.instrument.runs_of(protocol) * requests.length, 0);
   const once = protocol.once_for === 'shape' ? ' beside those that each shape begins with' : '';
   out(`\n${open.length} of ${cells.length} cells to run, ${runs} runs${once}; most GPU memory at once ${gb(peak)}\n`);
-  out(`${time_line(experiment, estimate)}\n`);
+  out(`${time_line(experiment, estimate, times?.basis)}\n`);
 }
 
 /** Of a data set so many samples are opened and counted: enough to tell what all of them take. */
@@ -98,11 +101,13 @@ function with_the_rest(
   const weight = (some: readonly Cell[]) => some.reduce((sum, cell) => sum + cell.weight, 0);
   const rest = weight(open) / (weight(open.filter(({ key }) => counted.has(key))) || 1);
   const shapes = new Map(costs.map((cell) => [`${cell.tokens.tiling} ${cell.tokens.num_output_tokens}`, cell]));
-  const once_ms = once_for === 'shape' ? [...shapes.values()].reduce((sum, cell) => sum + (cell.least_ms ?? 0), 0) : 0;
-  return {
-    ...estimate,
-    total_ms: estimate.total_ms * rest + (open.length > 0 ? estimate.factor * once_ms * (warmup + instrumented) : 0),
-  };
+  const by_estimator = estimate.by === 'estimator';
+  const one_ms = ({ predicted, least_ms }: CellCosts) =>
+    by_estimator ? (predicted?.ms ?? 0) : estimate.factor * (least_ms ?? 0);
+  const once_ms = once_for === 'shape' ? [...shapes.values()].reduce((sum, cell) => sum + one_ms(cell), 0) : 0;
+  const total_ms = estimate.total_ms * rest + (open.length > 0 ? once_ms * (warmup + instrumented) : 0);
+  const stretched = (ms: number | null) => (ms === null ? null : (ms * total_ms) / (estimate.total_ms || 1));
+  return { ...estimate, total_ms, low_ms: stretched(estimate.low_ms), high_ms: stretched(estimate.high_ms) };
 }
 
 const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
@@ -140,11 +145,15 @@ function costs_table(rows: readonly (CellCosts & { readonly runs: number; readon
   };
 }
 
-function time_line(experiment: Experiment, estimate: ReturnType<typeof estimate_time>): string {
+function time_line(experiment: Experiment, estimate: TimeEstimate | null, learnt_from: string | undefined): string {
   if (!experiment.instrument.runs) return 'it only counts: seconds';
   if (estimate === null)
     return 'time: not known before the ceilings of this adapter are measured, which the first run does';
-  const { total_ms, factor, measured_cells } = estimate;
+  const { total_ms, factor, measured_cells, by, low_ms, high_ms } = estimate;
+  if (by === 'estimator') {
+    const ends = low_ms === null || high_ms === null ? '' : `${duration(low_ms)} to ${duration(high_ms)}; `;
+    return `about ${duration(total_ms)} to run (${ends}by what e3 learnt here from ${learnt_from}), loading apart`;
+  }
   const basis =
     measured_cells > 0
       ? `${factor.toFixed(1)} times the least time, as in the ${measured_cells} cells that are there`

@@ -68,6 +68,7 @@ export async function conduct_experiment(
   const options = own_options(experiment, flags);
   if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
+  const others = await experiment.others(options);
   let planned: Plan | undefined;
   let samples: Samples | undefined;
   const model = await open_model({
@@ -97,6 +98,7 @@ export async function conduct_experiment(
       },
       fresh: flags.fresh,
       ceilings,
+      others,
     });
     if (flags.recalibrate && results.run.ceilings?.date !== ceilings?.date) {
       note('the results here keep the ceilings they were begun with (--fresh begins anew)');

@@ -2,18 +2,20 @@ import { UsageError } from '../../engine/errors.ts';
 import type { Picture } from '../../engine/input/pictures.ts';
 import { pass_weight_bytes } from '../../engine/meter/roofline.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
-import type { GenerateRequest } from '../../engine/molmoe.ts';
+import type { GenerateRequest, GenerateResult } from '../../engine/molmoe.ts';
 import { type OpenModel, open_model } from '../../engine/node/load.ts';
 import { check_request } from '../../engine/request.ts';
+import type { Predicted } from '../../experiments/lab/dry.ts';
 import { REGIMES, type Regime, rings_of_tiling } from '../../experiments/lab/inputs.ts';
 import { counters, measure, measure_kernels } from '../../experiments/lab/measure.ts';
-import type { Ceilings } from '../../experiments/lab/schema.ts';
+import { type Ceilings, STAGES, type StageName } from '../../experiments/lab/schema.ts';
 import { commit, dirty, version } from '../build.ts';
 import { interruptible } from '../options.ts';
 import { bold, dim, ms, note, out, progress, short_number, warn } from '../print.ts';
 import { ceilings_of } from './ceilings.ts';
 import { bound_sentence, faults, gap_sentence, type StageFacts, stage_facts, stages_table } from './explain_text.ts';
 import { type AdapterFlags, type KnobFlags, knobs_of, knobs_text, load_options, type ModelFlags } from './flags.ts';
+import { type KnownTimes, known_times } from './foresight.ts';
 import { type InputFlags, orientation_note, read_picture, read_prompt } from './inputs.ts';
 
 export interface ExplainFlags extends AdapterFlags, ModelFlags, KnobFlags, InputFlags {
@@ -92,9 +94,13 @@ interface Explained {
   readonly ceilings: Ceilings;
   readonly preprocess_ms: number;
   readonly stages: readonly (StageFacts & { readonly explanation: string })[];
+  /** What e3's results here say of this request by its counts alone; null where there are none. */
+  readonly predicted: PredictedTimes | null;
   readonly faults: readonly string[];
   readonly warnings: readonly string[];
 }
+
+type PredictedTimes = { readonly learnt_from: string } & Readonly<Partial<Record<StageName | 'total', Predicted>>>;
 
 /** A run that compiles every shape, a plain one for wall times, one with every kernel stamped. */
 async function run(
@@ -140,9 +146,32 @@ async function run(
     ceilings,
     preprocess_ms: result.preprocess_ms,
     stages,
+    predicted: predicted_of(await known_times(open), result),
     faults: faults(stages),
     warnings: result.warnings,
   };
+}
+
+function predicted_of(known: KnownTimes | undefined, result: GenerateResult): PredictedTimes | null {
+  if (known === undefined) return null;
+  const { times, interval } = known.stages(result);
+  const phases = [...STAGES, 'total'] as const;
+  const said = phases.flatMap((phase) => {
+    const ms = times[phase];
+    const [low_ms, high_ms] = interval(phase) ?? [null, null];
+    return ms === undefined ? [] : [[phase, { ms, low_ms, high_ms }] as const];
+  });
+  return { learnt_from: known.basis, ...Object.fromEntries(said) };
+}
+
+/** Beside what it took, what it should have taken. */
+function predicted_line({ learnt_from, ...times }: PredictedTimes, stages: Explained['stages']): string {
+  const said = (Object.entries(times) as [StageName | 'total', Predicted][]).map(([phase, one]) => {
+    const ends = one.low_ms === null || one.high_ms === null ? '' : ` (${ms(one.low_ms)} to ${ms(one.high_ms)})`;
+    const stage = stages.find((row) => row.stage === phase);
+    return `${phase.replace('_', ' ')} ${ms(one.ms)}${ends}${stage ? `, took ${ms(stage.wall_ms)}` : ''}`;
+  });
+  return `${bold('predicted')}: by its counts alone, from ${learnt_from}: ${said.join('; ')}\n`;
 }
 
 function print(
@@ -171,6 +200,7 @@ function print(
   );
   out(`${stages_table(stages)}\n\n`);
   for (const { stage, explanation } of stages) out(`${bold(stage)}: ${explanation}\n`);
+  if (rest.predicted !== null) out(predicted_line(rest.predicted, stages));
   out(
     dim(
       `\nfloor: least time the ceilings allow, kernel by kernel; efficiency: floor / wall\nwall: ${clocks.wall}\nGPU sum: ${clocks.gpu}\n`,

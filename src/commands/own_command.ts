@@ -3,11 +3,8 @@ import type { OpenModel } from '../../engine/node/load.ts';
 /** Where to write, how to tell and what to throw away: nothing that a result depends on. */
 const SILENT = ['--json', '--quiet', '--fresh', '--recalibrate', '--dry-run', '--debug'];
 
-/**
- * The words that measure the same again: as they were given, by the experiment's own name, and with the model and storage
- * that were chosen here where that was left open.
- */
-export function own_command(name: string, given: readonly string[], { facts }: Pick<OpenModel, 'facts'>): string[] {
+/** The words that ask for the same again, by the experiment's own name. */
+export function own_words(name: string, given: readonly string[]): string[] {
   const words = [...given];
   const kept: string[] = [];
   while (words.length > 0) {
@@ -15,11 +12,16 @@ export function own_command(name: string, given: readonly string[], { facts }: P
     if (word === '--out') words.shift();
     else if (!word.startsWith('--out=') && !SILENT.includes(word)) kept.push(word);
   }
+  return [name, ...kept.slice(1)]; // the first is the command, perhaps by another name
+}
+
+/** Those that measure the same again: also with the model and storage that were chosen here where that was left open. */
+export function own_command(name: string, given: readonly string[], { facts }: Pick<OpenModel, 'facts'>): string[] {
+  const kept = own_words(name, given);
   const names = (flag: string) => kept.some((word) => word === flag || word.startsWith(`${flag}=`));
   const synthetic = facts.weights_kind === 'synthetic';
   return [
-    name,
-    ...kept.slice(1), // the first is the command, perhaps by another name
+    ...kept,
     ...(synthetic && !names('--model') ? ['--model', facts.name] : []),
     ...(names('--dtype') ? [] : ['--dtype', facts.dtype]),
   ];

@@ -5,6 +5,7 @@ import { read_run } from '../../experiments/lab/read.ts';
 import { type FoundInput, find_inputs, kept_name } from '../../experiments/lab/reading.ts';
 import { open_results } from '../../experiments/lab/record.ts';
 import { note, out } from '../print.ts';
+import { own_words } from './own_command.ts';
 import { tell } from './report.ts';
 
 interface ReadingFlags {
@@ -31,7 +32,12 @@ export async function read_others(
   const results = await open_results(flags.out, {
     experiment: experiment.name,
     fingerprint: { provenance, protocol, knobs },
-    plan: { options: { ...options }, cells: [], skipped: [] },
+    plan: {
+      options: { ...options },
+      cells: [],
+      skipped: [],
+      command: own_words(experiment.name, process.argv.slice(2)),
+    },
     ceilings,
     started: found.map(({ input }) => input.started).sort()[0],
     fresh: flags.fresh || earlier?.experiment === experiment.name,

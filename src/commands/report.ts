@@ -1,8 +1,7 @@
 import { relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
-import { basis_of } from '../../experiments/lab/derive.ts';
-import { type Published, publish, published_names } from '../../experiments/lab/publish.ts';
+import { basis_for, type Published, publish, published_names } from '../../experiments/lab/publish.ts';
 import { results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
 import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
@@ -91,7 +90,7 @@ function entry_of(
       date: run.started.slice(0, 10),
       cells: configurations.length,
       runs: protocol.runs,
-      basis: basis_of(configurations),
+      basis: basis_for(experiment, saved),
     },
     findings,
     figures,
@@ -110,7 +109,7 @@ function faulty_entry(folder: string, fault: string): IndexEntry {
 export function tell(experiment: Experiment, results: Results, published: Published, json: boolean | undefined): void {
   const { saved, tables, findings, written, page } = published;
   const { provenance, protocol } = results.run.fingerprint;
-  const basis = basis_of(saved.configurations);
+  const basis = basis_for(experiment, saved);
   const warnings = grouped_warnings(saved.configurations).map(({ text, where }) => `${where}: ${text}`);
   const { failed = [] } = saved;
   if (failed.length > 0) {
@@ -143,7 +142,7 @@ export function tell(experiment: Experiment, results: Results, published: Publis
     };
     out(`${JSON.stringify({ ...head, ...body })}\n`);
   } else {
-    const about = about_model(saved.configurations, provenance.model);
+    const about = about_model(experiment.basis === 'beside' ? [] : saved.configurations, provenance.model);
     const sections = [
       ...(basis === undefined ? [] : [basis]),
       ...tables.map(table_text),

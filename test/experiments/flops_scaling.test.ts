@@ -124,6 +124,9 @@ describe('where one of the two is not there', () => {
     expect(outcomes).toEqual(Array(5).fill('not tested'));
     expect(figures).toEqual([]);
     expect(derived([ONE]).body['8']).toEqual({ error: 'not measured yet' });
+    const failed = [{ key: 'top_k=8', settings: { top_k: 8 }, reason: 'out of GPU memory' }];
+    const { files } = flops_scaling.derive({ run: FAKE_RUN, configurations: [ONE], skipped: [], failed });
+    expect(files[FILE]).toMatchObject({ 8: { error: 'out of GPU memory' } });
   });
 });
 

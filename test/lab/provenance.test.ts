@@ -3,6 +3,7 @@ import { preset_config } from '../../engine/model/presets.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { provenance_schema } from '../../experiments/lab/schema.ts';
+import { dry_device } from '../support/dry.ts';
 
 it('is text of single lines, whatever folders and drivers are called', async () => {
   const facts = {
@@ -14,6 +15,7 @@ it('is text of single lines, whatever folders and drivers are called', async () 
     config: preset_config('molmoe-tiny'),
   };
   const device = {
+    ...dry_device({ subgroup_size: 8, software: false }),
     facts: {
       ...{ vendor: 'v', architecture: '', device: 'd\x07', description: 'GPU\r\n', type: 'hardware' },
       ...{ subgroup_min_size: 8, subgroup_max_size: 8 },
@@ -32,5 +34,6 @@ it('is text of single lines, whatever folders and drivers are called', async () 
   const found = provenance_schema.parse(await provenance_of(model, build));
   expect(Object.values(found.model).join()).not.toMatch(/[\p{C}\p{Zl}]/u);
   expect(found.model.name).toBe('a\\x1b[31m\\x0ab\\u{2028}\\u{d800}');
+  expect(found.adapter.machine).toMatchObject({ subgroup_size: 8, matrix: null });
   expect(found.adapter.description).toBe('GPU\\x0d\\x0a');
 });

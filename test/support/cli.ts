@@ -13,6 +13,7 @@ export interface Ended {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeout_ms?: number;
+  readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
   /** Called with the child's output so far; returns a signal to send. */
   readonly watch?: (stdout: string) => NodeJS.Signals | undefined;
@@ -22,7 +23,7 @@ export interface CliOptions {
 export function cli(args: readonly string[], options: CliOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(repo_root, 'dist/cli.js'), ...args], {
-      cwd: tmpdir(),
+      cwd: options.cwd ?? tmpdir(),
       env: { ...process.env, ...options.env },
       stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
