@@ -134,8 +134,8 @@ export const DEPTH_CLAIMS: readonly Claim[] = [
   },
   {
     id: 'which-blocks-cost-alike',
-    statement: 'Which blocks run makes no difference to latency, only how many',
-    source: study('its design of experiment M5, mask strategies'),
+    statement: 'The same number of blocks has a similar latency, whichever they are',
+    source: study('docs/core_exp/m5_depth_mask_policy.md'),
     test: 'with equally many other blocks prefill takes 0.95 to 1.05 times as long, where it differs most',
     ways: [
       way({ blocks: block_rows }, ({ blocks: { body } }) => {

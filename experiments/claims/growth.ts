@@ -11,6 +11,7 @@ import {
   e1_flops,
   e1_stages,
   fewest_runs,
+  flops_rows,
   LINEAR,
   least_by,
   length_rows,
@@ -19,12 +20,18 @@ import {
   picture_rows,
   type Timed,
   time_of,
+  vision_rows,
 } from './views.ts';
 
 /** How time grows with tokens, crops and steps. */
 
 /** A step counts as longer from a fifth on: what the cache adds in bytes at these lengths is far less. */
 const LONGER = 1.2;
+
+type Clocked = Pick<Timed, 'statistics' | 'scaled'>;
+/** Rows whose statistics are those that figures rest on already. */
+const timed = <R extends Pick<Timed, 'statistics'>>(rows: readonly R[]) =>
+  rows.map((row) => ({ ...row, scaled: null }));
 
 type Prompt = Timed & { readonly prompt_length: number };
 
@@ -49,7 +56,7 @@ function exponent(rows: readonly Prompt[]): Judged {
 }
 
 /** The same over the vision tokens, beside which the text stays as it is. */
-function sublinear(rows: readonly (Timed & { readonly num_vision_tokens: number })[]): Judged {
+function sublinear(rows: readonly (Clocked & { readonly num_vision_tokens: number })[]): Judged {
   const [few, many] = [least_by(rows, (row) => row.num_vision_tokens), most_by(rows, (row) => row.num_vision_tokens)];
   if (!few || !many || many.num_vision_tokens < 2 * few.num_vision_tokens || few.num_vision_tokens === 0) {
     return not_tested('the largest picture has less than twice the vision tokens of the smallest');
@@ -92,7 +99,7 @@ const fewest = ({ lengths }: { readonly lengths: readonly { readonly n: number }
   Math.min(...lengths.map(({ n }) => n));
 
 /** Encoder time over crops, a median for each number of crops. */
-function encoder_line(rows: readonly (Timed & { readonly num_crops: number })[]): Judged {
+function encoder_line(rows: readonly (Clocked & { readonly num_crops: number })[]): Judged {
   const by_crops = new Map<number, { sum: number; count: number; n: number }>();
   for (const row of rows) {
     const time = time_of(row, 'T_vision_encoder');
@@ -237,6 +244,7 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     test: `a line through the encoder's time over crops has R squared of ${LINEAR} or more, over three numbers of crops at least`,
     ways: [
       way({ pictures: picture_rows }, ({ pictures }) => encoder_line(pictures.body.summary)),
+      way({ vision: vision_rows }, ({ vision }) => encoder_line(timed(vision.body.results))),
       way({ e1: e1_stages }, ({ e1 }) => encoder_line(e1.body.configurations)),
     ],
     run: 'molmoe context-vision',
@@ -246,8 +254,11 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     statement: 'Prefill grows with the vision tokens, but less than they do',
     source: study('docs/MOTIVATION_EXPERIMENTS.md, experiment 3'),
     test: 'from the smallest picture to the largest prefill grows by a power of the vision tokens between 0 and 1',
-    ways: [way({ pictures: picture_rows }, ({ pictures }) => sublinear(pictures.body.summary))],
-    run: 'molmoe context-vision',
+    ways: [
+      way({ vision: vision_rows }, ({ vision }) => sublinear(timed(vision.body.results))),
+      way({ pictures: picture_rows }, ({ pictures }) => sublinear(pictures.body.summary)),
+    ],
+    run: 'molmoe motivation-exp3',
   },
   {
     id: 'flops-predict-weakly',
@@ -255,12 +266,22 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     source: study(
       'docs/MOTIVATION_EXPERIMENTS.md, experiment 5, and docs/core_exp/e1_stage_aware_latency_decomposition.md',
     ),
-    test: 'over all stages of all requests R squared of latency over exact FLOPs is under 0.5',
+    test: 'over all stages of all requests R squared of latency over exact FLOPs is under 0.5; or over prompts and answers of the two series of experiment 5',
     ways: [
       way({ e1: e1_stages, work: e1_flops }, ({ e1, work }) => {
         const pooled = work.body.correlation.find(({ over: of, flops }) => of === 'pooled' && flops === 'exact');
         const number = { value: pooled?.r_squared ?? 0, unit: 'R squared' };
         return as_found(e1.body.findings, 'FLOPs correlate weakly with latency', pooled && number, fewest_runs(e1));
+      }),
+      way({ series: flops_rows }, ({ series: { body } }) => {
+        const r_squared = body.statistics.combined?.r_squared ?? null;
+        const number = r_squared === null ? undefined : { value: r_squared, unit: 'R squared' };
+        return as_found(
+          body.findings,
+          'FLOPs do not predict latency',
+          number,
+          Math.min(...body.inputs.map(({ runs }) => runs)),
+        );
       }),
     ],
     run: 'molmoe e1',

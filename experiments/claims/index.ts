@@ -2,6 +2,7 @@ import type { Claim } from './claim.ts';
 import { DEPTH_CLAIMS } from './depth.ts';
 import { EXPERT_CLAIMS } from './experts.ts';
 import { GROWTH_CLAIMS } from './growth.ts';
+import { KNOB_CLAIMS } from './knobs.ts';
 import { METHOD_CLAIMS } from './method.ts';
 import { STAGE_CLAIMS } from './stages.ts';
 
@@ -11,5 +12,6 @@ export const CLAIMS: Readonly<Record<string, readonly Claim[]>> = {
   'how time grows': GROWTH_CLAIMS,
   'what blocks cost': DEPTH_CLAIMS,
   experts: EXPERT_CLAIMS,
+  'knobs and workloads': KNOB_CLAIMS,
   'spread, method and machine': METHOD_CLAIMS,
 };

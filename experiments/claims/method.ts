@@ -1,7 +1,7 @@
 import type { Summary } from '../lab/schema.ts';
 import { as_found, type Claim, exactly, not_tested, way } from './claim.ts';
 import { GPT_FAST, study } from './sources.ts';
-import { counts_of, e1_stages, sample_rows, time_of } from './views.ts';
+import { counts_of, e1_stages, m2_rows, row_at, sample_rows, time_of, vision_rows } from './views.ts';
 
 /** How latencies spread, how to measure them, and what of a time is the machine's. */
 
@@ -12,6 +12,9 @@ const on_pictures = (expectation: string, number: (summary: Summary) => { value:
     const summary = body.scaled_statistics ?? body.statistics;
     return as_found(body.findings, expectation, summary ? number(summary) : undefined, summary?.n);
   });
+const M2 = study('docs/core_exp/m2_latency_repeatability.md, expected findings');
+const fewest = ({ configurations }: { readonly configurations: readonly { readonly runs: number }[] }): number =>
+  Math.min(...configurations.map(({ runs }) => runs));
 const on_a_set = 'molmoe motivation-exp1 --dataset coco_2014_vqa --data-dir DIR';
 
 export const METHOD_CLAIMS: readonly Claim[] = [
@@ -40,6 +43,54 @@ export const METHOD_CLAIMS: readonly Claim[] = [
       })),
     ],
     run: on_a_set,
+  },
+  {
+    id: 'runs-vary-under-10',
+    statement: 'Latency at fixed settings varies by 5 to 10 % at most',
+    source: M2,
+    test: 'the standard deviation of total latency is under 10 % of the mean, over 20 runs or more of each settings',
+    ways: [
+      way({ m2: m2_rows }, ({ m2: { body } }) => {
+        const most = Math.max(0, ...body.configurations.map(({ CoV }) => 100 * (CoV.T_total ?? 0)));
+        const expectation = 'Runs of one configuration vary by less than 10 %';
+        return as_found(body.findings, expectation, { value: most, unit: '%' }, fewest(body));
+      }),
+    ],
+    run: 'molmoe m2',
+  },
+  {
+    id: 'twenty-runs-enough',
+    statement: '10 to 20 runs are enough for a stable mean',
+    source: M2,
+    test: 'the 95 % interval of the mean of the first 20 runs reaches 5 % to each side at most',
+    ways: [
+      way({ m2: m2_rows }, ({ m2: { body } }) => {
+        const widths = body.configurations.flatMap(({ precision }) => row_at(precision, 'n', 20)?.half_width ?? []);
+        const number = { value: 100 * Math.max(0, ...widths), unit: '%' };
+        return as_found(body.findings, '10 to 20 runs are enough', number, fewest(body));
+      }),
+    ],
+    run: 'molmoe m2',
+  },
+  {
+    id: 'subtraction-inverts-prefill',
+    statement: 'Timed by subtraction, prefill falls while vision tokens rise',
+    source: study('docs/EXP3_ANALYSIS.md, in its history'),
+    test: 'from one size of picture to the next prefill by subtraction falls at least once',
+    ways: [
+      way({ vision: vision_rows }, ({ vision }) => {
+        const rows = vision.body.results.filter(({ by_method }) => by_method?.method === 'subtraction');
+        const times = rows
+          .toSorted((a, b) => a.num_vision_tokens - b.num_vision_tokens)
+          .flatMap(({ by_method }) => by_method?.T_LLM_prefill ?? []);
+        if (times.length < 3) return not_tested('fewer than three sizes of picture were timed by subtraction too');
+        const falls = times.slice(1).filter((ms, i) => ms < (times[i] as number)).length;
+        const sentence = `${falls} of ${times.length - 1} steps up in vision tokens take less prefill by subtraction, medians`;
+        const n = Math.min(...rows.map(({ statistics }) => statistics.T_LLM_prefill?.n ?? 0));
+        return exactly(falls, falls > 0, `of ${times.length - 1} steps`, sentence, n);
+      }),
+    ],
+    run: 'molmoe motivation-exp3 --method subtraction',
   },
   {
     id: 'subtraction-is-robust',

@@ -157,6 +157,71 @@ export const length_rows = view(
   }),
 );
 
+export const e2_grid = view(
+  'e2',
+  'e2_knob_grid_results',
+  z.looseObject({
+    configurations: z.array(
+      z.looseObject({ key: z.string(), prompt_length: z.number(), num_output_tokens: z.number(), ...timed }),
+    ),
+  }),
+);
+export type GridRow = z.infer<typeof e2_grid.shape>['configurations'][number];
+export const e2_coupling = view(
+  'e2',
+  'e2_coupling_analysis',
+  z.looseObject({
+    interactions: z.array(z.looseObject({ time: z.string(), share: finite })),
+    findings: z.array(finding_schema),
+  }),
+);
+export const m1_rows = view(
+  'm1',
+  'm1_workload_contrast',
+  z.looseObject({
+    workloads: z.array(z.looseObject({ workload: z.string(), shares: by_stage(finite) })),
+    configurations: z.array(z.looseObject({ statistics: statistics_schema })),
+    sensitivity: z.array(z.looseObject({ basis: z.string() })),
+    findings: z.array(finding_schema),
+  }),
+);
+export const m2_rows = view(
+  'm2',
+  'm2_repeatability_results',
+  z.looseObject({
+    configurations: z.array(
+      z.looseObject({
+        runs: z.number(),
+        CoV: z.record(z.string(), finite.nullable()),
+        precision: z.array(z.strictObject({ n: z.number(), half_width: finite })),
+      }),
+    ),
+    findings: z.array(finding_schema),
+  }),
+);
+/** Its statistics are those of the whole model already, where a slice of it ran. */
+export const vision_rows = view(
+  'motivation-exp3',
+  'exp3_vision_tokens_vs_latency',
+  z.looseObject({
+    results: z.array(
+      z.looseObject({
+        ...{ num_crops: z.number(), num_vision_tokens: z.number(), statistics: statistics_schema },
+        by_method: method_sample_schema.nullable(),
+      }),
+    ),
+  }),
+);
+export const flops_rows = view(
+  'motivation-exp5',
+  'exp5_flops_vs_latency',
+  z.looseObject({
+    statistics: z.looseObject({ combined: z.looseObject({ r_squared: finite.nullable() }).nullable() }),
+    inputs: z.array(z.looseObject({ runs: z.number() })),
+    findings: z.array(finding_schema),
+  }),
+);
+
 /** R squared from which a line is said to fit. */
 export const LINEAR = 0.99;
 

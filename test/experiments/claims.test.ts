@@ -6,9 +6,10 @@ import { type PublishedFile, read_evidence, subjects_of } from '../../experiment
 import { CLAIMS } from '../../experiments/claims/index.ts';
 import { type Verdict, verdicts_on } from '../../experiments/claims/verdicts.ts';
 import * as registry from '../../experiments/index.ts';
-import type { Experiment } from '../../experiments/lab/define.ts';
+import type { Experiment, FileHead } from '../../experiments/lab/define.ts';
 import type { Configuration, Provenance, Run, Sample } from '../../experiments/lab/schema.ts';
 import { repo_root } from '../support/golden.ts';
+import { exp3_file, exp4_file, vision_cell } from '../support/motivation.ts';
 import { FAKE_RUN, fake_configuration, PROVENANCE } from '../support/records.ts';
 
 const EXPERIMENTS: readonly Experiment[] = Object.values(registry);
@@ -18,6 +19,9 @@ const run_of = (over: Partial<Provenance> = {}, knobs = {}): Run => ({
   ...FAKE_RUN,
   fingerprint: { ...FAKE_RUN.fingerprint, provenance: { ...PROVENANCE, ...over }, knobs },
 });
+
+/** Few: a range in place of an interval, which takes long to draw. */
+const RUNS = 3;
 
 /** What an experiment publishes of these cells. */
 function published(experiment: Experiment, configurations: readonly Configuration[], run = run_of()): PublishedFile[] {
@@ -37,7 +41,7 @@ function sweep(
   counted: (x: number) => object = () => ({}),
 ): PublishedFile[] {
   const cells = values.map((value, i): Configuration => {
-    const one = fake_configuration('low', 'short', 'short');
+    const one = fake_configuration('low', 'short', 'short', RUNS);
     const x = Number(value);
     const samples = one.clean.samples.map((sample) => ({ ...sample, ...times(x, i) }));
     return {
@@ -58,7 +62,7 @@ function verdict(id: string, files: readonly PublishedFile[], which = 0): Verdic
 
 /** Enough for every claim: three pictures, two lengths of the answer. */
 const CELLS = (['low', 'medium', 'high'] as const).flatMap((regime) =>
-  (['short', 'long'] as const).map((decode) => fake_configuration(regime, 'short', decode, 6)),
+  (['short', 'long'] as const).map((decode) => fake_configuration(regime, 'short', decode, RUNS)),
 );
 
 const e1 = (change: (sample: Sample, one: Configuration) => Partial<Sample> = () => ({}), run = run_of()) =>
@@ -73,7 +77,7 @@ const e1 = (change: (sample: Sample, one: Configuration) => Partial<Sample> = ()
 
 const steps = (ms: number): Partial<Sample> => ({ T_decode_per_token: ms });
 const tokens_of = (x: number) => {
-  const { tokens } = fake_configuration('low', 'short', 'short');
+  const { tokens } = fake_configuration('low', 'short', 'short', 1);
   return { tokens: { ...tokens, prompt_length: 317 + x, num_output_tokens: x, decode_steps: x - 1 } };
 };
 const answers = (ms: (x: number) => number) =>
@@ -94,7 +98,7 @@ const pictures = (ms: (k: number) => number) =>
     [2, 4, 8],
     (k) => ({ T_LLM_prefill: ms(k) }),
     (k) => {
-      const { counters } = fake_configuration('low', 'short', 'short');
+      const { counters } = fake_configuration('low', 'short', 'short', 1);
       return { counters: { ...counters, prefill: { ...counters.prefill, flops: 1e9 * (2 + k) } } };
     },
   );
@@ -110,7 +114,7 @@ const layers = (ms: readonly number[]) =>
 /** Pictures of one row of crops that grows; what the encoder and prefill take with so many. */
 const rows_of_crops = (times: (crops: number) => Partial<Sample>) =>
   sweep(registry.context_vision, 'num_crops', [2, 5, 13], times, (crops) => {
-    const { tokens } = fake_configuration('low', 'short', 'short');
+    const { tokens } = fake_configuration('low', 'short', 'short', 1);
     const inserted = 144 + 96 * crops;
     return { tokens: { ...tokens, num_crops: crops, inserted_vision_tokens: inserted, prompt_length: 40 + inserted } };
   });
@@ -122,7 +126,7 @@ const masks = (lists: readonly (readonly number[])[], times: (blocks: number, i:
   published(
     registry.block_mask,
     lists.map((blocks, i): Configuration => {
-      const one = fake_configuration('low', 'short', 'short');
+      const one = fake_configuration('low', 'short', 'short', RUNS);
       const samples = one.clean.samples.map((sample) => ({ ...sample, ...times(blocks.length, i) }));
       return {
         ...{ ...one, knobs: { blocks: [...blocks] }, instrumented: null, key: `blocks=${blocks.join('-')}` },
@@ -150,7 +154,7 @@ const forwards = (whole: readonly [number, number]) =>
   published(
     registry.flops_scaling,
     [1, 8].map((k, i): Configuration => {
-      const one = fake_configuration('low', 'short', 'short');
+      const one = fake_configuration('low', 'short', 'short', RUNS);
       const prefill = { ...(one.counters.prefill as NonNullable<typeof one.counters.prefill>), flops: whole[i] };
       const counters = { ...one.counters, prefill } as Configuration['counters'];
       return { ...one, settings: { top_k: k }, key: `top_k=${k}`, counters };
@@ -196,6 +200,68 @@ const lengths = (tokens: readonly number[], times: (tokens: number) => Partial<S
     }),
     set('coco_2014_vqa'),
   );
+
+const CORNERS = { crops: [1, 12], top_k: [1, 8], num_active_blocks: [8, 16] };
+/** The corners of the knobs, as an adapter runs them. */
+const grid = (ms: (crops: number, k: number, blocks: number) => number, run = run_of()) =>
+  published(
+    registry.e2,
+    CORNERS.crops.flatMap((crops) =>
+      CORNERS.top_k.flatMap((top_k) =>
+        CORNERS.num_active_blocks.map((num_active_blocks): Configuration => {
+          const one = fake_configuration('low', 'short', 'short', 6);
+          const T_total = ms(crops, top_k, num_active_blocks);
+          const samples = one.clean.samples.map((run, i) => ({ ...run, T_total: T_total * (1 + 1e-4 * i) }));
+          const settings = { crops, top_k, num_active_blocks };
+          const clean = { ...one.clean, samples };
+          return { ...one, key: `crops=${crops}_top_k=${top_k}_blocks=${num_active_blocks}`, settings, clean };
+        }),
+      ),
+    ),
+    run,
+  );
+const two_adapters = (ms: (crops: number, k: number, blocks: number) => number) => [
+  ...grid((crops, k, blocks) => 100 * crops + 10 * k + blocks),
+  ...grid(ms, run_of({ adapter: { ...PROVENANCE.adapter, description: 'Some GPU' } })),
+];
+/** Requests of two workloads, and each with one thing halved: what they take. */
+const workloads = (decode: number, halved: (workload: string, knob: string) => number) =>
+  published(
+    registry.m1,
+    ['qa', 'captions'].flatMap((workload) =>
+      ['nothing', 'crops', 'blocks'].map((knob): Configuration => {
+        const one = fake_configuration('low', 'short', 'short', 6);
+        const T_total = knob === 'nothing' ? 1000 : halved(workload, knob);
+        const samples = one.clean.samples.map((run) => ({ ...run, T_total, T_LLM_decode: decode }));
+        const settings = { workload, halved: knob, new_tokens: 8, from: 2, to: 1 };
+        return { ...one, key: `${workload}_${knob}`, settings, clean: { ...one.clean, samples } };
+      }),
+    ),
+  );
+const repeats = (spread: number) => {
+  const one = fake_configuration('low', 'short', 'short', 40);
+  const samples = one.clean.samples.map((run, i) => ({ ...run, T_total: 100 * (1 + (i % 2 ? spread : -spread)) }));
+  const settings = { configuration: 'low', top_k: 4, num_active_blocks: 12 };
+  return published(registry.m2, [{ ...one, settings, clean: { ...one.clean, samples } }]);
+};
+/** By subtraction prefill takes this long. */
+const subtracted = (ms: (k: number) => number) =>
+  published(
+    registry.motivation_exp3,
+    [1, 2, 3, 4].map((k) => {
+      const one = vision_cell(k, RUNS);
+      const times = { T_vision_encoder: 1, T_vision_total: 1, T_projector: 0, T_LLM_decode: 0, T_total: 1 };
+      return { ...one, methods: [{ method: 'subtraction' as const, ...times, T_LLM_prefill: ms(k) }] };
+    }),
+  );
+const series = (): PublishedFile[] => {
+  const inputs = { exp3Results: exp3_file() as FileHead, exp4Results: exp4_file() as FileHead };
+  const saved = { run: run_of(), configurations: [], skipped: [], inputs };
+  const { files } = registry.motivation_exp5.derive(saved);
+  const name = 'exp5_flops_vs_latency';
+  const body = files[name] as unknown as PublishedFile['body'];
+  return [{ experiment: 'motivation-exp5', name, path: `motivation-exp5/${name}.json`, body }];
+};
 
 const plain_e1 = e1();
 
@@ -282,6 +348,39 @@ const HELD: Held[] = [
   ['prefill-free-of-answer', 'refuted', () => lengths([8, 64], (x) => ({ T_LLM_prefill: x }))],
   ['decode-share-4096', 'confirmed', () => lengths([8, 4096], (x) => ({ T_LLM_prefill: 900, T_LLM_decode: 99 * x }))],
   ['decode-share-4096', 'refuted', () => lengths([4096], () => ({ T_LLM_prefill: 900, T_LLM_decode: 1000 })), 50],
+  ['vision-linear', 'confirmed', () => subtracted(() => 1)],
+  ['prefill-sublinear-in-pictures', 'confirmed', () => subtracted(() => 1)],
+  ['flops-predict-weakly', 'confirmed', series],
+  ['knobs-coupled', 'refuted', () => grid((crops, k, blocks) => 100 * crops + 10 * k + blocks), 0],
+  ['knobs-coupled', 'confirmed', () => grid((crops, k, blocks) => crops * k * blocks)],
+  ['same-order-on-devices', 'not tested', () => grid((crops, k, blocks) => crops * k * blocks)],
+  ['same-order-on-devices', 'confirmed', () => two_adapters((crops, k, blocks) => 900 * crops + 80 * k + blocks), 100],
+  ['same-order-on-devices', 'refuted', () => two_adapters((crops, k, blocks) => 100 * blocks + 10 * k + crops)],
+  ['answers-prefill-sensitive', 'confirmed', () => workloads(10, () => 900)],
+  ['answers-prefill-sensitive', 'refuted', () => workloads(10_000, () => 900)],
+  ['captions-decode-sensitive', 'confirmed', () => workloads(10_000, () => 900)],
+  ['captions-decode-sensitive', 'refuted', () => workloads(10, () => 900)],
+  [
+    'other-knobs-for-captions',
+    'confirmed',
+    () => workloads(10, (of, knob) => (of === 'qa' && knob === 'crops' ? 500 : knob === 'blocks' ? 700 : 900)),
+  ],
+  ['other-knobs-for-captions', 'refuted', () => workloads(10, (_, knob) => (knob === 'crops' ? 500 : 900))],
+  ['runs-vary-under-10', 'confirmed', () => repeats(0.05), 5],
+  ['runs-vary-under-10', 'refuted', () => repeats(0.3), 30],
+  ['twenty-runs-enough', 'confirmed', () => repeats(0.05)],
+  ['twenty-runs-enough', 'refuted', () => repeats(0.3)],
+  ['subtraction-inverts-prefill', 'confirmed', () => subtracted((k) => 100 - k), 3],
+  ['subtraction-inverts-prefill', 'refuted', () => subtracted((k) => 100 + k), 0],
+  [
+    'subtraction-inverts-prefill',
+    'not tested',
+    () =>
+      published(
+        registry.motivation_exp3,
+        [1, 2, 3].map((k) => vision_cell(k, RUNS)),
+      ),
+  ],
   ['decode-share-4096', 'not tested', () => lengths([8, 64], () => ({}))],
   ['pruning-not-proportional', 'confirmed', () => plain_e1],
   ['pruning-not-proportional', 'refuted', () => e1(() => ({ T_vision_total: 0.001 }))],
@@ -367,9 +466,7 @@ describe('what made-up results come to', () => {
     const single = cells.map((one) => ({ ...one, clean: { ...one.clean, samples: one.clean.samples.slice(0, 1) } }));
     expect(verdict('eight-experts-eight-times', published(registry.moe_topk, single)).outcome).toBe('not tested');
     const [broken] = topk(() => steps(10)) as [PublishedFile];
-    const spoiled = JSON.parse(
-      JSON.stringify(broken).replaceAll('"median":10,', '"median":-10,').replaceAll('[10,10]', '[-10,-10]'),
-    );
+    const spoiled = JSON.parse(JSON.stringify(broken).replaceAll(/"(median|min|max)":10,/g, '"$1":-10,'));
     expect(verdict('eight-experts-eight-times', [spoiled])).toMatchObject({ outcome: 'not tested', number: null });
   });
 });
