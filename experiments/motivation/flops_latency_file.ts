@@ -4,6 +4,7 @@ import { differences, some_of } from '../lab/fingerprint.ts';
 import type { Inputs } from '../lab/reading.ts';
 import { count, type Finding, finding_schema, finite, strings } from '../lab/schema.ts';
 import { linear_fit, spearman } from '../lab/stats.ts';
+import { short_ms } from '../lab/tables.ts';
 import { mean, sum } from '../lab/typical.ts';
 
 const numbers = { T_total: finite.nullable(), flops_total: finite, exact_flops_total: finite };
@@ -168,8 +169,8 @@ function apart(a: Exp5Inputs['exp3Results'], b: Exp5Inputs['exp4Results']): { gr
     model: [model.name, model.weights, model.weights_digest, model.dtype].filter((part) => part !== null).join(', '),
   });
   const slight = ({ provenance, protocol, knobs }: typeof a | typeof b) => {
-    const { package_version, commit, dirty, build } = provenance;
-    return { package_version, commit, dirty, build, runs: protocol.runs, knobs };
+    const { package_version, commit, dirty, build, tuning } = provenance;
+    return { package_version, commit, dirty, build, tuning, runs: protocol.runs, knobs };
   };
   return { grave: differences(grave(a), grave(b)), slight: differences(slight(a), slight(b)) };
 }
@@ -219,7 +220,7 @@ function findings_of({ exp3, exp4, combined }: z.infer<typeof all_statistics>, g
       : {
           expectation: same,
           outcome: combined.ratio.slope < SAME && combined.ratio.slope > 1 / SAME ? 'confirmed' : 'refuted',
-          because: `one more TFLOP takes ${Math.round(exp3?.slope ?? 0)} ms in a prompt and ${Math.round(exp4?.slope ?? 0)} ms in an answer, ${combined.ratio.slope.toPrecision(3)} times as long (the same: within ${SAME} times)`,
+          because: `one more TFLOP takes ${short_ms(exp3?.slope ?? 0)} in a prompt and ${short_ms(exp4?.slope ?? 0)} in an answer, ${combined.ratio.slope.toPrecision(3)} times as long (the same: within ${SAME} times)`,
         },
   ];
 }
