@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { type Bounds, type Estimate, outcome_within } from '../lab/judge.ts';
+import { type Bounds, type Estimate, LEAST_RUNS, on_a_line, outcome_within } from '../lab/judge.ts';
 import type { Finding, Provenance, Run } from '../lab/schema.ts';
+import { short_ms } from '../lab/tables.ts';
 import { interval_name } from '../lab/words.ts';
 
 /** Who said it, and where: "title (authors, venue), identifier". */
@@ -79,6 +80,8 @@ export interface Claim {
 
 export const not_tested = (sentence: string): Judged => ({ outcome: 'not tested', sentence });
 
+const UNSETTLED = 'that does not settle it; more runs would';
+
 const digits = (x: number): string => String(Number(x.toPrecision(3)));
 
 /** An estimate held against bounds; `words` says what it is, with its value as written. */
@@ -88,15 +91,33 @@ export function held(
   unit: string,
   words: (value: string) => string,
 ): Judged {
-  if (estimate === null) return not_tested('no such time with an interval, which takes two runs at least');
+  if (estimate === null) return not_tested(`no such time of ${LEAST_RUNS} runs or more`);
   const { value, low, high, n } = estimate;
   const outcome = outcome_within(estimate, bounds);
   const said = `${words(`${digits(value)}${unit === '' ? '' : ` ${unit}`}`)} (${interval_name(n)} ${digits(low)} to ${digits(high)})`;
   return {
     outcome,
-    sentence: outcome === 'not tested' ? `${said}: that does not settle it; more runs would` : said,
+    sentence: outcome === 'not tested' ? `${said}: ${UNSETTLED}` : said,
     number: { value, unit },
     n,
+  };
+}
+
+/** R squared from which a line is said to fit. */
+export const LINEAR = 0.99;
+
+/** Medians over what grows are on a line; `of` says over what, `a` what one more of it is. */
+export function linear(points: readonly (Estimate & { readonly x: number })[], of: string, a: string): Judged {
+  const values = [...new Set(points.map(({ x }) => x))].toSorted((one, other) => one - other);
+  if (values.length < 3) return not_tested(`fewer than three ${of} have ${LEAST_RUNS} runs or more`);
+  const { fit, outcome } = on_a_line(points, LINEAR);
+  const r_squared = fit.r_squared ?? 0;
+  const said = `over ${values.length} ${of}, ${values[0]} to ${values.at(-1)}, ${short_ms(fit.slope)} a ${a}, R squared ${r_squared.toFixed(4)}`;
+  return {
+    outcome,
+    sentence: outcome === 'not tested' ? `${said}: ${UNSETTLED}` : said,
+    number: { value: r_squared, unit: 'R squared' },
+    n: Math.min(...points.map(({ n }) => n)),
   };
 }
 
@@ -123,5 +144,8 @@ export function as_found(
 ): Judged {
   const found = findings.find((one) => one.expectation === expectation);
   if (found === undefined) return not_tested(`its findings hold no "${expectation}"`);
+  if (n !== undefined && n < LEAST_RUNS && found.outcome !== 'not tested') {
+    return not_tested(`${found.because}: n = ${n} settles nothing`);
+  }
   return { outcome: found.outcome, sentence: found.because, number, n };
 }

@@ -1,17 +1,16 @@
 import type { z } from 'zod';
 import { type DepthRow, depth_ms } from '../lab/depth.ts';
-import { estimate_of, over, through } from '../lab/judge.ts';
-import { short_ms } from '../lab/tables.ts';
+import { estimate_of, LEAST_RUNS, over, through } from '../lab/judge.ts';
 import type { TimeName } from '../lab/times.ts';
-import { as_found, type Claim, exactly, held, type Judged, less, not_tested, way } from './claim.ts';
+import { as_found, type Claim, exactly, held, type Judged, LINEAR, less, linear, not_tested, way } from './claim.ts';
 import { SHORTENED_LLAMA, study } from './sources.ts';
-import { block_rows, LINEAR, least_by, most_by } from './views.ts';
+import { block_rows, least_by, most_by } from './views.ts';
 
 /** What blocks of the language model cost. */
 
 type Blocks = z.infer<typeof block_rows.shape>;
 
-const IT_TAKES = 'it takes cells with all blocks and with that share of them, of several runs';
+const IT_TAKES = `it takes all blocks and that share of them, of ${LEAST_RUNS} runs or more`;
 
 /** A time with a share of the blocks over that with all, as measured. A slice has cells of its own depth, which are no share of the whole. */
 function measured({ summary, depth }: Blocks, share: number, time: TimeName) {
@@ -64,7 +63,7 @@ const share_ways = ({ share, time, ms, unit, as, words, ...bounds }: Shared): Cl
   }),
   way({ blocks: block_rows }, ({ blocks: { body } }) => {
     const ratio = by_stamps(body, share, ms(body));
-    if (ratio === null) return not_tested(IT_TAKES);
+    if (ratio === null || runs_of(body) < LEAST_RUNS) return not_tested(IT_TAKES);
     const value = as(ratio);
     const { least = value, most = value } = bounds;
     const sentence = `${words(`${value.toPrecision(3)} ${unit}`)}, on the line that the stamps of ${body.depth?.from_blocks} blocks give`;
@@ -72,13 +71,24 @@ const share_ways = ({ share, time, ms, unit, as, words, ...bounds }: Shared): Cl
   }),
 ];
 
-/** Both stages are lines over the depths that ran. */
-function lines(body: Blocks): Judged {
-  const { prefill_fit: prefill, decode_step_fit: step } = body;
-  if (!prefill || !step || Math.min(prefill.n, step.n) < 3) return not_tested('fewer than three depths ran');
-  const worst = Math.min(prefill.r_squared ?? 0, step.r_squared ?? 0);
-  const sentence = `over ${prefill.n} depths a block adds ${short_ms(prefill.slope)} to prefill and ${short_ms(step.slope)} to a decode step, R squared ${worst.toFixed(4)} where it is less`;
-  return exactly(worst, worst >= LINEAR, 'R squared', sentence, runs_of(body));
+/** As measured, whatever was scaled: of a slice too, whose blocks are the whole's. */
+function lines({ summary }: Blocks): Judged {
+  const judged = (['T_LLM_prefill', 'T_decode_per_token'] as const).map((name) =>
+    linear(
+      summary.flatMap(({ num_active_blocks, statistics }) => {
+        const time = estimate_of(statistics[name]);
+        return time === null ? [] : [{ x: num_active_blocks, ...time }];
+      }),
+      'depths',
+      'block',
+    ),
+  );
+  const [prefill, step] = judged as [Judged, Judged];
+  const worse = ['refuted', 'not tested', 'confirmed'].flatMap(
+    (outcome) => judged.find((one) => one.outcome === outcome) ?? [],
+  );
+  const sentence = `prefill ${prefill.sentence}; a decode step ${step.sentence}`;
+  return { ...(worse[0] as Judged), ...(prefill.number && step.number ? { sentence } : {}) };
 }
 
 const percent_less = (ratio: number): number => 100 * (1 - ratio);

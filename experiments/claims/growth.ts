@@ -1,8 +1,7 @@
-import { over, plus, through } from '../lab/judge.ts';
-import type { FitRecord } from '../lab/schema.ts';
-import { linear_fit } from '../lab/stats.ts';
+import { LEAST_RUNS, over, plus, through } from '../lab/judge.ts';
 import { short_ms } from '../lab/tables.ts';
-import { as_found, type Claim, exactly, held, type Judged, less, not_tested, way } from './claim.ts';
+import type { TimeName } from '../lab/times.ts';
+import { as_found, type Claim, exactly, held, type Judged, LINEAR, less, linear, not_tested, way } from './claim.ts';
 import { FASTV, PRUMERGE, RIGHT_PROBLEM, study } from './sources.ts';
 import {
   context_rows,
@@ -12,7 +11,6 @@ import {
   e1_stages,
   fewest_runs,
   flops_rows,
-  LINEAR,
   least_by,
   length_rows,
   most_by,
@@ -87,41 +85,23 @@ function monotone(rows: readonly Prompt[]): Judged {
   return exactly(steps.length - falls.length, falls.length === 0, `of ${steps.length} steps`, words, n);
 }
 
-function decode_line(fit: FitRecord | null, runs: number): Judged {
-  if (fit === null || fit.n < 3 || !Number.isFinite(runs)) return not_tested('fewer than three lengths ran');
-  const r_squared = fit.r_squared ?? 0;
-  const sentence = `over ${fit.n} lengths ${short_ms(fit.slope)} a step, R squared ${r_squared.toFixed(4)}`;
-  return exactly(r_squared, r_squared >= LINEAR, 'R squared', sentence, runs);
-}
-
 /** Pictures behind a median. */
 const fewest = ({ lengths }: { readonly lengths: readonly { readonly n: number }[] }): number =>
   Math.min(...lengths.map(({ n }) => n));
 
-/** Encoder time over crops, a median for each number of crops. */
-function encoder_line(rows: readonly (Clocked & { readonly num_crops: number })[]): Judged {
-  const by_crops = new Map<number, { sum: number; count: number; n: number }>();
-  for (const row of rows) {
-    const time = time_of(row, 'T_vision_encoder');
-    if (time === null) continue;
-    const { sum, count, n } = by_crops.get(row.num_crops) ?? { sum: 0, count: 0, n: time.n };
-    by_crops.set(row.num_crops, { sum: sum + time.value, count: count + 1, n: Math.min(n, time.n) });
-  }
-  if (by_crops.size < 3) return not_tested('fewer than three numbers of crops have several runs');
-  const x = [...by_crops.keys()];
-  const fit = linear_fit(
-    x,
-    [...by_crops.values()].map(({ sum, count }) => sum / count),
-  );
-  const r_squared = fit.r_squared ?? 0;
-  return exactly(
-    r_squared,
-    r_squared >= LINEAR,
-    'R squared',
-    `over ${x.toSorted((a, b) => a - b).join(', ')} crops ${short_ms(fit.slope)} a crop, R squared ${r_squared.toFixed(4)}`,
-    Math.min(...[...by_crops.values()].map(({ n }) => n)),
-  );
+function timed_at<R extends Clocked>(rows: readonly R[], x_of: (row: R) => number, name: TimeName) {
+  return rows.flatMap((row) => {
+    const time = time_of(row, name);
+    return time === null ? [] : [{ x: x_of(row), ...time }];
+  });
 }
+
+const encoder_line = (rows: readonly (Clocked & { readonly num_crops: number })[]): Judged =>
+  linear(
+    timed_at(rows, ({ num_crops }) => num_crops, 'T_vision_encoder'),
+    'numbers of crops',
+    'crop',
+  );
 
 /** The picture's tokens of a small picture behind the encoder of a large one, as a perfect pruning after it would leave them. */
 function pruned(rows: readonly E1Row[]): Judged {
@@ -151,9 +131,21 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
     test: `a line through decode over steps has R squared of ${LINEAR} or more, over three lengths at least`,
     ways: [
       way({ answers: output_rows }, ({ answers: { body } }) =>
-        decode_line(body.decode_fit, Math.min(...body.summary.flatMap((row) => time_of(row, 'T_LLM_decode')?.n ?? []))),
+        linear(
+          timed_at(body.summary, (row) => row.num_output_tokens - 1, 'T_LLM_decode'),
+          'numbers of steps',
+          'step',
+        ),
       ),
-      way({ answers: length_rows }, ({ answers: { body } }) => decode_line(body.decode_fit, fewest(body))),
+      way({ answers: length_rows }, ({ answers: { body } }) => {
+        const { decode_fit } = body;
+        const n = fewest(body);
+        if (decode_fit === null || decode_fit.n < 3 || n < LEAST_RUNS)
+          return not_tested(`fewer than three lengths have ${LEAST_RUNS} pictures or more`);
+        const r_squared = decode_fit.r_squared ?? 0;
+        const sentence = `over ${decode_fit.n} lengths ${short_ms(decode_fit.slope)} a step, R squared ${r_squared.toFixed(4)}, medians over ${n} pictures`;
+        return exactly(r_squared, r_squared >= LINEAR, 'R squared', sentence, n);
+      }),
     ],
     run: 'molmoe output-tokens',
   },

@@ -90,7 +90,7 @@ export const topk_rows = view('moe-topk', 'exp2_moe_topk_results', z.looseObject
 export const output_rows = view(
   'output-tokens',
   'exp4_output_tokens_scaling_results',
-  z.looseObject({ ...sweep('max_new_tokens'), decode_fit: fit_schema.nullable() }),
+  z.looseObject(sweep('max_new_tokens')),
 );
 export const picture_rows = view(
   'context-vision',
@@ -104,8 +104,6 @@ export const block_rows = view(
   'exp3_transformer_blocks_mask_results',
   z.looseObject({
     ...sweep('num_active_blocks', { num_total_blocks: z.number(), active_block_indices: z.array(z.number()) }),
-    prefill_fit: fit_schema.nullable(),
-    decode_step_fit: fit_schema.nullable(),
     depth: depth_schema.nullable(),
     findings: z.array(finding_schema),
   }),
@@ -139,11 +137,13 @@ export const sample_rows = view(
   'exp1_latency_distribution',
   found_on({ statistics: summary_schema.nullable(), scaled_statistics: summary_schema.nullable() }),
 );
+const prompt_times = { T_vision_total: finite.nullable(), T_LLM_prefill: finite.nullable() };
 export const component_rows = view(
   'motivation-exp2',
   'exp2_component_profiling',
-  found_on({ results: z.array(z.looseObject({ num_runs: z.number() })) }),
+  found_on({ results: z.array(z.looseObject({ ...prompt_times, scaled: z.looseObject(prompt_times).nullable() })) }),
 );
+export type SampleTimes = z.infer<typeof component_rows.shape>['results'][number];
 export const length_rows = view(
   'motivation-exp4',
   'exp4_language_tokens_vs_latency',
@@ -221,9 +221,6 @@ export const flops_rows = view(
     findings: z.array(finding_schema),
   }),
 );
-
-/** R squared from which a line is said to fit. */
-export const LINEAR = 0.99;
 
 /** A median with its interval: of the whole model, where a slice of it ran. */
 export const time_of = (row: Pick<Timed, 'statistics' | 'scaled'> | undefined, time: TimeName): Estimate | null =>

@@ -1,4 +1,5 @@
-import type { Finding, Summary } from './schema.ts';
+import type { Finding, FitRecord, Summary } from './schema.ts';
+import { linear_fit } from './stats.ts';
 import { interval_of } from './words.ts';
 
 /** Verdicts on numbers that have intervals: one that its interval does not settle is none. */
@@ -12,10 +13,13 @@ export interface Estimate {
   readonly n: number;
 }
 
-/** Of a time. null where there is none, or a single run, which has no interval, or one that no clock can have given. */
+/** The range of two runs holds the median no oftener than a coin falls heads, that of three 3 times of 4. */
+export const LEAST_RUNS = 3;
+
+/** Of a time. null where there is none, or too few runs for a range, or one that no clock can have given. */
 export function estimate_of(summary: Summary | null | undefined): Estimate | null {
   const range = summary ? interval_of(summary) : null;
-  return summary && range && range[0] > 0
+  return summary && range && summary.n >= LEAST_RUNS && range[0] > 0
     ? { value: summary.median, low: range[0], high: range[1], n: summary.n }
     : null;
 }
@@ -49,4 +53,21 @@ export function outcome_within(
 ): Finding['outcome'] {
   if (low >= least && high <= most) return 'confirmed';
   return high < least || low > most ? 'refuted' : 'not tested';
+}
+
+/** Whether estimates lie on a line, by R squared. A worse one tells only where the line misses an interval: else it may be noise. */
+export function on_a_line(
+  points: readonly (Estimate & { readonly x: number })[],
+  least: number,
+): { readonly fit: FitRecord; readonly outcome: Finding['outcome'] } {
+  const fit = linear_fit(
+    points.map(({ x }) => x),
+    points.map(({ value }) => value),
+  );
+  const meets = ({ x, low, high }: (typeof points)[number]): boolean => {
+    const y = fit.intercept + fit.slope * x;
+    return low <= y && y <= high;
+  };
+  if ((fit.r_squared ?? 0) >= least) return { fit, outcome: 'confirmed' };
+  return { fit, outcome: points.every(meets) ? 'not tested' : 'refuted' };
 }

@@ -121,8 +121,14 @@ const HELD: Held[] = [
   ['p99-far-above-p50', 'not tested', () => samples(registry.latency_distribution, totals(3000), set('shapes'))],
   ['pictures-vary-widely', 'refuted', () => samples(registry.latency_distribution, totals(1100))],
   ['pictures-vary-widely', 'confirmed', () => samples(registry.latency_distribution, totals(9000))],
-  ['llm-dominates-prompt', 'confirmed', () => samples(registry.component_profiling, [{ T_vision_total: 1 }])],
+  [
+    'llm-dominates-prompt',
+    'confirmed',
+    () => samples(registry.component_profiling, Array(3).fill({ T_vision_total: 1 })),
+  ],
   ['decode-linear', 'confirmed', () => lengths([8, 16, 64], (x) => ({ T_LLM_decode: 20 * (x - 1) })), 1],
+  ['prefill-free-of-answer', 'not tested', () => lengths([8, 64], (x) => ({ T_LLM_prefill: x }), 1)],
+  ['llm-dominates-prompt', 'not tested', () => samples(registry.component_profiling, [{}, { T_vision_total: 1 }])],
   ['prefill-free-of-answer', 'refuted', () => lengths([8, 64], (x) => ({ T_LLM_prefill: x }))],
   ['decode-share-4096', 'confirmed', () => lengths([8, 4096], (x) => ({ T_LLM_prefill: 900, T_LLM_decode: 99 * x }))],
   ['decode-share-4096', 'refuted', () => lengths([4096], () => ({ T_LLM_prefill: 900, T_LLM_decode: 1000 })), 50],
@@ -247,6 +253,20 @@ describe('what made-up results come to', () => {
     const spoiled = JSON.parse(JSON.stringify(broken).replaceAll(/"(median|min|max)":10,/g, '"$1":-10,'));
     expect(verdict('eight-experts-eight-times', [spoiled])).toMatchObject({ outcome: 'not tested', number: null });
   });
+});
+
+it('what is off a line within its intervals may be noise', () => {
+  const crops = (noise: number) =>
+    [2, 3, 4].map((x): Configuration => {
+      const one = fake_configuration('low', 'short', 'short', RUNS);
+      const ms = x === 3 ? 34 : 10 * x;
+      const samples = one.clean.samples.map((run, i) => ({ ...run, T_vision_encoder: ms + noise * (i - 1) }));
+      const clean = { ...one.clean, samples };
+      return { ...one, clean, key: `n=${x}`, settings: { num_crops: x }, tokens: { ...one.tokens, num_crops: x } };
+    });
+  const judged = (noise: number) => verdict('vision-linear', published(registry.context_vision, crops(noise)));
+  expect(judged(0.1)).toMatchObject({ outcome: 'refuted', number: expect.closeTo(0.949, 3) });
+  expect(judged(5)).toMatchObject({ outcome: 'not tested', sentence: expect.stringMatching(/more runs would$/) });
 });
 
 describe('whose results', () => {

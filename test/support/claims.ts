@@ -188,16 +188,19 @@ export const samples = (experiment: Experiment, times: readonly Partial<Sample>[
   );
 export const totals = (slow: number) =>
   Array.from({ length: 100 }, (_, i) => ({ T_total: i % 50 === 0 ? slow : 1000 }));
-/** Answers of these lengths to one picture: what the prompt and decode take. */
-export const lengths = (tokens: readonly number[], times: (tokens: number) => Partial<Sample>) =>
+/** Answers of these lengths to a few pictures: what the prompt and decode take. */
+export const lengths = (tokens: readonly number[], times: (tokens: number) => Partial<Sample>, pictures = 3) =>
   published(
     registry.language_tokens,
-    tokens.map((x, i): Configuration => {
-      const one = fake_configuration('low', 'short', 'short', 1);
-      const [run] = one.clean.samples as [Sample];
-      const clean = { ...one.clean, samples: [{ ...run, T_vision_total: 100, ...times(x) }] };
-      return { ...one, ...tokens_of(x), key: `n=${i}`, settings: { max_new_tokens: x, query_id: 0 }, clean };
-    }),
+    tokens.flatMap((x) =>
+      [0, 1, 2].slice(0, pictures).map((query_id): Configuration => {
+        const one = fake_configuration('low', 'short', 'short', 1);
+        const [run] = one.clean.samples as [Sample];
+        const clean = { ...one.clean, samples: [{ ...run, T_vision_total: 100, ...times(x) }] };
+        const settings = { max_new_tokens: x, query_id };
+        return { ...one, ...tokens_of(x), key: `n=${x}_q=${query_id}`, settings, clean };
+      }),
+    ),
     set('coco_2014_vqa'),
   );
 
