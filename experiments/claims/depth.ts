@@ -156,7 +156,7 @@ export const DEPTH_CLAIMS: readonly Claim[] = [
           return other === undefined || ratio === null ? [] : [{ row, other, ratio }];
         });
         const worst = least_by(pairs, ({ ratio }) => -Math.abs(Math.log(ratio.value)));
-        if (worst === undefined) return not_tested('no two cells of several runs have equally many blocks');
+        if (worst === undefined) return not_tested('no two cells of three runs or more have equally many blocks');
         const [a, b] = [worst.row, worst.other].map((row) => row.active_block_indices.join(', '));
         return held(
           worst.ratio,

@@ -73,7 +73,8 @@ function sublinear(rows: readonly (Clocked & { readonly num_vision_tokens: numbe
 function monotone(rows: readonly Prompt[]): Judged {
   const timed = rows.toSorted((a, b) => a.prompt_length - b.prompt_length);
   const times = timed.flatMap((row) => time_of(row, 'T_LLM_prefill') ?? []);
-  if (times.length < 3 || times.length < timed.length) return not_tested('fewer than three lengths have several runs');
+  if (times.length < 3 || times.length < timed.length)
+    return not_tested('fewer than three lengths have three runs or more');
   const steps = times.slice(1).map((time, i) => ({ before: times[i] as (typeof times)[number], time }));
   const falls = steps.filter(({ before, time }) => time.value < before.value);
   const real = falls.filter(({ before, time }) => time.high < before.low);
@@ -214,7 +215,7 @@ export const GROWTH_CLAIMS: readonly Claim[] = [
         });
         const worst = most_by(pairs, ({ ratio }) => Math.abs(Math.log(ratio.value)));
         if (worst === undefined)
-          return not_tested('no picture and prompt have answers of two lengths with several runs');
+          return not_tested('no picture and prompt have answers of two lengths of three runs or more');
         return held(
           worst.ratio,
           { least: 0.9, most: 1.1 },

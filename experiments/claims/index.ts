@@ -1,5 +1,6 @@
 import type { Claim } from './claim.ts';
 import { DEPTH_CLAIMS } from './depth.ts';
+import { ESTIMATOR_CLAIMS } from './estimators.ts';
 import { EXPERT_CLAIMS } from './experts.ts';
 import { GROWTH_CLAIMS } from './growth.ts';
 import { KNOB_CLAIMS } from './knobs.ts';
@@ -13,5 +14,6 @@ export const CLAIMS: Readonly<Record<string, readonly Claim[]>> = {
   'what blocks cost': DEPTH_CLAIMS,
   experts: EXPERT_CLAIMS,
   'knobs and workloads': KNOB_CLAIMS,
+  prediction: ESTIMATOR_CLAIMS,
   'spread, method and machine': METHOD_CLAIMS,
 };

@@ -68,7 +68,7 @@ function prefill_over_vision(rows: readonly E1Row[], least: number): Judged {
     return ratio === null ? [] : [{ row, ratio }];
   });
   const worst = least_by(ratios, ({ ratio }) => ratio.value);
-  if (worst === undefined) return not_tested('no request with a picture has several runs');
+  if (worst === undefined) return not_tested('no request with a picture has three runs or more');
   const won = ratios.filter(({ ratio }) => ratio.value >= least).length;
   return held(
     worst.ratio,
@@ -204,7 +204,7 @@ export const STAGE_CLAIMS: readonly Claim[] = [
           return share === null ? [] : [{ row, share }];
         });
         const top = most_by(shares, ({ share }) => share.value);
-        if (top === undefined) return not_tested('no request with a picture has 8 new tokens and several runs');
+        if (top === undefined) return not_tested('no request with a picture has 8 new tokens and three runs or more');
         return held(
           top.share,
           { least: 60, most: 80 },

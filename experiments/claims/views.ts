@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { curve_schema } from '../estimator/curves.ts';
+import { scores_schema } from '../estimator/evaluate.ts';
 import { depth_schema } from '../lab/depth.ts';
 import {
   basis_statistics,
@@ -219,6 +221,19 @@ export const flops_rows = view(
     statistics: z.looseObject({ combined: z.looseObject({ r_squared: finite.nullable() }).nullable() }),
     inputs: z.array(z.looseObject({ runs: z.number() })),
     findings: z.array(finding_schema),
+  }),
+);
+
+export const e3_calibration = view(
+  'e3',
+  'e3_calibration_results',
+  z.looseObject({ held_out: z.record(z.string(), scores_schema) }),
+);
+export const e3_transfer = view(
+  'e3',
+  'e3_transfer_curves',
+  z.looseObject({
+    adapters: z.array(z.looseObject({ from: z.string(), other_adapter: z.boolean(), curves: z.array(curve_schema) })),
   }),
 );
 

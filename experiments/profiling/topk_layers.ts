@@ -48,7 +48,7 @@ function same_time(expectation: string, time: 'T_LLM_prefill' | 'T_decode_per_to
   const sorted = timed.toSorted((a, b) => a.ms.value - b.ms.value);
   const [fastest, slowest] = [sorted[0], sorted.at(-1)];
   const ratio = fastest && slowest && fastest !== slowest ? over(slowest.ms, fastest.ms) : null;
-  if (ratio === null) return not_tested(expectation, 'fewer than two patterns have several runs');
+  if (ratio === null) return not_tested(expectation, 'fewer than two patterns have three runs or more');
   const outcome = outcome_within(ratio, { most: 1 + SAME });
   const times = timed.map(({ pattern, ms }) => `${short_ms(ms.value)} ${pattern}`).join(', ');
   const percent = (100 * (ratio.value - 1)).toFixed(1);

@@ -52,7 +52,7 @@ function saves_time(rows: readonly Row[], savings: readonly Saving[]): Finding {
   const [few, all] = [rows[0], rows.at(-1)].map((row) => row && estimate_of(basis_statistics(row).T_LLM_prefill));
   const share = few && all && few !== all ? through(over(few, all), (ratio) => 1 - ratio) : null;
   if (!share || !least?.flops_share || rows.length < 2) {
-    return not_tested(expectation, 'fewer than two values that differ in FLOPs have several runs');
+    return not_tested(expectation, 'fewer than two values that differ in FLOPs have three runs or more');
   }
   const { top_k_vision, flops_share } = least;
   const outcome = outcome_within(share, { least: 0.9 * flops_share });

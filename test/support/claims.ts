@@ -243,7 +243,11 @@ export const workloads = (decode: number, halved: (workload: string, knob: strin
   );
 export const repeats = (spread: number) => {
   const one = fake_configuration('low', 'short', 'short', 40);
-  const samples = one.clean.samples.map((run, i) => ({ ...run, T_total: 100 * (1 + (i % 2 ? spread : -spread)) }));
+  const samples = one.clean.samples.map((run, i) => ({
+    ...run,
+    T_total: 100 * (1 + (i % 2 ? spread : -spread)),
+    T_decode_per_token: 100 * (1 + (i % 2 ? spread : -spread)),
+  }));
   const settings = { configuration: 'low', top_k: 4, num_active_blocks: 12 };
   return published(registry.m2, [{ ...one, settings, clean: { ...one.clean, samples } }]);
 };
@@ -265,3 +269,30 @@ export const series = (): PublishedFile[] => {
   const body = files[name] as unknown as PublishedFile['body'];
   return [{ experiment: 'motivation-exp5', name, path: `motivation-exp5/${name}.json`, body }];
 };
+
+/** What E3 came to: mean errors of each method, and of a line a stage for what another adapter taught, by samples. */
+export function predicted(
+  errors: Readonly<Record<string, Readonly<Record<string, number>>>>,
+  transfer: Readonly<Record<number, number>> = {},
+): PublishedFile[] {
+  const scores = (of: Readonly<Record<string, number>>) =>
+    Object.fromEntries(
+      Object.entries(of).map(([phase, MAPE]) => [
+        phase,
+        { n: 60, MAPE, P90: MAPE, P95: MAPE, MAE_ms: 1, spearman: null },
+      ]),
+    );
+  const held_out = Object.fromEntries(Object.entries(errors).map(([method, of]) => [method, scores(of)]));
+  const curves = Object.entries(transfer).map(([N, total]) => ({
+    ...{ N: Number(N), method: 'network A', choice: 'D-optimal', repeats: 3, scores: scores({ total }) },
+  }));
+  const other = { from: 'Some GPU', other_adapter: true, samples: 60, curves, not_tested: [] };
+  const over: Readonly<Record<string, object>> = {
+    e3_calibration_results: { held_out },
+    e3_transfer_curves: { adapters: curves.length > 0 ? [other] : [] },
+  };
+  return published(registry.e3, []).map((file) => ({
+    ...file,
+    body: registry.e3.schemas[file.name]?.parse({ ...file.body, ...over[file.name] }) as PublishedFile['body'],
+  }));
+}
