@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import { InputError, UsageError } from '../../engine/errors.ts';
+import type { Experiment } from '../../experiments/lab/define.ts';
 import { basis_of } from '../../experiments/lab/derive.ts';
 import { type Exported, exported_files, FORMATS, type Format } from '../../experiments/lab/export/files.ts';
 import { origin_of } from '../../experiments/lab/export/origin.ts';
@@ -54,11 +55,15 @@ async function of_results(folder: string): Promise<Exported> {
       started: run.started,
       basis: basis_of(configurations),
       configurations,
+      reads: reads_of(experiment),
     }),
     tables,
     data: [sample_table(configurations), step_table(configurations)].filter((table) => table !== null),
   };
 }
+
+const reads_of = ({ reads }: Pick<Experiment, 'reads'>): string[] =>
+  Object.values(reads).map(({ experiment }) => experiment);
 
 /** What others published: their tables; single runs are not in it. */
 async function of_published(folder: string): Promise<Exported[]> {
@@ -77,9 +82,9 @@ async function of_published(folder: string): Promise<Exported[]> {
   return found.map(({ experiment, files }) => {
     const [first] = Object.values(files) as { provenance: Provenance; protocol: Protocol; started: string }[];
     const head = first as NonNullable<typeof first>;
-    const { title } = EXPERIMENTS.find(({ name }) => name === experiment.name) as (typeof EXPERIMENTS)[number];
+    const whole = EXPERIMENTS.find(({ name }) => name === experiment.name) as Experiment;
     return {
-      origin: origin_of({ experiment: { name: experiment.name, title }, ...head, basis: basis_in(files) }),
+      origin: origin_of({ experiment: whole, ...head, basis: basis_in(files), reads: reads_of(whole) }),
       tables: experiment.draw(files).tables,
       data: [],
     };

@@ -125,8 +125,13 @@ async function foresee(experiments: readonly Experiment[], runner: Runner): Prom
   return planned;
 }
 
+/** What reads others' results runs nothing, and these may only come with this run. */
+const READS: Outlook = { cells: 0, open: 0, runs: 0, skipped: 0, about_ms: 0, peak_bytes: 0 };
+const reads_of = ({ reads }: Experiment): string[] => Object.values(reads).map((source) => source.experiment);
+
 async function foresee_one(experiment: Experiment, { flags, passed, pool }: Runner): Promise<Planned> {
   const folder = join(flags.out, experiment.group, experiment.name);
+  if (reads_of(experiment).length > 0) return { experiment, folder, outlook: READS };
   const fresh = flags.fresh ? ['--fresh'] : [];
   const args = [
     experiment.name,
@@ -260,7 +265,7 @@ function tell_plan(planned: readonly Planned[], head: Head, { json }: RunFlags):
     outlook?.runs ?? null,
     outlook === null || outlook.about_ms === null ? null : duration(outlook.about_ms),
     outlook?.peak_bytes ?? null,
-    error ?? (outlook?.skipped ? `${outlook.skipped} cells skipped` : null),
+    error ?? note_of(experiment, outlook),
   ]);
   const columns = [
     ...[text('experiment'), text('group'), counted('cells'), counted('to run'), counted('runs'), text('about')],
@@ -269,6 +274,12 @@ function tell_plan(planned: readonly Planned[], head: Head, { json }: RunFlags):
   out(`${table_text({ title: `what would run, in this order, on ${head.model}`, columns, rows })}\n`);
   out(`\n${left_text(planned, { estimated_ms: 0, ms: 0 })}; molmoe NAME --dry-run tells of each cell\n`);
   return failed ? 1 : 0;
+}
+
+function note_of(experiment: Experiment, outlook: Outlook | null): string | null {
+  const sources = reads_of(experiment);
+  if (sources.length > 0) return `reads results of ${sources.join(' and ')}`;
+  return outlook?.skipped ? `${outlook.skipped} cells skipped` : null;
 }
 
 function tell_done(done: readonly Done[], head: Head, { json, quick }: RunFlags, index: string | null): void {

@@ -56,6 +56,10 @@ describe('what run is asked for', () => {
 describe('the list', () => {
   it('goes group by group, each by its name', () => {
     const groups = EXPERIMENTS.map(({ group }) => group);
+    for (const [i, { reads }] of EXPERIMENTS.entries()) {
+      const before = EXPERIMENTS.slice(0, i).map(({ name }) => name);
+      expect(before).toEqual(expect.arrayContaining(Object.values(reads).map(({ experiment }) => experiment)));
+    }
     expect(groups).toEqual([...groups].sort((a, b) => WORDS.indexOf(a) - WORDS.indexOf(b)));
     expect(new Set(EXPERIMENTS.map(({ name }) => name)).size).toBe(EXPERIMENTS.length);
   });

@@ -16,9 +16,12 @@ export interface OriginOf {
   readonly basis: string | undefined;
   /** Values behind a cell; unknown where only published files are there. */
   readonly configurations?: readonly Configuration[];
+  /** Names of experiments that it reads; it then measures nothing itself. */
+  readonly reads?: readonly string[];
 }
 
-export function origin_of({ experiment, provenance, protocol, started, basis, configurations }: OriginOf): Origin {
+export function origin_of(of: OriginOf): Origin {
+  const { experiment, provenance, protocol, started, basis, configurations, reads = [] } = of;
   const { adapter, backend, model, host, package_version, commit, dirty } = provenance;
   const counts = [...new Set(configurations?.map(({ clean }) => clean.samples.length) ?? [protocol.runs])];
   const timed = counts.some((n) => n > 0);
@@ -28,8 +31,13 @@ export function origin_of({ experiment, provenance, protocol, started, basis, co
     facts: {
       adapter: `${adapter.description || adapter.device} (${adapter.type}, ${backend}); ${host.cpu}, ${host.cores} cores`,
       model: `${model.name}, ${model.weights}, stored as ${model.dtype}`,
-      runs: timed ? `n = ${counts.join(' or ')} a cell, after ${protocol.warmup} to warm up` : 'none: exact counts',
-      times: basis ?? (timed ? 'as measured' : 'none'),
+      runs:
+        reads.length > 0
+          ? `none: made of results of ${reads.join(' and ')}`
+          : timed
+            ? `n = ${counts.join(' or ')} a cell, after ${protocol.warmup} to warm up`
+            : 'none: exact counts',
+      times: basis ?? (reads.length > 0 ? 'those of these results' : timed ? 'as measured' : 'none'),
       program: `MolmoE Lab ${package_version}, commit ${commit.slice(0, 12)}${dirty ? ' and changes' : ''}`,
       begun: started.slice(0, 10),
     },
