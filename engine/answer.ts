@@ -1,6 +1,19 @@
+import type { Tiling } from './input/tiling.ts';
 import type { Tokenizer } from './input/tokenizer.ts';
+import type { TokenCounts } from './prepare.ts';
 import type { GenerateRequest } from './request.ts';
 import { StopText } from './stop_text.ts';
+
+/** An answer and what was asked, however it was made. */
+export interface Answered {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly finish: Answer['finish'];
+  readonly counts: TokenCounts;
+  readonly tiling: Tiling | undefined;
+  /** Host time of tokenising and of image preparation. */
+  readonly preprocess_ms: number;
+}
 
 /** One answer as its tokens come: what they settle of the text, and when it ends. */
 export class Answer {

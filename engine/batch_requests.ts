@@ -1,15 +1,14 @@
-import { Answer } from './answer.ts';
+import { Answer, type Answered } from './answer.ts';
 import { type BatchItem, type BatchRunResult, run_batch } from './batch.ts';
 import { InputError, OutOfMemoryError, UsageError } from './errors.ts';
 import type { Reading } from './generation.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
-import type { Tiling } from './input/tiling.ts';
 import type { Tokenizer } from './input/tokenizer.ts';
 import type { ModelConfig } from './model/config.ts';
 import type { Context } from './model/context.ts';
 import { type Knobs, plan_blocks } from './model/knobs.ts';
 import { close_sequences, open_sequences } from './model/sequences.ts';
-import { type Prepared, prepare, type TokenCounts } from './prepare.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { DEFAULT_NEW_TOKENS, type GenerateRequest } from './request.ts';
 import { shown } from './weights/text.ts';
 
@@ -26,14 +25,7 @@ export interface BatchTextToken {
   readonly text: string;
 }
 
-export interface BatchAnswer {
-  readonly text: string;
-  readonly tokens: readonly number[];
-  readonly finish: 'length' | 'eos' | 'stop';
-  readonly counts: TokenCounts;
-  readonly tiling: Tiling | undefined;
-  readonly preprocess_ms: number;
-}
+export type BatchAnswer = Answered;
 
 /** Why a request gave no answer: it could not run, or was ended by its own signal. */
 export interface BatchRefusal {

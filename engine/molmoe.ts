@@ -1,5 +1,5 @@
 import type { WeightFormat } from '../kernels/spec.ts';
-import { Answer } from './answer.ts';
+import { Answer, type Answered } from './answer.ts';
 import { type BatchGeneration, type BatchRequestOptions, batch_of, run_requests } from './batch_requests.ts';
 import { compile_ahead } from './compile_ahead.ts';
 import { InputError, UsageError } from './errors.ts';
@@ -8,7 +8,6 @@ import { type Reading, read_work, Turns } from './generation.ts';
 import type { MemoryCount, Purpose } from './gpu/buffers.ts';
 import type { Executor } from './gpu/executor.ts';
 import { type HostSpan, start_timeline, type TimelineReport } from './gpu/timeline.ts';
-import type { Tiling } from './input/tiling.ts';
 import type { Tokenizer } from './input/tokenizer.ts';
 import type { Ledger } from './meter/ledger.ts';
 import type { ModelConfig } from './model/config.ts';
@@ -16,7 +15,7 @@ import type { Context, Probe } from './model/context.ts';
 import { count_routing, type Routing } from './model/routing.ts';
 import { forget_keys, type KeptKeys } from './model/sequences.ts';
 import { load_weights, type Weights } from './model/weights.ts';
-import { type Prepared, prepare, type Seen, type TokenCounts } from './prepare.ts';
+import { type Prepared, prepare, type Seen } from './prepare.ts';
 import { DEFAULT_NEW_TOKENS, type GenerateRequest } from './request.ts';
 import type { WeightSource } from './weights/source.ts';
 import type { LoadProgress } from './weights/upload.ts';
@@ -31,15 +30,8 @@ export interface Token {
   readonly text: string;
 }
 
-export interface GenerateResult {
-  readonly text: string;
-  readonly tokens: readonly number[];
-  readonly finish: 'length' | 'eos' | 'stop';
-  readonly counts: TokenCounts;
-  readonly tiling: Tiling | undefined;
-  /** Host time of tokenising and of image preparation. */
-  readonly preprocess_ms: number;
-  /** Its parts, on the host's clock. */
+export interface GenerateResult extends Answered {
+  /** What preprocess_ms is the sum of, on the host's clock. */
   readonly preprocess: readonly HostSpan[];
   /** Wall time between fences and exact counts of what was dispatched, stage by stage. */
   readonly stages: readonly StageResult[];

@@ -183,6 +183,8 @@ export interface Figure {
   /** What a reader must know to trust the numbers: clock, runs, what error bars are. The lab adds model, weights and adapter. */
   readonly notes: readonly string[];
   readonly panels: readonly Chart[];
+  /** Counts alone: what times were scaled to is none of its business. */
+  readonly untimed?: true;
   /** Another cut of what a page shows already, under a name that others know: drawn to a file, not to pages. */
   readonly files_only?: true;
   /** In inches; chosen by what is drawn where absent. */

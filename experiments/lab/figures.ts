@@ -57,7 +57,9 @@ function page_of(figure: Figure, head: Head): Page {
     legends: shared === null ? 'own' : 'shared',
     title: {
       text: wrap(figure.title, SIZE.title * 1.08, width),
-      subtitle: [...head_lines(head), ...figure.notes].flatMap((line) => wrap(line, SIZE.note, width)),
+      subtitle: [...head_lines(figure.untimed ? { ...head, basis: undefined } : head), ...figure.notes].flatMap(
+        (line) => wrap(line, SIZE.note, width),
+      ),
     },
     panels: (room) => {
       const titles = panel_titles(figure.panels, room);

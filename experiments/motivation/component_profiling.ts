@@ -52,7 +52,8 @@ function figures(file: Components): Figure[] {
     title: 'Parameters by component',
     notes: whole === undefined ? [] : [`counted, of ${whole}`],
     panels: parameter_pies(file),
-  };
+    untimed: true,
+  } as const;
   const in_time = {
     title: 'Prompt latency by component',
     notes: [samples_note(results, dataset, 'no token generated'), 'means over the samples'],

@@ -70,6 +70,7 @@ export const topk_layers = define({
   sweeps: ['topK'],
   instrument: latency,
   quick: {},
+  basis: 'measured', // lists are not scaled
   order: { pattern: PATTERNS },
   cells: (on) =>
     PATTERNS.map((pattern) =>
@@ -88,7 +89,7 @@ export const topk_layers = define({
         pattern: one.settings.pattern as Pattern,
         top_k,
         experts_in_all: top_k.reduce((sum, k) => sum + k, 0),
-        statistics: statistics_of(one), // as measured, also on a slice: lists are not scaled
+        statistics: statistics_of(one),
         samples: one.clean.samples,
         counters: one.counters,
       };

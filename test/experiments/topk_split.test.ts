@@ -5,7 +5,9 @@ import { byte_tokenizer } from '../../engine/input/tokenizer.ts';
 import { closed_form_flops, decode_step_flops } from '../../engine/meter/closed_forms.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { topk_layers, topk_vision } from '../../experiments/index.ts';
+import { basis_for, seen_by } from '../../experiments/lab/publish.ts';
 import type { Configuration } from '../../experiments/lab/schema.ts';
+import { scaled_of } from '../../experiments/lab/typical.ts';
 import { top_k_of } from '../../experiments/profiling/topk_layers.ts';
 import { repo_root } from '../support/golden.ts';
 import { FAKE_RUN, fake_configuration } from '../support/records.ts';
@@ -49,6 +51,14 @@ const timed = (settings: Configuration['settings'], ms: number, spread: number, 
   }));
   return { ...one, settings, key: Object.values(settings).join(), clean: { ...one.clean, samples }, ...over };
 };
+
+it('topk-layers shows what was measured, and says of none of it that it was scaled', () => {
+  const one = timed({ pattern: 'even' }, 100, 0, { knobs: { topK: [4, 4] } });
+  const scaled = { model: 'molmoe-1b', samples: one.clean.samples } as unknown as Configuration['scaled'];
+  const saved = { run: FAKE_RUN, configurations: [{ ...one, scaled }], skipped: [] };
+  expect(scaled_of(saved.configurations[0] as Configuration)).not.toBe(null);
+  expect(basis_for(topk_layers, seen_by(topk_layers, saved))).toBe(undefined);
+});
 
 it('both publish what their schemas say, with figures, tables and verdicts that intervals allow', () => {
   const layers = (early: number, spread: number) =>

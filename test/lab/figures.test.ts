@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Figure } from '../../experiments/lab/charts.ts';
-import { render } from '../../experiments/lab/figures.ts';
+import { draw, render } from '../../experiments/lab/figures.ts';
 import { FONT, font_file, text_width, wrap } from '../../experiments/lab/font.ts';
 import { draw_page } from '../../experiments/lab/vega/page.ts';
 import { HEAD } from '../support/sample_charts.ts';
@@ -68,6 +68,16 @@ describe('render', () => {
     const again = await render(figure('Title', VALUES), HEAD);
     expect(again.svg).toBe(drawn.svg);
     expect(Buffer.compare(again.png, drawn.png)).toBe(0);
+  });
+
+  it('says what times were scaled to, but not on a figure that has none', async () => {
+    const basis = 'Times are scaled to molmoe-1b';
+    const timed = figure('Title', VALUES);
+    const [with_times, without] = await Promise.all(
+      [timed, { ...timed, untimed: true } as const].map((one) => draw(one, { ...HEAD, basis })),
+    );
+    expect(with_times).toContain(basis);
+    expect(without).not.toContain(basis);
   });
 
   it('gives text that stands alone', () => {

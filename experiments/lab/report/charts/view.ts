@@ -209,7 +209,7 @@ export function figure_view(figure: Figure, folder: string, basis: string | unde
   return el(
     'article',
     { class: 'figure', 'data-figure': name, 'aria-label': title },
-    el('h3', {}, title, basis_badge(basis)),
+    el('h3', {}, title, basis_badge(figure.untimed ? undefined : basis)),
     ...notes.map((text) => el('p', { class: 'caption' }, text)),
     el('div', { class: 'panels' }, ...panels.map((panel) => chart_view(panel, title))),
     names_formulas(texts_of(figure)) ? el('p', { class: 'caption' }, FORMULAS_EXPLAINED) : null,
