@@ -32,11 +32,12 @@ export async function* run_model(
   check_input(config, input);
   const plan = plan_blocks(config, options.knobs ?? {});
   const warning = check_length(config, input.ids.length, options.maxNewTokens);
+  const { kept } = options;
+  // Before anything that would have to be undone: memory may not hold it.
+  if (kept !== undefined) await make_room(ctx, kept, input.ids.length + options.maxNewTokens, plan);
   const ledger = make_ledger();
   executor.observe(ledger.record);
   executor.buffers.restart_peaks();
-  const { kept } = options;
-  if (kept !== undefined) await make_room(ctx, kept, input.ids.length + options.maxNewTokens, plan);
   const known = kept === undefined ? 0 : alike(kept.ids, input.ids);
   const mark = executor.buffers.mark();
   const clock = start_clock(executor, ledger, options.signal);
