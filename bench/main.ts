@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { InputError, UsageError } from '../engine/errors.ts';
 import { open_executor } from '../engine/node/load.ts';
+import { bench_accuracy } from '../tools/nano_accuracy.ts';
 import { bench_sweep } from '../tools/sweep_check.ts';
+import { bench_answers } from './answers.bench.ts';
 import type { Bench } from './bench.ts';
 import { bench_builds } from './builds.bench.ts';
 import { bench_gpu } from './gpu.bench.ts';
@@ -19,7 +21,7 @@ import { bench_targets } from './targets.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep]
+ *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep] [answers] [accuracy]
  *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
@@ -35,15 +37,17 @@ const BENCHES = {
   builds: bench_builds,
   slice: bench_slice,
   sweep: bench_sweep,
+  answers: bench_answers,
+  accuracy: bench_accuracy,
 };
 type Name = keyof typeof BENCHES;
-/** molmoe-1b and slice need 17 GB of memory and minutes, sweep minutes, gpu a GPU, builds another build: only when asked for. */
-const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets'];
+/** molmoe-1b and slice need 17 GB of memory and minutes, sweep and accuracy minutes, gpu a GPU, builds another build: only when asked for. */
+const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets', 'answers'];
 /** Options that only some benches know. */
 const USED_BY = {
   filter: ['kernels', 'ladder', 'slice'],
-  out: ['kernels'],
-  dtype: ['molmoe-1b', 'slice'],
+  out: ['kernels', 'accuracy'],
+  dtype: ['molmoe-1b', 'slice', 'accuracy'],
   rated: ['gpu'],
   before: ['builds'],
   runs: ['builds', 'slice'],

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { preset_names } from '../engine/model/presets.ts';
+import { model_names } from '../engine/node/shipped_model.ts';
 import { LATENCY_METRICS } from '../experiments/lab/pareto.ts';
 import { once, positive, with_dataset } from './options.ts';
 
@@ -20,7 +20,7 @@ const on_dataset: Make = (command) => {
 const with_model: Make = (command) =>
   command.option(
     '--model <model>',
-    `checkpoint folder, ${preset_names.join(', ')}, or auto: the folder checkpoints/ if it is there, else molmoe-1b`,
+    `checkpoint folder, ${model_names.join(', ')}, or auto: the folder checkpoints/ if it is there, else molmoe-1b`,
     'auto',
   );
 

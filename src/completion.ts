@@ -1,6 +1,6 @@
 import type { Command, Option } from 'commander';
 import { UsageError } from '../engine/errors.ts';
-import { preset_names } from '../engine/model/presets.ts';
+import { model_names } from '../engine/node/shipped_model.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
@@ -51,7 +51,7 @@ function bash(program: Command): string {
     const others = options.filter((option) => !listed.includes(option) && !models.includes(option));
     return [
       ...listed.flatMap((option) => entry([option], `-W "${choices_of(option).join(' ')}"`)),
-      ...entry(models, `-f -W "${preset_names.join(' ')}"`),
+      ...entry(models, `-f -W "${model_names.join(' ')}"`),
       ...entry(others, '-f'),
     ];
   });
@@ -113,7 +113,7 @@ ${commands_of(of).map(spec).join('\n')}
     if (is_group(command)) return `    ${command.name()})\n  ${choose(command)}\n      ;;`;
     const options = options_of(command).map((option) => {
       const choices = choices_of(option);
-      const files = is_model(option) ? `{_files; compadd ${preset_names.join(' ')}}` : '_files';
+      const files = is_model(option) ? `{_files; compadd ${model_names.join(' ')}}` : '_files';
       const value = takes_value(option) ? `:value:${choices.length > 0 ? `(${choices.join(' ')})` : files}` : '';
       return `        ${quoted(`${long(option)}[${escaped(option.description)}]${value}`)}`;
     });
@@ -145,7 +145,7 @@ function fish(program: Command): string {
       ...(words.length > 0 ? [`${when} -f -a ${quoted(words.join(' '))}`] : []),
       ...options_of(command).map((option) => {
         const choices = choices_of(option);
-        const words = (is_model(option) ? preset_names : choices).join(' ');
+        const words = (is_model(option) ? model_names : choices).join(' ');
         const kind = choices.length > 0 ? '-xa' : '-ra';
         const value = !takes_value(option) ? '' : words === '' ? ' -r' : ` ${kind} ${quoted(words)}`;
         return `${when} -l ${long(option).replace(/^-+/, '')}${value} -d ${quoted(option.description)}`;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { preset_names } from '../engine/model/presets.ts';
+import { model_names } from '../engine/node/shipped_model.ts';
 import { integer, list, on_model, once, positive, with_knobs } from './options.ts';
 
 type Run = (action: () => Promise<number | undefined>) => Promise<void>;
@@ -10,7 +10,7 @@ type Make = (command: Command) => Command;
 const on_files: Make = (command) =>
   command.option(
     '--model <model>',
-    `checkpoint folder, ${preset_names.join(', ')}, or auto: the folder checkpoints/ if it is there, else molmoe-1b`,
+    `checkpoint folder, ${model_names.join(', ')}, or auto: the folder checkpoints/ if it is there, else molmoe-1b`,
     'auto',
   );
 

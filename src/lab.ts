@@ -1,6 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
-import { preset_names } from '../engine/model/presets.ts';
+import { model_names } from '../engine/node/shipped_model.ts';
 import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
@@ -57,7 +57,7 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
       'auto',
     )
     .addOption(backend_option())
-    .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')}, or auto: what was measured`, 'auto')
+    .option('--model <model>', `checkpoint folder, ${model_names.join(', ')}, or auto: what was measured`, 'auto')
     .addOption(new Option('--dtype <format>', 'storage of the weights; as measured').choices(WEIGHT_FORMATS))
     .option('--image-size <size>', 'picture of this size, such as 1008x784, or none', 'none')
     .option('--prompt-tokens <n>', 'text tokens of the prompt, template included', positive, 20)

@@ -65,7 +65,11 @@ export const with_variants = (command: Command): Command =>
 /** The options of every command that loads a model. */
 export const with_model = (command: Command): Command =>
   command
-    .option('--model <model>', `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), or auto`, 'auto')
+    .option(
+      '--model <model>',
+      `checkpoint folder, ${preset_names.join(', ')} (synthetic weights), nano (trained), or auto`,
+      'auto',
+    )
     .addOption(
       new Option('--dtype <format>', 'storage of the weights: f16, or with --model auto the largest that fits').choices(
         WEIGHT_FORMATS,

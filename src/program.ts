@@ -108,8 +108,18 @@ export function make_program(): Command {
     .action((options) => run(async () => (await import('./commands/synth.ts')).synth(options)));
 
   program
+    .command('shapes')
+    .description('write pictures of the built-in data set, with a question and its answer each: nano answers them')
+    .requiredOption('--out <folder>', 'where they go')
+    .addOption(new Option('--split <name>', 'seen in training, or not').choices(['train', 'test']).default('test'))
+    .option('--from <n>', 'place of the first sample', integer, 0)
+    .option('--num-samples <n>', 'how many', positive, 10)
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/shapes.ts')).shapes(options)));
+
+  program
     .command('models')
-    .description('the presets: parameters, and bytes of the weights in each storage format')
+    .description('presets and what comes trained: parameters, and bytes of the weights in each storage format')
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/models.ts')).models(options)));
 

@@ -20,6 +20,8 @@ export type Tokenizer = {
   special: SpecialIds;
   encode(text: string, options?: EncodeOptions): number[];
   decode(ids: readonly number[], options?: DecodeOptions): string;
+  /** Of one of whole words: those of a text that it does not know. */
+  unknown_words?(text: string): string[];
 };
 
 /** The published tokenizer, from its two parsed files. */

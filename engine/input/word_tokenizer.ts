@@ -21,8 +21,8 @@ export function word_tokenizer(tokenizer_json: unknown): Tokenizer {
   const special_ids = new Set(special_of.values());
   const written = new RegExp(Object.values(special_texts).map(escaped).join('|'), 'g');
 
-  const words_of = (text: string): number[] =>
-    (lower_case ? text.toLowerCase() : text).match(piece)?.map((word) => vocab.get(word) ?? unknown) ?? [];
+  const pieces_of = (text: string): string[] => (lower_case ? text.toLowerCase() : text).match(piece) ?? [];
+  const words_of = (text: string): number[] => pieces_of(text).map((word) => vocab.get(word) ?? unknown);
   return {
     kind: 'words',
     special: special_ids_of(special_of),
@@ -41,6 +41,7 @@ export function word_tokenizer(tokenizer_json: unknown): Tokenizer {
       ids.push(...words_of(text.slice(from)));
       return ids;
     },
+    unknown_words: (text) => [...new Set(pieces_of(text).filter((word) => !vocab.has(word)))],
     decode(ids, { skip_special = false, cleaned = false } = {}) {
       const words = ids.filter((token) => !(skip_special && special_ids.has(token)));
       const text = words.map((token) => ` ${text_of.get(token) ?? `<${token}>`}`).join('');

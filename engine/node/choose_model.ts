@@ -10,13 +10,22 @@ import type { ModelConfig } from '../model/config.ts';
 import { load_config } from '../model/load_config.ts';
 import { preset_config, preset_names } from '../model/presets.ts';
 import { weight_bytes } from '../model/weight_bytes.ts';
+import type { Folder } from '../weights/source.ts';
 import { shown } from '../weights/text.ts';
 import { node_folder } from './files.ts';
+import { is_shipped, model_names, shipped_folder } from './shipped_model.ts';
 
-/** Where a model comes from. */
+/** Where a model comes from: files of a folder, of one that comes with the program, or a preset's formula. */
 export interface Found {
-  readonly kind: 'folder' | 'preset';
+  readonly kind: 'folder' | 'shipped' | 'preset';
+  /** Of a folder its path. */
   readonly name: string;
+}
+
+/** The files of a model that has some. */
+export function folder_of({ kind, name }: Found): Folder | undefined {
+  if (kind === 'preset') return undefined;
+  return kind === 'folder' ? node_folder(name) : { ...node_folder(shipped_folder(name)), label: name };
 }
 
 /** Why this model in this storage: for people, and for results. */
@@ -58,9 +67,10 @@ export function resolve_model(model: string): Found | undefined {
     return existsSync(join(AUTO_FOLDER, 'config.json')) ? { kind: 'folder', name: resolve(AUTO_FOLDER) } : undefined;
   }
   if (preset_names.some((name) => name === model)) return { kind: 'preset', name: model };
+  if (is_shipped(model)) return { kind: 'shipped', name: model };
   if (existsSync(model)) return { kind: 'folder', name: resolve(model) };
   throw new UsageError(
-    `model: expected a checkpoint folder or one of ${preset_names.join(', ')}, auto; found no such folder as ${shown(model)}`,
+    `model: expected a checkpoint folder or one of ${model_names.join(', ')}, auto; found no such folder as ${shown(model)}`,
   );
 }
 
@@ -136,5 +146,7 @@ export const default_presets = ({ type }: Pick<AdapterFacts, 'type'>): readonly 
   (type === 'software' ? ['molmoe-slice'] : ['molmoe-1b', 'molmoe-slice']).map((name) => ({ kind: 'preset', name }));
 
 /** By what its files, or its preset, say. */
-export const config_of = async ({ kind, name }: Found): Promise<ModelConfig> =>
-  kind === 'preset' ? preset_config(name) : load_config(node_folder(name));
+export async function config_of(found: Found): Promise<ModelConfig> {
+  const folder = folder_of(found);
+  return folder === undefined ? preset_config(found.name) : load_config(folder);
+}

@@ -6,7 +6,7 @@ import { load_config } from '../model/load_config.ts';
 import { preset_config } from '../model/presets.ts';
 import { check_tokenizer } from '../molmoe.ts';
 import type { Folder } from '../weights/source.ts';
-import type { Found } from './choose_model.ts';
+import { type Found, folder_of } from './choose_model.ts';
 import { node_folder } from './files.ts';
 
 /** What a model's files say without its weights. */
@@ -17,12 +17,12 @@ export interface KnownModel {
 
 /** Config and tokenizer of a checkpoint's folder, or of a preset. `tokenizer`: a folder that stands in for the model's. */
 export async function read_known(
-  { kind, name }: Found,
+  found: Found,
   tokenizer: string | undefined,
 ): Promise<KnownModel & { readonly folder: Folder | undefined }> {
   const given = tokenizer === undefined ? undefined : await given_tokenizer(tokenizer);
-  const folder = kind === 'folder' ? node_folder(name) : undefined;
-  const config = folder === undefined ? preset_config(name) : await load_config(folder);
+  const folder = folder_of(found);
+  const config = folder === undefined ? preset_config(found.name) : await load_config(folder);
   const own = given ?? (folder && (await folder_tokenizer(folder))) ?? bytes_for(config);
   check_tokenizer(own, config);
   return { config, tokenizer: own, folder };

@@ -2,7 +2,8 @@ import { InputError } from '../errors.ts';
 import type { tensor_specs } from '../model/tensors.ts';
 import { check_finite, type ModelInput } from '../model_request.ts';
 import { fill_uniform } from '../weights/formula.ts';
-import type { WeightSource } from '../weights/source.ts';
+import { decode } from '../weights/half.ts';
+import type { StoredDtype, WeightSource } from '../weights/source.ts';
 
 /** Reads files of a golden folder by their path inside it. */
 export interface GoldenFiles {
@@ -68,7 +69,14 @@ function by_formula({ shape, formula_name, scale, overrides }: FormulaImages, se
   return images;
 }
 
-/** A small safetensors file of F32 and I32, held whole. */
+const SIZES: Readonly<Record<string, number>> = { F32: 4, F16: 2, I32: 4 };
+
+function values_of(dtype: string, bytes: ArrayBuffer): Float32Array | Int32Array {
+  if (dtype === 'I32') return new Int32Array(bytes);
+  return decode(new Uint8Array(bytes), dtype as StoredDtype);
+}
+
+/** A small safetensors file of F32, F16 and I32, held whole. */
 export function read_tensors(bytes: Uint8Array, name: string): Map<string, GoldenTensor> {
   const fail = (what: string): never => {
     throw new InputError(`${name}: expected a golden safetensors file, found ${what}`);
@@ -88,10 +96,11 @@ export function read_tensors(bytes: Uint8Array, name: string): Map<string, Golde
     if (key === '__metadata__') continue;
     const [begin, end] = data_offsets;
     const data = Uint8Array.from(bytes.subarray(8 + length + begin, 8 + length + end)); // a Node buffer's slice would be a view
-    if ((dtype !== 'F32' && dtype !== 'I32') || data.byteLength !== 4 * shape.reduce((a, b) => a * b, 1)) {
+    const size = SIZES[dtype];
+    if (size === undefined || data.byteLength !== size * shape.reduce((a, b) => a * b, 1)) {
       fail(`tensor ${key} as ${dtype} [${shape}] in ${data.byteLength} bytes`);
     }
-    tensors.set(key, { shape, values: dtype === 'F32' ? new Float32Array(data.buffer) : new Int32Array(data.buffer) });
+    tensors.set(key, { shape, values: values_of(dtype, data.buffer) });
   }
   return tensors;
 }

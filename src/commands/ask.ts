@@ -9,6 +9,7 @@ import { interruptible } from '../options.ts';
 import { be_quiet, bold, complain, dim, ms, note, out, progress } from '../print.ts';
 import {
   type AdapterFlags,
+  answering,
   in_flags,
   type KnobFlags,
   knobs_of,
@@ -16,7 +17,7 @@ import {
   load_options,
   type ModelFlags,
 } from './flags.ts';
-import { orientation_note, read_picture } from './inputs.ts';
+import { orientation_note, read_picture, unknown_words } from './inputs.ts';
 
 export interface AskFlags extends AdapterFlags, ModelFlags, KnobFlags {
   readonly orient?: boolean;
@@ -31,7 +32,8 @@ const HELP = `a question, or
   /quit             or an empty line at a terminal`;
 
 /** Question after question about one picture: the picture is computed once for each setting of the knobs. */
-export async function ask(picture: string, flags: AskFlags, debug: boolean): Promise<undefined> {
+export async function ask(picture: string, asked: AskFlags, debug: boolean): Promise<undefined> {
+  const flags = answering(asked);
   if (flags.quiet) be_quiet();
   if (picture === '-') throw new UsageError('a picture: expected a file, found -; stdin has the questions');
   const signal = interruptible();
@@ -83,7 +85,10 @@ async function converse(model: Molmoe, image: Picture, flags: AskFlags, signal: 
           look = model.look_at({ image, knobs });
           turned = next;
           note(dim(`knobs    ${knobs_text(knobs) || 'none is turned'}`));
-        } else if (line !== '') note(dim(times_of(await answer(look, line, flags, signal), turned)));
+        } else if (line !== '') {
+          for (const words of unknown_words(model.engine.tokenizer, line)) note(words);
+          note(dim(times_of(await answer(look, line, flags, signal), turned)));
+        }
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         complain(in_flags(error.message, true).replace(/^--/, '/'));

@@ -1,5 +1,6 @@
 import type { Knobs } from '../../engine/model/knobs.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
+import { resolve_model } from '../../engine/node/choose_model.ts';
 import type { DeviceChoice, LoadOptions } from '../../engine/node/load.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
 import { dim, note } from '../print.ts';
@@ -41,6 +42,20 @@ export const device_choice = (flags: AdapterFlags, debug: boolean): DeviceChoice
   mode: flags.validate ? 'validated' : 'release',
   hush: !debug,
 });
+
+/**
+ * Who brings a picture wants an answer: where no checkpoint lies about, the small trained model that comes with the
+ * program gives one. Experiments, which want true times, take a model of the real proportions instead.
+ */
+export function answering<F extends ModelFlags>(flags: F): F {
+  if (flags.model !== 'auto' || resolve_model('auto') !== undefined) return flags;
+  note(
+    dim(
+      'auto     nano, the small trained model that comes with the program: it knows drawn shapes (docs/08-accuracy-and-knobs.md)',
+    ),
+  );
+  return { ...flags, model: 'nano' };
+}
 
 export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): LoadOptions => ({
   ...device_choice(flags, debug),

@@ -8,10 +8,10 @@ import { Molmoe } from '../../engine/node/load.ts';
 import { check_request } from '../../engine/request.ts';
 import { interruptible } from '../options.ts';
 import { NO_PROGRESS, note, out, progress, warn } from '../print.ts';
-import { type AdapterFlags, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import { type AdapterFlags, answering, type KnobFlags, knobs_of, load_options, type ModelFlags } from './flags.ts';
 import { interrupted_report, provenance, report } from './generate_report.ts';
 import { interrupted_line, introduction, type Seen, summary } from './generate_text.ts';
-import { type InputFlags, orientation_note, read_picture, read_prompt } from './inputs.ts';
+import { type InputFlags, orientation_note, read_picture, read_prompt, unknown_words } from './inputs.ts';
 
 export interface GenerateFlags extends AdapterFlags, ModelFlags, KnobFlags, InputFlags {
   readonly orient?: boolean;
@@ -35,7 +35,8 @@ const BUILT_IN_PROMPT = 'Describe this image.';
 /** Four crops and the overview: the middle one of the study's three image sizes. */
 const BUILT_IN_SIDE = 560;
 
-export async function generate(flags: GenerateFlags, debug: boolean): Promise<undefined> {
+export async function generate(asked: GenerateFlags, debug: boolean): Promise<undefined> {
+  const flags = asked.image === undefined ? asked : answering(asked);
   const prompt = await read_prompt(flags);
   if (flags.trace !== undefined) await check_place(flags.trace);
   const signal = interruptible();
@@ -52,7 +53,10 @@ export async function generate(flags: GenerateFlags, debug: boolean): Promise<un
   const bar = told ? progress('loading weights') : NO_PROGRESS;
   const model = await Molmoe.load({
     ...load_options(flags, debug),
-    on_model: ({ config, tokenizer }) => check_request(request, config, tokenizer),
+    on_model: ({ config, tokenizer }) => {
+      check_request(request, config, tokenizer);
+      notes.push(...unknown_words(tokenizer, request.prompt));
+    },
     on_progress: bar.update,
     signal,
   }).finally(bar.end);

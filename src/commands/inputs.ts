@@ -1,5 +1,6 @@
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { max_pixels } from '../../engine/input/pictures.ts';
+import type { Tokenizer } from '../../engine/input/tokenizer.ts';
 import { type DecodedPicture, decode_image } from '../../engine/node/decode_image.ts';
 
 const STDIN = '-';
@@ -49,6 +50,12 @@ export const orientation_note = ({ orientation }: DecodedPicture, oriented: bool
     : [
         `the picture says it is to be turned (EXIF orientation ${orientation}), which the model's own processor ignores: --orient turns it`,
       ];
+
+/** What a model of few words will not understand. */
+export function unknown_words(tokenizer: Tokenizer, prompt: string): string[] {
+  const words = tokenizer.unknown_words?.(prompt) ?? [];
+  return words.length === 0 ? [] : [`the model does not know ${words.map((word) => `"${word}"`).join(', ')}`];
+}
 
 async function stdin_text(): Promise<string> {
   const bytes = await stdin_bytes(MOST_TEXT_BYTES, '--prompt -');

@@ -4,10 +4,10 @@ import { InputError, UsageError } from '../../engine/errors.ts';
 import { adapter_facts } from '../../engine/gpu/device.ts';
 import type { VariantChoice } from '../../engine/gpu/pipelines.ts';
 import type { ModelConfig } from '../../engine/model/config.ts';
-import { preset_names } from '../../engine/model/presets.ts';
 import { config_of, default_presets, type Found, resolve_model } from '../../engine/node/choose_model.ts';
 import { open_adapter } from '../../engine/node/gpu.ts';
 import { open_executor } from '../../engine/node/load.ts';
+import { model_names } from '../../engine/node/shipped_model.ts';
 import {
   type Choice,
   choose_estimator,
@@ -164,8 +164,8 @@ async function model_for(
     const { adapter, backend } = site_of(provenance);
     const name = provenance.model.name;
     if (adapter !== here.adapter || backend !== here.backend) return [];
-    if (preset_names.some((preset) => preset === name)) return [{ kind: 'preset', name }];
-    return existsSync(name) ? [{ kind: 'folder', name }] : [];
+    const known = model_names.includes(name) || existsSync(name) ? resolve_model(name) : undefined;
+    return known ? [known] : [];
   });
   const usual = default_presets({ type: here.software ? 'software' : 'hardware' });
   const wanted =

@@ -28,13 +28,14 @@ export function golden_tests(
   cases: readonly string[],
   open: () => Promise<Executor>,
   options: VerifyOptions = {},
+  folder = root,
 ): void {
   describe(`${title}: ${set}`, () => {
     const reports = new Map<string, CaseReport>();
     beforeAll(async () => {
       const executor = await open();
       const on_case = (report: CaseReport) => void reports.set(report.case, report);
-      await verify_set(executor, golden_files(root), set, { ...options, cases, on_case });
+      await verify_set(executor, golden_files(folder), set, { ...options, cases, on_case });
     }, 600_000);
     for (const name of cases) {
       it(name, () => {

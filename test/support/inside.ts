@@ -16,7 +16,8 @@ export async function inside(args: readonly string[]): Promise<Ended> {
   stdout.write = keep('stdout');
   stderr.write = keep('stderr');
   // What a command tells its runner is not for that of the tests, whose own messages go on.
-  const told = (message: object) => (Object.keys(message).join() === 'error' ? true : send?.call(process, message));
+  const told = (...said: Parameters<NonNullable<typeof send>>) =>
+    Object.keys(said[0] as object).join() === 'error' ? true : send?.apply(process, said);
   if (send) Object.assign(process, { send: told });
   process.exitCode = undefined;
   // Nor is this process at its end when the command is.

@@ -9,7 +9,8 @@ import {
 import { geometry_of } from '../../engine/model/geometry.ts';
 import { load_config } from '../../engine/model/load_config.ts';
 import { preset_layers } from '../../engine/model/presets.ts';
-import { node_folder } from '../../engine/node/files.ts';
+import { folder_of } from '../../engine/node/choose_model.ts';
+import type { Folder } from '../../engine/weights/source.ts';
 import { find_model } from './subject.ts';
 
 /** The one object that a config.json has inside. */
@@ -38,7 +39,8 @@ export interface Field {
 /** Every field of a configuration: where it came from, what became of it, and the model that follows. */
 export async function inspect_config(model: string) {
   const found = find_model(model);
-  const { config, fields, other_files } = found.kind === 'preset' ? of_preset(found.name) : await of_folder(found.name);
+  const folder = folder_of(found);
+  const { config, fields, other_files } = folder === undefined ? of_preset(found.name) : await of_folder(folder);
   const stands_in = stand_ins(config);
   const filled = fields.map((one) =>
     one.use === 'absent' ? { ...one, value: value_at(stands_in, one.field) ?? null } : one,
@@ -87,8 +89,7 @@ function of_preset(name: string): Read {
 
 const READ_FILES = /^((preprocessor_)?config\.json|tokenizer(_config)?\.json|model.*\.safetensors(\.index\.json)?)$/;
 
-async function of_folder(path: string): Promise<Read> {
-  const folder = node_folder(path);
+async function of_folder(folder: Folder): Promise<Read> {
   const seen: { readonly file: string; readonly json: unknown; readonly asked: Set<string> }[] = [];
   const config = await load_config(folder, (json, file) => {
     const asked = new Set<string>();

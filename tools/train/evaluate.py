@@ -1,5 +1,5 @@
 """Accuracy by question type: an answer is right if greedy decoding says exactly it."""
-import torch
+from needs import checkpoint_of, torch
 
 TYPES = ["color", "shape", "count", "place", "relation", "larger", "exists", "size", "mark", "caption"]
 
@@ -35,8 +35,8 @@ def main():
     options.add_argument("--samples", type=int, default=2000)
     options.add_argument("--knob-samples", type=int, default=1000)
     args = options.parse_args()
+    state = checkpoint_of(args.out)
     bundle()
-    state = torch.load(args.out / "checkpoint.pt")
     model = Nano(state["config"])
     model.load_state_dict(state["model"])
     # What ships is f16; this is measured on what ships.

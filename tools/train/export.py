@@ -1,6 +1,6 @@
 """Writes a training checkpoint in the published layout: config.json, model.safetensors (f16), the processor's files.
 
-`python3 tools/train/export.py --out FOLDER --to assets/nano`
+`python3 tools/train/export.py --out FOLDER --to engine/nano`
 """
 import argparse
 import json
@@ -8,8 +8,8 @@ import struct
 import subprocess
 from pathlib import Path
 
+from needs import checkpoint_of, torch  # noqa: F401, first
 import numpy
-import torch
 
 from data import ROOT
 
@@ -104,10 +104,10 @@ def preprocessor_json(c):
     )
 
 
-def load(path):
+def load(folder):
     from model import Nano
 
-    state = torch.load(path)
+    state = checkpoint_of(folder)
     model = Nano(state["config"])
     model.load_state_dict(state["model"])
     for p in model.parameters():
@@ -120,7 +120,7 @@ def main():
     options.add_argument("--out", type=Path, required=True, help="the folder that train.py wrote")
     options.add_argument("--to", type=Path, required=True, help="the folder to write")
     args = options.parse_args()
-    model = load(args.out / "checkpoint.pt")
+    model = load(args.out)
     args.to.mkdir(parents=True, exist_ok=True)
     arrays = {name: t.detach().half().numpy() for name, t in sorted(published_tensors(model).items())}
     write_safetensors(args.to / "model.safetensors", arrays)

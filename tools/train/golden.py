@@ -1,14 +1,14 @@
 """Records what the exported model does with a few test samples, in the format of the engine's reference sets.
 
-`python3 tools/train/golden.py --out FOLDER --to assets/nano` adds index.json and cases/ beside the weights, so that the
+`python3 tools/train/golden.py --out FOLDER --to engine/nano` adds index.json and cases/ beside the weights, so that the
 folder is a set of its own: the engine is held to every tensor in it. Weights as stored (f16), arithmetic in float64.
 """
 import argparse
 import json
 from pathlib import Path
 
+from needs import torch
 import numpy
-import torch
 
 from data import bundle, index, write_samples
 from evaluate import TYPES
@@ -17,7 +17,12 @@ from export import load, write_safetensors
 # A choice that rounding could turn makes no reference.
 LEAST_GAP = 4e-5
 LEAST_MARGIN = 0.01
-WANTED = [(2, "color"), (2, "mark"), (3, "relation"), (3, "count"), (5, "place"), (7, "caption")]
+# Views and type of question: every type, every number of crops up to six.
+WANTED = [
+    (2, "color"), (2, "shape"), (2, "count"), (2, "place"), (2, "relation"), (2, "larger"), (2, "exists"), (2, "size"),
+    (2, "mark"), (2, "caption"), (3, "color"), (3, "relation"), (3, "count"), (3, "mark"), (3, "caption"), (5, "place"),
+    (5, "mark"), (5, "caption"), (7, "mark"), (7, "caption"),
+]
 
 
 @torch.no_grad()
@@ -62,7 +67,7 @@ def record(model, batch, most=8):
             return None
         steps.append(seen)
         all_logits = torch.cat([all_logits, after[-1:]])
-    positions = sorted({*range(0, length, 9), *range(length - 4, length)})
+    positions = sorted({*range(0, length, 29), *range(length - 3, length)})
     cells = [[view, cell] for view in {0, views - 1} for cell in (0, 3, 5, 10, 15)]
     flat = [view * 16 + cell for view, cell in cells]
     vit_tokens = [0, 1, 2, 8, 9, 33, 37, 64]
@@ -102,7 +107,7 @@ def record(model, batch, most=8):
     arrays = {}
     for name, value in out.items():
         array = numpy.asarray(value.numpy() if torch.is_tensor(value) else value)
-        arrays[name] = array.astype("<i4" if array.dtype.kind == "i" else "<f4")
+        arrays[name] = array.astype("<i4" if array.dtype.kind == "i" else "<f2" if name == "input.images" else "<f4")
     return arrays, samples, flops(c, views, length, most - 1)
 
 
@@ -143,16 +148,18 @@ def main():
     options.add_argument("--out", type=Path, required=True, help="the folder that train.py wrote")
     options.add_argument("--to", type=Path, required=True, help="the folder that export.py wrote")
     args = options.parse_args()
+    model = load(args.out).double()
     bundle()
-    model = load(args.out / "checkpoint.pt").double()
-    batches = write_samples(args.out / "test-400-6-single.bin", "--split", "test", "--samples", "400", "--batch", "1")
+    batches = write_samples(args.out / "test-600-6-single.bin", "--split", "test", "--samples", "600", "--batch", "1")
     (args.to / "cases").mkdir(parents=True, exist_ok=True)
     cases, wanted = [], list(WANTED)
     for batch in batches:
         kind = (batch["images"].shape[1], TYPES[int(batch["types"][0, 0])])
         if kind not in wanted:
             continue
-        batch = index({**batch, "images": batch["images"].double(), "masks": batch["masks"].double()})
+        # Pictures as f16: that is how they are recorded, at half the size.
+        images = batch["images"].half().double()
+        batch = index({**batch, "images": images, "masks": batch["masks"].double()})
         made = record(model, batch)
         if made is None:
             continue

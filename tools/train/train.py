@@ -27,7 +27,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+from needs import checkpoint_of, torch
 from torch import distributed, nn
 from torch.nn import functional as F
 
@@ -121,7 +121,7 @@ def main():
     place = {"phase": 0, "minutes": 0.0, "step": 0, "all_minutes": 0.0, "pictures": 0}
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
-        state = torch.load(checkpoint)
+        state = checkpoint_of(args.out)
         model.load_state_dict(state["model"])
         helper.load_state_dict(state["helper"])
         optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,39 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { file_error, write_atomic } from '../../engine/node/files.ts';
+import { type Split, shapes_sample } from '../../experiments/datasets/shapes.ts';
+import { note, out, table } from '../print.ts';
+
+export interface ShapesFlags {
+  readonly out: string;
+  readonly split: Split;
+  readonly from: number;
+  readonly numSamples: number;
+  readonly json?: boolean;
+}
+
+/** Pictures of the built-in set as files, with what is asked about each: something to show to nano. */
+export async function shapes({ out: folder, split, from, numSamples, json }: ShapesFlags): Promise<undefined> {
+  await mkdir(folder, { recursive: true }).catch((error) => {
+    throw file_error(error, folder, 'a folder that can be written');
+  });
+  const rows: { picture: string; type: string; question: string; answer: string; seed: number }[] = [];
+  for (let n = from; n < from + numSamples; n++) {
+    const { id, picture, type, question, answer, seed } = shapes_sample(split, n);
+    const { width, height, rgb } = picture;
+    const png = await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+    await write_atomic(join(folder, `${id}.png`), png);
+    rows.push({ picture: `${id}.png`, type, question, answer, seed });
+  }
+  const said = { schema: 'molmoe.shapes/1', split, samples: rows };
+  await write_atomic(join(folder, 'samples.json'), `${JSON.stringify(said, null, 2)}\n`);
+  if (json) out(`${JSON.stringify(said)}\n`);
+  else {
+    const head = ['picture', 'type', 'question', 'answer'];
+    out(`${table([head, ...rows.map(({ picture, type, question, answer }) => [picture, type, question, answer])])}\n`);
+  }
+  note(`${rows.length} pictures and samples.json in ${folder}`);
+}
