@@ -20,6 +20,7 @@ export default defineConfig({
   test: {
     env: { MESA_SHADER_CACHE_DIR },
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/warm_cache.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -45,7 +45,8 @@ export async function bench_accuracy({ say, quick, out, dtype }: Options) {
     for (const k of [1, 2, config.top_k, 2 * config.top_k, config.n_experts]) await measure('top_k', k, { topK: k });
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, `nano_accuracy_${dtype}.json`), `${JSON.stringify({ dtype, full, levels }, null, 1)}\n`);
-    const head: Head = { model: { name: 'nano', weights_kind: 'checkpoint', dtype: nano.facts.dtype } };
+    const { name, weights_kind, dtype: stored } = nano.facts;
+    const head: Head = { adapter: nano.engine.executor.device.facts, model: { name, weights_kind, dtype: stored } };
     writeFileSync(join(out, 'nano_knobs.svg'), await draw(figure_of(levels, config.top_k), head));
     say(`${join(out, 'nano_knobs.svg')} and nano_accuracy_${dtype}.json`);
     return { dtype, full, levels };

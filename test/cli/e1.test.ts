@@ -17,10 +17,11 @@ import type { E1Flops, E1Parts, E1Stages } from '../../experiments/core/e1_files
 import { configuration_schema, run_schema } from '../../experiments/lab/schema.ts';
 import { cli } from '../support/cli.ts';
 import { repo_root } from '../support/golden.ts';
+import { own_cache } from '../support/warm_cache.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'molmoe-e1-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const env = { XDG_CACHE_HOME: join(folder, 'cache') };
+const env = own_cache(folder);
 const results = join(folder, 'results');
 const quick = ['--model', 'molmoe-tiny', '--runs', '2', '--warmup', '1', '--decode', 'short'];
 const e1 = (out: string, ...args: string[]) =>

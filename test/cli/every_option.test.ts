@@ -7,6 +7,7 @@ import { make_program } from '../../src/program.ts';
 import { cli } from '../support/cli.ts';
 import { repo_root } from '../support/golden.ts';
 import { inside } from '../support/inside.ts';
+import { own_cache } from '../support/warm_cache.ts';
 
 /**
  * Reads every option and every choice from the program itself and runs each with a small model: what help names must not
@@ -15,7 +16,7 @@ import { inside } from '../support/inside.ts';
  */
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-options-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
+const env = own_cache(scratch);
 Object.assign(process.env, env);
 /** They start children of this program, read its stdin, or what lies beside the built program. */
 const APART: readonly string[] = ['run', 'ask', 'verify'];

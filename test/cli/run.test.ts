@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.ts';
 import { repo_root } from '../support/golden.ts';
+import { own_cache } from '../support/warm_cache.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-run-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
+const env = own_cache(scratch);
 const TINY = ['--model', 'molmoe-tiny'];
 const out = join(scratch, 'results');
 const run = (...args: string[]) => cli(['run', ...args, ...TINY], { env, timeout_ms: 110_000 });

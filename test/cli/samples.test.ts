@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.ts';
+import { own_cache } from '../support/warm_cache.ts';
 
 /** Experiments on samples of a data set, from the command line. */
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-cli-samples-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-const env = { XDG_CACHE_HOME: join(scratch, 'cache'), MOLMO_DATA_DIR: '' };
+const env = { ...own_cache(scratch), MOLMO_DATA_DIR: '' };
 const out = join(scratch, 'out');
 const EXP1 = ['motivation-exp1', '--model', 'molmoe-tiny', '--max-crops', '1', '--instrumented', '0', '--warmup', '0'];
 const run = (...args: string[]) => cli([...EXP1, ...args, '--out', out], { env, timeout_ms: 100_000 });

@@ -56,11 +56,25 @@ describe('what nano answers', () => {
     for (const [type, { share }] of Object.entries(types)) expect(share, type).toBeGreaterThanOrEqual(0.7);
   });
 
-  it('does not depend on how many questions run together', async () => {
-    const [alone, together] = await Promise.all(
-      [1, 20].map((batch) => answer_shapes(nano, { from: 300, count: 20, batch })),
-    );
-    expect(together).toEqual(alone);
+  it.each<[string, Knobs]>([
+    ['everything on', {}],
+    ['one expert', { topK: 1 }],
+    ['two experts for the picture', { topKVision: 2 }],
+    ['some blocks', { blocks: [0, 1, 2, 4, 7] }],
+    ['one crop', { maxCrops: 1 }],
+    ['all at once', { topK: [4, 4, 2, 2, 1, 1, 8, 8], topKVision: 1, blocks: [0, 1, 2, 3, 4, 5], maxCrops: 3 }],
+  ])('does not depend on how many questions run together: %s', async (_, knobs) => {
+    const ask = (batch: number) => answer_shapes(nano, { from: 300, count: 20, batch, knobs });
+    expect(await ask(20)).toEqual(await ask(1));
+  });
+
+  it('leaves no memory behind', async () => {
+    const held: number[] = [];
+    for (let n = 0; n < 12; n++) {
+      await answer_shapes(nano, { from: 8 * n, count: 8, batch: 8 });
+      held.push(nano.engine.executor.buffers.memory().total.current);
+    }
+    expect(new Set(held.slice(2)).size).toBe(1);
   });
 
   it('suffers when a knob is turned: marks without crops, all with one block', async () => {

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repo_root } from '../support/golden.ts';
+import { own_cache } from '../support/warm_cache.ts';
 
 /** What somebody adds: one file, and one line in experiments/index.ts. */
 const TOY = `import { z } from 'zod';
@@ -71,7 +72,7 @@ const copy = join(scratch, 'copy');
 const out = join(scratch, 'out');
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const env = { ...process.env, XDG_CACHE_HOME: join(scratch, 'cache'), MOLMOE_SETUP: 'off' };
+const env = { ...process.env, ...own_cache(scratch), MOLMOE_SETUP: 'off' };
 const CLI = join(copy, 'dist/cli.js');
 const molmoe = (...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {

@@ -13,7 +13,7 @@ from fast import Experts, Norm, Pick, QuickGelu
 
 DEFAULT = dict(
     crop=64, patch=8, vit_emb=64, vit_heads=4, vit_layers=4, vit_mlp=192, taps=[-1, -3],
-    d_model=64, heads=4, layers=8, experts=32, top_k=4, hidden=32, vocab=0, image_ids=5, theta=10000.0,
+    d_model=64, heads=4, layers=8, experts=32, top_k=8, hidden=32, vocab=0, image_ids=5, theta=10000.0,
 )
 
 

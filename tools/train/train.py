@@ -36,7 +36,7 @@ from evaluate import score
 from model import DEFAULT, Nano
 
 # name, minutes, peak rate, share of the phase before the rate falls, rate at its end, rate of vision against the
-# rest, weight of the helper losses, options of the generator
+# rest, weight of the helper losses, experts a token where not the model's own, options of the generator
 PHASES = json.loads((Path(__file__).parent / "phases.json").read_text())
 HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre_y": 8, "owner": 2, "cell": 16}
 HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
@@ -173,7 +173,7 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
             features, answers = model.vision(batch["images"], batch["masks"]), torch.zeros(())
             right = torch.zeros(1)
         else:
-            features, logits, targets = model(batch, losses=losses)
+            features, logits, targets = model(batch, phase.get("top_k"), losses=losses)
             answers = F.cross_entropy(logits, targets)
             right = (logits.argmax(-1) == targets).float()
         helping, hits = helper(features, batch["labels"])
