@@ -18,6 +18,8 @@ const causes: Readonly<Record<string, [found: string, remedy: string]>> = {
   EPERM: ['permission denied', 'check the permissions'],
   EROFS: ['a read-only file system', 'choose another place'],
   ENOSPC: ['a full disk', 'free some space'],
+  EDQUOT: ['a full quota', 'free some space'],
+  EIO: ['a fault of the disk', 'check the file system'],
   ELOOP: ['a symbolic link, or a circle of them', 'name the real place'],
   EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
 };
@@ -222,13 +224,14 @@ export async function check_place(path: string): Promise<void> {
   }
 }
 
-/** The file appears whole or not at all: written beside its place, flushed, then renamed. */
-export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {
+/** The file appears whole or not at all: written beside its place, flushed, then renamed. What is large comes in pieces. */
+export async function write_atomic(path: string, data: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     const handle = await open(temporary, 'wx');
     try {
-      await handle.writeFile(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      for (const piece of pieces) await handle.writeFile(piece);
       await handle.sync();
     } finally {
       await handle.close();
