@@ -190,15 +190,17 @@ function decoded(path: string, bytes: Uint8Array, remedy: string): string {
 }
 
 /** The folder and what it lies in. Node's own recursive mkdir never returns where a parent refuses with ENOENT (/proc). */
-export async function make_folders(path: string): Promise<void> {
+export async function make_folders(path: string, tried = false): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error;
-    await make_folders(dirname(path));
-    await make_folders(path);
+    if (code !== 'ENOENT' || dirname(path) === path || tried) throw error;
+    // A parent that is there may have been made by another process just now, or be one that refuses.
+    const there = await exists(dirname(path));
+    if (!there) await make_folders(dirname(path));
+    await make_folders(path, there);
   }
 }
 

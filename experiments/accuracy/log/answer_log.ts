@@ -76,6 +76,7 @@ export async function open_answer_log(folder: string, options: LogOptions): Prom
         if (new Set(slots).size < slots.length || slots.some((slot) => done[slot] === DONE)) {
           throw new Error('a question that is answered twice');
         }
+        if (group.length === 0) return;
         const lines = group.map((answer) => `${canonical(answer_line_schema.parse(answer))}\n`);
         const text = head + lines.join('');
         head = '';

@@ -21,7 +21,7 @@ export type Asked = Omit<Fingerprint, 'configurations' | 'samples'> & {
 
 /** What all workers of a run agree on, made by each of them from the same command. */
 export function run_of({ knobs, samples, ...shared }: Asked): AnswersRun {
-  check_each_once(samples, `${shared.dataset.name}: expected each sample id once`);
+  check_each_once(samples.map(shown), `${shared.dataset.name}: expected each sample id once`);
   const configurations = knobs.map((one) => ({ hash: configuration_hash(one, shared.settings), knobs: one }));
   check_each_once(
     configurations.map((one) => shown(one.knobs)),
@@ -40,7 +40,7 @@ export const configuration_hash = (knobs: object, settings: object): string => d
 function check_each_once(names: readonly string[], expected: string): void {
   const seen = new Set<string>();
   const twice = new Set(names.filter((name) => seen.size === seen.add(name).size));
-  if (twice.size > 0) throw new InputError(`${expected}, found ${counted([...twice].map(shown), 'more than once')}`);
+  if (twice.size > 0) throw new InputError(`${expected}, found ${counted([...twice], 'more than once')}`);
 }
 
 export const grid_of_run = ({ samples, fingerprint }: AnswersRun): Grid =>
