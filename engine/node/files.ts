@@ -18,6 +18,8 @@ const causes: Readonly<Record<string, [found: string, remedy: string]>> = {
   EPERM: ['permission denied', 'check the permissions'],
   EROFS: ['a read-only file system', 'choose another place'],
   ENOSPC: ['a full disk', 'free some space'],
+  EDQUOT: ['a full quota', 'free some space'],
+  EIO: ['a fault of the disk', 'check the file system'],
   ELOOP: ['a symbolic link, or a circle of them', 'name the real place'],
   EMFILE: ['too many open files', 'raise the limit (ulimit -n)'],
 };
@@ -188,15 +190,17 @@ function decoded(path: string, bytes: Uint8Array, remedy: string): string {
 }
 
 /** The folder and what it lies in. Node's own recursive mkdir never returns where a parent refuses with ENOENT (/proc). */
-export async function make_folders(path: string): Promise<void> {
+export async function make_folders(path: string, tried = false): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error;
-    await make_folders(dirname(path));
-    await make_folders(path);
+    if (code !== 'ENOENT' || dirname(path) === path || tried) throw error;
+    // A parent that is there may have been made by another process just now, or be one that refuses.
+    const there = await exists(dirname(path));
+    if (!there) await make_folders(dirname(path));
+    await make_folders(path, there);
   }
 }
 
@@ -222,13 +226,14 @@ export async function check_place(path: string): Promise<void> {
   }
 }
 
-/** The file appears whole or not at all: written beside its place, flushed, then renamed. */
-export async function write_atomic(path: string, data: string | Uint8Array): Promise<void> {
+/** The file appears whole or not at all: written beside its place, flushed, then renamed. What is large comes in pieces. */
+export async function write_atomic(path: string, data: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
     const handle = await open(temporary, 'wx');
     try {
-      await handle.writeFile(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      for (const piece of pieces) await handle.writeFile(piece);
       await handle.sync();
     } finally {
       await handle.close();

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Run } from './schema.ts';
 
 /** JSON with sorted keys: equal values give equal text. */
-const canonical = (value: unknown): string =>
+export const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, part) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -10,7 +9,7 @@ const canonical = (value: unknown): string =>
   );
 
 /** Results under different digests are never mixed. */
-export const digest_of = (fingerprint: Run['fingerprint']): string =>
+export const digest_of = (fingerprint: object): string =>
   createHash('sha256').update(canonical(fingerprint)).digest('hex').slice(0, 16);
 
 /** Where two values differ, a line each: `provenance.adapter.description: "a" -> "b"`. */

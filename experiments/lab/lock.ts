@@ -25,6 +25,9 @@ type Lock = z.infer<typeof lock_schema>;
 
 export const LOCK_FILE = 'lock.json';
 
+/** Another run holds the folder, or may: whoever has a second place to write to goes there. */
+export class HeldError extends InputError {}
+
 /** What a lock guards, for whoever finds it taken: "results/core/e1: another run (pid 12, ...) writes here; wait ...". */
 export interface Guarded {
   readonly place: string;
@@ -173,14 +176,14 @@ async function write_new(path: string, lock: Lock): Promise<void> {
   }
 }
 
-function held_by({ place, other, does, remedy }: Guarded, lock: string, holder: Lock | 'unreadable'): InputError {
+function held_by({ place, other, does, remedy }: Guarded, lock: string, holder: Lock | 'unreadable'): HeldError {
   if (holder === 'unreadable') {
-    return new InputError(
+    return new HeldError(
       `${lock}: expected a lock, found one not yet written: ${other} may begin here; ${remedy}, or delete ${lock} if there is none`,
     );
   }
   const { pid, host, started } = holder;
-  return new InputError(
+  return new HeldError(
     host === hostname()
       ? `${place}: ${other} (pid ${pid}, since ${started}) ${does}; ${remedy}`
       : `${place}: ${other} (pid ${pid} on ${host}, since ${started}) ${does}; ${remedy}, or delete ${lock} if it has ended`,

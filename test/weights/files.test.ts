@@ -169,6 +169,19 @@ describe('write_atomic', () => {
     expect(readdirSync(dir).filter((name) => name.includes('tmp'))).toEqual([]);
   });
 
+  it('takes a large file in pieces, and leaves the old one where they end in an error', async () => {
+    const path = join(dir, 'pieces.txt');
+    const pieces = function* (fault?: Error) {
+      yield Buffer.from('first, ');
+      if (fault) throw fault;
+      yield Buffer.from('second');
+    };
+    await write_atomic(path, pieces());
+    await expect(write_atomic(path, pieces(new InputError('no more')))).rejects.toThrow('no more');
+    expect(readFileSync(path, 'utf8')).toBe('first, second');
+    expect(readdirSync(dir).filter((name) => name.includes('tmp'))).toEqual([]);
+  });
+
   it('says where it could not write, and leaves nothing behind', async () => {
     expect(await input_error(write_atomic(join(dir, 'none/out.json'), 'x'))).toMatch(
       /none\/out\.json: expected a file that can be written, found no such file or directory/,
