@@ -18,9 +18,18 @@ export interface Forecast {
   readonly warnings: readonly string[];
 }
 
+/**
+ * Left-out samples were measured in the same minutes as the others; what is asked now runs at another hour. The same
+ * adapter measured again lay outside up to a tenth: of 42 fresh configurations 34 were inside, 39 with this.
+ */
+const ANOTHER_HOUR = 1.05;
+
+const widened = (interval: Interval | null): Interval | null =>
+  interval && [interval[0] / ANOTHER_HOUR, interval[1] * ANOTHER_HOUR];
+
 export function forecast(estimator: Estimator, counted: Counted, choice: Choice | undefined, rough: boolean): Forecast {
   const said = predict(estimator.full, estimator.roof, counted);
-  const interval = (phase: Phase) => (rough ? null : interval_for(estimator, counted, phase));
+  const interval = (phase: Phase) => (rough ? null : widened(interval_for(estimator, counted, phase)));
   const stages = STAGES.flatMap((stage) => {
     const ms = said[stage];
     return ms === undefined ? [] : [{ stage, ms, interval: interval(stage) }];

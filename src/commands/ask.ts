@@ -33,11 +33,11 @@ const HELP = `a question, or
 
 /** Question after question about one picture: the picture is computed once for each setting of the knobs. */
 export async function ask(picture: string, asked: AskFlags, debug: boolean): Promise<undefined> {
-  const flags = answering(asked);
-  if (flags.quiet) be_quiet();
+  if (asked.quiet) be_quiet();
   if (picture === '-') throw new UsageError('a picture: expected a file, found -; stdin has the questions');
   const signal = interruptible();
-  const image = await read_picture(picture, flags.orient === true);
+  const image = await read_picture(picture, asked.orient === true);
+  const flags = answering(asked);
   for (const line of orientation_note(image, flags.orient === true)) note(line);
   const bar = progress('loading weights');
   const model = await Molmoe.load({

@@ -36,12 +36,12 @@ const BUILT_IN_PROMPT = 'Describe this image.';
 const BUILT_IN_SIDE = 560;
 
 export async function generate(asked: GenerateFlags, debug: boolean): Promise<undefined> {
-  const flags = asked.image === undefined ? asked : answering(asked);
-  const prompt = await read_prompt(flags);
-  if (flags.trace !== undefined) await check_place(flags.trace);
+  const prompt = await read_prompt(asked);
+  if (asked.trace !== undefined) await check_place(asked.trace);
   const signal = interruptible();
   const decode_started_ms = performance.now();
-  const { image, notes } = await picture_of(flags);
+  const { image, notes } = await picture_of(asked);
+  const flags = asked.image === undefined ? asked : answering(asked);
   const decoded = {
     name: flags.image === undefined ? 'make the built-in picture' : 'decode image',
     started_ms: decode_started_ms,

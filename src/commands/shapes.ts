@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import { encode_png } from '../../engine/node/encode_png.ts';
 import { file_error, write_atomic } from '../../engine/node/files.ts';
 import { type Split, shapes_sample } from '../../experiments/datasets/shapes.ts';
 import { note, out, table } from '../print.ts';
@@ -21,11 +21,7 @@ export async function shapes({ out: folder, split, from, numSamples, json }: Sha
   const rows: { picture: string; type: string; question: string; answer: string; seed: number }[] = [];
   for (let n = from; n < from + numSamples; n++) {
     const { id, picture, type, question, answer, seed } = shapes_sample(split, n);
-    const { width, height, rgb } = picture;
-    const png = await sharp(rgb, { raw: { width, height, channels: 3 } })
-      .png()
-      .toBuffer();
-    await write_atomic(join(folder, `${id}.png`), png);
+    await write_atomic(join(folder, `${id}.png`), await encode_png(picture));
     rows.push({ picture: `${id}.png`, type, question, answer, seed });
   }
   const said = { schema: 'molmoe.shapes/1', split, samples: rows };

@@ -150,7 +150,7 @@ def main():
     args = options.parse_args()
     model = load(args.out).double()
     bundle()
-    batches = write_samples(args.out / "test-600-6-single.bin", "--split", "test", "--samples", "600", "--batch", "1")
+    batches = write_samples(args.out / "test-6000-6-single.bin", "--split", "test", "--samples", "6000", "--batch", "1")
     (args.to / "cases").mkdir(parents=True, exist_ok=True)
     cases, wanted = [], list(WANTED)
     for batch in batches:

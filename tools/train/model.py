@@ -159,6 +159,9 @@ class Block(nn.Module):
         if losses is not None:
             used = torch.bincount(chosen.reshape(-1), minlength=shares.shape[1]) / chosen.numel()
             losses["balance"] = losses.get("balance", 0) + shares.shape[1] * (used * shares.mean(0)).sum()
+            # Zero where the chosen experts have equal weights.
+            even = top_k * (weights / weights.sum(-1, keepdim=True)).square().sum(-1) - 1
+            losses["even"] = losses.get("even", 0) + even.mean()
             losses["z"] = losses.get("z", 0) + logits.logsumexp(-1).square().mean()
         if see is not None:
             for name, value in (("logits", logits), ("experts", chosen), ("weights", weights)):

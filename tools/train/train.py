@@ -36,7 +36,8 @@ from evaluate import score
 from model import DEFAULT, Nano
 
 # name, minutes, peak rate, share of the phase before the rate falls, rate at its end, rate of vision against the
-# rest, weight of the helper losses, experts a token where not the model's own, options of the generator
+# rest, weight of the helper losses, experts a token where not the model's own, weight of the
+# loss that keeps the chosen experts' weights alike, options of the generator
 PHASES = json.loads((Path(__file__).parent / "phases.json").read_text())
 HELPERS = {"color": 8, "kind": 7, "size": 3, "digit": 11, "centre_x": 8, "centre_y": 8, "owner": 2, "cell": 16}
 HELPER_WEIGHT = {"digit": 1.5, "kind": 1.5, "owner": 0.5, "cell": 0.5}
@@ -178,6 +179,7 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
             right = (logits.argmax(-1) == targets).float()
         helping, hits = helper(features, batch["labels"])
         loss = answers + phase["helper"] * helping + 0.01 * losses.get("balance", 0) / 8 + 0.001 * losses.get("z", 0) / 8
+        loss = loss + phase.get("even", 0) * losses.get("even", 0) / 8
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         now = time.time()
@@ -190,11 +192,11 @@ def train_phase(phase, place, model, helper, optimizer, held_out, out):
         place["all_minutes"] += spent
         place["step"] += 1
         place["pictures"] += RANKS * batch["n"].numel()
-        seen.append([float(answers), float(helping), float(right.mean()), waited, float(losses.get("balance", 0)) / 8])
+        seen.append([float(answers), float(helping), float(right.mean()), waited, float(losses.get("balance", 0)) / 8, float(losses.get("even", 0)) / 8])
         if place["step"] % 50 == 0 and RANK == 0:
             mean = torch.tensor(seen).mean(0).tolist()
             line = {**place, "name": phase["name"], "rate": lr, "loss": mean[0], "helping": mean[1], "tokens": mean[2]}
-            line.update(waited=mean[3], balance=mean[4], norm=float(norm), cells=hits)
+            line.update(waited=mean[3], balance=mean[4], even=mean[5], norm=float(norm), cells=hits)
             line["seconds_a_step"] = (time.time() - began) / len(seen)
             print(json.dumps(rounded(line)), file=log, flush=True)
             seen, began = [], time.time()
