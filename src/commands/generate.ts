@@ -32,6 +32,8 @@ export interface GenerateFlags extends AdapterFlags, ModelFlags, KnobFlags, Inpu
 }
 
 const BUILT_IN_PROMPT = 'Describe this image.';
+/** The same in words that nano knows. */
+const NANO_PROMPT = 'describe the picture.';
 /** Four crops and the overview: the middle one of the study's three image sizes. */
 const BUILT_IN_SIDE = 560;
 
@@ -132,7 +134,7 @@ function request_of(
 ): GenerateRequest {
   const { temperature, topP, sampleTopK, seed } = flags;
   return {
-    prompt: prompt ?? BUILT_IN_PROMPT,
+    prompt: prompt ?? (flags.model === 'nano' ? NANO_PROMPT : BUILT_IN_PROMPT),
     image,
     resize: flags.resize,
     maxNewTokens: flags.maxNewTokens,

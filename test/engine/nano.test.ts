@@ -77,9 +77,10 @@ describe('what nano answers', () => {
     expect(new Set(held.slice(2)).size).toBe(1);
   });
 
-  it('suffers when a knob is turned: marks without crops, all with one block', async () => {
+  it('suffers when a knob is turned: marks without crops, all with one block or one expert', async () => {
     const few_crops = await right(100, { maxCrops: 1 });
     expect(few_crops.mark.share).toBeLessThan(0.6);
     expect((await right(100, { blocks: [0] })).all.share).toBeLessThan(0.7);
+    expect((await right(200, { topK: 1 })).all.share).toBeLessThan(0.96);
   });
 });

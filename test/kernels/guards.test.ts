@@ -79,7 +79,8 @@ for (const [what, config, requests, options, format] of [
       const zones = guard(executor, poison);
       const ctx = await synthetic_context(executor, config, format);
       const results = [];
-      for (const request of requests) {
+      // On a CPU the kernels for GPUs take five times as long.
+      for (const request of variant === 'lanes' ? requests : requests.filter((_, i) => i % 3 === 0)) {
         results.push(await run_request(ctx, request));
         expect(await zones.check(), JSON.stringify(request)).toEqual([]);
       }
