@@ -1,22 +1,19 @@
 import { InputError } from '../../engine/errors.ts';
 import type { Knobs } from '../../engine/model/knobs.ts';
 import type { Engine } from '../../engine/molmoe.ts';
-import { type Sample, type Split, shapes_sample } from '../datasets/shapes.ts';
+import { type Sample, shapes_sample } from '../datasets/shapes.ts';
 import { type QuestionType, question_types } from '../datasets/shapes_questions.ts';
 import { type Proportion, proportion } from './proportion.ts';
 
-/** The longest caption of the built-in set has eleven words. */
+/** More than the longest caption of the built-in set has. */
 const MOST_WORDS = 16;
 
 export interface Asked {
-  readonly split?: Split;
   readonly from?: number;
   readonly count: number;
   readonly knobs?: Knobs;
   /** Questions that are answered together. */
   readonly batch?: number;
-  readonly signal?: AbortSignal;
-  readonly on_progress?: (done: number, of: number) => void;
 }
 
 export interface ShapesAnswer {
@@ -26,17 +23,17 @@ export interface ShapesAnswer {
   readonly right: boolean;
 }
 
-/** Answers questions of the built-in set, its pictures as small as nano's crops. */
+/** Answers questions of the built-in test split, its pictures as small as nano's crops. */
 export async function answer_shapes(model: Pick<Engine, 'generate_batch'>, asked: Asked): Promise<ShapesAnswer[]> {
-  const { split = 'test', from = 0, count, knobs, batch = 50, signal } = asked;
+  const { from = 0, count, knobs, batch = 50 } = asked;
   const answers: ShapesAnswer[] = [];
   while (answers.length < count) {
     const n = Math.min(batch, count - answers.length);
-    const samples = Array.from({ length: n }, (_, i) => shapes_sample(split, from + answers.length + i));
-    const requests = samples.map(({ question, picture }) => ({
-      ...{ prompt: question, image: picture, maxNewTokens: MOST_WORDS, knobs },
-    }));
-    const result = await model.generate_batch(requests, { signal }).result;
+    const samples = Array.from({ length: n }, (_, i) => shapes_sample('test', from + answers.length + i));
+    const requests = samples.map(({ question: prompt, picture: image }) => {
+      return { prompt, image, maxNewTokens: MOST_WORDS, knobs };
+    });
+    const result = await model.generate_batch(requests).result;
     for (const [i, { picture: _, ...sample }] of samples.entries()) {
       const answer = result.answers[i];
       if (answer === undefined || 'error' in answer) {
@@ -45,7 +42,6 @@ export async function answer_shapes(model: Pick<Engine, 'generate_batch'>, asked
       const text = answer.text.trim();
       answers.push({ sample, text, right: text === sample.answer });
     }
-    asked.on_progress?.(answers.length, count);
   }
   return answers;
 }

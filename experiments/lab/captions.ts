@@ -23,14 +23,17 @@ export function error_bar(summary: Summary): Pick<Point, 'low' | 'high'> {
   return range === null ? {} : { low: range[0], high: range[1] };
 }
 
+/** How well a line fits; two points always lie on one. */
+export const fit_quality = ({ n, r_squared }: { n: number; r_squared: number | null }): string =>
+  `${n < 3 || r_squared === null ? 'too few points for R²' : `R² ${r_squared.toFixed(4)}`}, ${unbroken(`n = ${n}`)}`;
+
 /** A fit and what it says, or why there is none: "prefill ms = 1.751 × tokens + 3.2; R² 0.9987, n = 15". */
 export function fit_or_note(stage: string, fit: FitRecord | null, over = 'tokens'): { fits?: Fit[]; notes?: string[] } {
   if (fit === null) return { notes: ['no fit: it needs two different token counts'] };
-  const { slope, intercept, r_squared, n } = fit;
+  const { slope, intercept } = fit;
   const [rise, start] = [slope, Math.abs(intercept)].map((value) => Number(value.toPrecision(4)));
   const line = `${stage} ms = ${rise} × ${over} ${intercept < 0 ? '−' : '+'} ${start}`;
-  const quality = n < 3 || r_squared === null ? 'too few points for R²' : `R² ${r_squared.toFixed(4)}`;
-  return { fits: [{ slope, intercept, label: `${line}; ${quality}, ${unbroken(`n = ${n}`)}` }] };
+  return { fits: [{ slope, intercept, label: `${line}; ${fit_quality(fit)}` }] };
 }
 
 /** "Spearman 0.97, R² 0.93, n = 24". */

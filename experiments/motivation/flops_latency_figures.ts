@@ -1,4 +1,4 @@
-import { correlation_note, unbroken } from '../lab/captions.ts';
+import { correlation_note, fit_quality } from '../lab/captions.ts';
 import type { Chart, Figure, Fit, Look, Series } from '../lab/charts.ts';
 import type { Table } from '../lab/tables.ts';
 import type { FlopsLatencyFile, FlopsStatistics } from './flops_latency_file.ts';
@@ -73,11 +73,11 @@ function panels(file: FlopsLatencyFile, family: Family): Chart[] {
   return [{ kind: 'scatter', title, x, y: MS, series: [{ ...series, name: '' }], fits }];
 }
 
-const line_of = ({ slope, intercept, r_squared, n }: FlopsStatistics, size: number, look: Look): Fit => ({
-  slope: (slope * size) / 1e12,
-  intercept,
+const line_of = (of: FlopsStatistics, size: number, look: Look): Fit => ({
+  slope: (of.slope * size) / 1e12,
+  intercept: of.intercept,
   look,
-  label: `${Math.round(slope).toLocaleString('en-US')} ms a TFLOP; R² ${(r_squared ?? 0).toFixed(4)}, ${unbroken(`n = ${n}`)}`,
+  label: `${Math.round(of.slope).toLocaleString('en-US')} ms a TFLOP; ${fit_quality(of)}`,
 });
 
 /** Both, on logarithmic axes: they lie orders of magnitude apart. */

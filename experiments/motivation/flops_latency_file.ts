@@ -157,9 +157,10 @@ function statistics_of(flops: readonly number[], latencies: readonly number[]): 
   };
 }
 
+/** Slopes are compared where three points or more say that both rise. */
 const ratio_of = (vision: FlopsStatistics, language: FlopsStatistics) => ({
   ms_per_tflop: language.ms_per_tflop / vision.ms_per_tflop,
-  slope: vision.slope > 0 ? language.slope / vision.slope : null,
+  slope: [vision, language].every(({ n, slope }) => n > 2 && slope > 0) ? language.slope / vision.slope : null,
 });
 
 /** Times of other adapters, models or kernels cannot be held against each other; those of other builds can, and it is said. */
@@ -216,7 +217,10 @@ function findings_of({ exp3, exp4, combined }: z.infer<typeof all_statistics>, g
             because: `over both series together R squared is ${said(combined.r_squared, 2)} and the rank correlation ${said(combined.spearman, 2)} (not: R squared under ${WEAK})`,
           },
     combined === null || combined.ratio.slope === null
-      ? not_tested(same, combined === null ? why_not : 'latency does not rise with the FLOPs of a prompt')
+      ? not_tested(
+          same,
+          combined === null ? why_not : 'three points of each are needed, and times that rise with their FLOPs',
+        )
       : {
           expectation: same,
           outcome: combined.ratio.slope < SAME && combined.ratio.slope > 1 / SAME ? 'confirmed' : 'refuted',

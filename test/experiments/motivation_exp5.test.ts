@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { motivation_exp5 } from '../../experiments/index.ts';
+import type { Scatter } from '../../experiments/lab/charts.ts';
 import type { FileHead } from '../../experiments/lab/define.ts';
 import type { Run } from '../../experiments/lab/schema.ts';
 import type { FlopsLatencyFile } from '../../experiments/motivation/flops_latency_file.ts';
@@ -108,7 +109,12 @@ it('of few points has no verdict', () => {
     results: (file.results as object[]).slice(0, count),
   });
   const { findings, figures } = derived(few(exp3_file(), 2), few(exp4_file(), 2));
+  const [label] = (figures[0]?.panels[0] as Scatter).fits?.map((fit) => fit.label) ?? [];
+  expect(label).toMatch(/ms a TFLOP; too few points for R², n.=.2$/);
   expect(findings.map(({ outcome }) => outcome)).toEqual(['not tested', 'not tested', 'not tested']);
   expect(figures[0]?.panels.length).toBe(2);
   expect(derived(few(exp3_file(), 0), few(exp4_file(), 0)).figures).toEqual([]);
+  // Two points of a series always lie on a line: its slope is held against nothing.
+  const { combined } = derived(exp3_file(), few(exp4_file(), 4)).file.statistics;
+  expect(combined).toMatchObject({ n: 8, ratio: { slope: null } });
 });

@@ -161,5 +161,7 @@ function log_ticks([low, high]: Range, sized: Sized): number[] {
     const ticks = inside(digits);
     if (ticks.length === 2 || (ticks.length > 2 && fits(log_texts(ticks), apart(ticks), sized))) return ticks;
   }
-  return [low, high].map((end) => Number(end.toPrecision(2)));
+  // The outermost of the finest: rounded ends of the axis would lie beyond it, where nothing is drawn.
+  const finest = inside(LADDER.at(-1) as number[]);
+  return finest.filter((_, i) => i === 0 || i === finest.length - 1);
 }
