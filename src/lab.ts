@@ -1,6 +1,7 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { z } from 'zod';
 import { model_names } from '../engine/node/shipped_model.ts';
+import { METRICS } from '../experiments/accuracy/metrics/experiment.ts';
 import type { Experiment, OnDataset } from '../experiments/lab/define.ts';
 import { REGIME_NAMES } from '../experiments/lab/inputs.ts';
 import { kind_of, type OptionMeta } from '../experiments/lab/options.ts';
@@ -98,6 +99,15 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     );
 
   program
+    .command('merge')
+    .argument('<folder...>', 'results of an accuracy experiment, each with the answers of some workers')
+    .description('answers of all workers as one result: complete, each counted once, or what is missing; needs no GPU')
+    .option('--out <folder>', 'where results go; the first folder when left out')
+    .addOption(new Option('--metric <name>', 'score the answers by this one instead').choices(METRICS))
+    .option('--json', 'print one JSON object')
+    .action((folders, flags) => run(async () => (await import('./commands/merge.ts')).merge(folders, flags)));
+
+  program
     .command('report')
     .argument('<folder>', 'results of an experiment, or a folder of such folders')
     .description('write files, figures and pages of saved results again, and an index of all; nothing is measured')
@@ -167,6 +177,31 @@ function passed_on(command: Command, debug: boolean): (name: string) => string[]
   };
 }
 
+const QUICK = 'few cells and runs: to see that all works, not to publish';
+
+/** How questions are asked, scored and shared out. */
+function add_answers(command: Command, { timed, repeats }: Experiment): void {
+  command
+    .option('--batch-size <n>', 'questions that are answered together, to begin with', positive, 64)
+    .option('--fixed-batch', 'exactly so many, whatever would fit the adapter')
+    .addOption(
+      new Option('--metric <name>', "how answers are scored (the data set's own)")
+        .choices(METRICS)
+        .conflicts('predictOnly'),
+    )
+    .option('--predict-only', 'keep the answers, score them later: molmoe merge')
+    .option('--shard <i/n>', 'answer this part of n, from 0; else what the launcher says, else all', once)
+    .option('--timed <n>', `samples that are timed alone besides, never in a batch (${timed})`, integer)
+    .option('--runs <n>', `timed runs of each of these (${repeats.runs})`, positive)
+    .option('--warmup <n>', `runs before them that do not count (${repeats.warmup})`, integer)
+    .option('--quick', QUICK);
+  for (const name of ['batch_size', 'num_runs_per_sample'] as const) {
+    add_other_name(command, name, name === 'batch_size' ? '--batch-size' : '--runs');
+  }
+  command.addOption(new Option('--no_auto_adjust_batch_size').hideHelp());
+  command.addOption(new Option('--auto_adjust_batch_size').conflicts('fixedBatch').hideHelp());
+}
+
 /** Its own options come from its definition; the rest is the same for all. */
 function add_experiment(program: Command, experiment: Experiment): Command {
   const { name, aliases, question, sweeps, repeats, reads } = experiment;
@@ -186,7 +221,14 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--prompt <text>', 'question', once);
     command.option('--prompt-tokens <n>', 'built-in question of exactly so many tokens', positive);
   }
-  if (free('answer')) command.option('--new-tokens <n>', 'new tokens, forced', positive);
+  const answers = experiment.instrument.name === 'answers';
+  if (free('answer')) {
+    command.option(
+      '--new-tokens <n>',
+      answers ? "tokens of an answer at most (the set's room for answers)" : 'new tokens, forced',
+      positive,
+    );
+  }
   if (free('maxCrops')) command.option('--max-crops <n>', 'high-resolution crops at most', positive);
   if (free('topK')) {
     command.option('--top-k <k>', 'experts a token takes; one number, or one a block (8,8,4,...)', list(integer));
@@ -195,7 +237,7 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
-  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset);
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset, answers);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
     const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';
@@ -213,10 +255,11 @@ function add_experiment(program: Command, experiment: Experiment): Command {
       .option('--trace', 'write a trace of each cell for Perfetto')
       .option('--recalibrate', 'measure the ceilings of the adapter again');
   }
-  if (runs) {
+  if (answers) add_answers(command, experiment);
+  if (runs && !answers) {
     command
       .option('--shuffle <seed>', 'run the cells in an order drawn with this seed', integer)
-      .option('--quick', 'few cells and runs: to see that all works, not to publish');
+      .option('--quick', QUICK);
   }
   command
     .option('--dry-run', runs ? 'say what would be run and what it costs; measure nothing' : 'say what would be read')
@@ -263,16 +306,16 @@ function add_other_name(command: Command, name: string, flag: string): void {
 }
 
 /** Its samples, under the study's flag too. */
-function add_dataset(command: Command, { samples, built_in }: OnDataset): void {
+function add_dataset(command: Command, { samples, built_in }: OnDataset, letterboxed: boolean): void {
   with_dataset(command, `${samples}; ${built_in} of the built-in set`)
     .addOption(new Option('--num_samples <n>').argParser(positive).conflicts('numSamples').hideHelp())
     .addOption(
       new Option(
         '--resize <how>',
-        'how pictures become crops: covering them and cut, as the study does, or letterboxed',
+        'how pictures become crops: covering them and cut, as the study does, or letterboxed, as the published model does',
       )
         .choices(['fill', 'pad'])
-        .default('fill'),
+        .default(letterboxed ? 'pad' : 'fill'),
     );
 }
 

@@ -202,7 +202,7 @@ export function one_line(text: string): string {
   return text.replace(/\s+/g, ' ').trim().slice(0, 400);
 }
 
-/** Picks an adapter by number or by a part of its name; `auto` prefers hardware. */
+/** Picks an adapter by number or by a part of its name; `auto` prefers hardware, `rank:3` the fourth of it, around and around. */
 export function choose_adapter(found: readonly AdapterFacts[], wanted: string): number {
   if (found.length === 0) {
     throw new InputError(
@@ -210,9 +210,10 @@ export function choose_adapter(found: readonly AdapterFacts[], wanted: string): 
     );
   }
   const names = found.map((f, i) => `${i}: ${f.description || f.device}`).join('; ');
-  if (wanted === 'auto') {
-    const hardware = found.findIndex((f) => f.type === 'hardware');
-    return Math.max(hardware, 0);
+  const [, rank] = /^rank:(\d{1,9})$/.exec(wanted) ?? [];
+  if (wanted === 'auto' || rank !== undefined) {
+    const hardware = found.flatMap(({ type }, i) => (type === 'hardware' ? i : []));
+    return hardware[Number(rank ?? 0) % hardware.length] ?? 0;
   }
   if (/^\d+$/.test(wanted) && Number(wanted) < found.length) return Number(wanted);
   // Of its names only: a number such as -1 or a short word is part of some feature of every adapter.

@@ -50,6 +50,9 @@ export const nano_pictures: ShapesGeometry = {
   dot_px: 1,
 };
 
+/** The crops that nano_pictures is for: a model with these is asked about the pictures that nano learnt from. */
+const nano_crops = { tile_px: 32, margin_px: 32 } as const;
+
 /**
  * Sizes of the photographs of VQA v2 (COCO 2014), weighted so that crops of 336 pixels are as many as on 5,000 pictures
  * of its validation split: 17 want a grid of one crop, 255 of two, 56 of three, 466 of four, 3,980 of six, 226 of nine.
@@ -83,6 +86,7 @@ const photo_crops = { tile_px: 224, margin_px: 112 } as const;
 
 /** Photographs for crops of another size: each is cut as the photograph that it stands for. */
 export function pictures_for({ tile_px, margin_px }: { tile_px: number; margin_px: number }): ShapesGeometry {
+  if (tile_px === nano_crops.tile_px && margin_px === nano_crops.margin_px) return nano_pictures;
   const { sizes, shrink, dot_px } = photo_pictures;
   const share = tile_px / photo_crops.tile_px;
   // Rounded down: a side that fills its crops exactly must not need one more.

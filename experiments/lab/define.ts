@@ -68,6 +68,15 @@ export interface Source<S extends Shape = Shape> {
  */
 export type Basis = 'each' | 'one' | 'measured' | 'beside';
 
+/** Files of which there is one for each cell: they have one schema, and names by the cell. */
+export interface Each {
+  /** Of the schema. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** Name, without its ending, and body. */
+  readonly of: (one: Configuration, saved: Saved) => { readonly name: string; readonly body: object };
+}
+
 /** How often each cell runs where the command line does not say. */
 export type Repeats = Pick<Protocol, 'runs' | 'warmup' | 'instrumented'>;
 
@@ -101,8 +110,14 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   /** Refuses options that do not go together, before anything is opened. `given`: those that the user named. */
   readonly check?: (options: Values<O>, given: ReadonlySet<string>) => void;
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
+  /** Of answers: how many samples are timed alone as well, where the command line does not say; none where absent. */
+  readonly timed?: number;
+  /** Of answers: what is answered next, by the answers to everything before; nothing ends it. */
+  readonly next?: (saved: Saved, options: Values<O>) => readonly Pick<Cell, 'settings' | 'knobs'>[];
   /** File name, without its ending, to the shape of its body. */
   readonly files: F;
+  /** A file of its own for each cell, besides. */
+  readonly each?: Each;
   /** By file: another name for its schema, where another experiment publishes a file that is called the same. */
   readonly schema_names?: { readonly [K in keyof F]?: string };
   readonly derive: (saved: Saved, options: Values<O>) => { readonly [K in keyof F]: Values<F[K]> };
@@ -149,6 +164,18 @@ export interface Experiment
   readonly schemas: Readonly<Record<string, z.ZodType>>;
   /** By file name too: what its schema is called, in results/schema as well. */
   readonly schema_names: Readonly<Record<string, string>>;
+  /** Of files of single cells. */
+  readonly each?: {
+    readonly name: string;
+    readonly schema: z.ZodType;
+    /** By file name, without its ending. */
+    readonly files: (saved: Saved) => Readonly<Record<string, unknown>>;
+  };
+  readonly timed: number;
+  readonly next?: (
+    saved: Saved,
+    options: Readonly<Record<string, unknown>>,
+  ) => readonly Pick<Cell, 'settings' | 'knobs'>[];
   /** Options as `options` checked them. Sorted by the axes; a cell that cannot be is among the skipped. */
   readonly plan: (on: Subject, options: Readonly<Record<string, unknown>>) => Plan;
   readonly sorted: <T extends { readonly settings: Settings }>(cells: readonly T[]) => T[];
@@ -171,12 +198,10 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     Object.keys(files).map((file) => [file, definition.schema_names?.[file] ?? file]),
   );
   const id_of = (file: string): string => schema_id(schema_names[file] as string);
-  const schemas = Object.fromEntries(
-    Object.entries(files).map(([file, body]) => {
-      const head = { schema: z.literal(id_of(file)), experiment: z.literal(name), ...head_shape };
-      return [file, z.strictObject({ ...head, ...body })];
-    }),
-  );
+  const whole = (id: string, body: Shape) =>
+    z.strictObject({ schema: z.literal(id), experiment: z.literal(name), ...head_shape, ...body });
+  const schemas = Object.fromEntries(Object.entries(files).map(([file, body]) => [file, whole(id_of(file), body)]));
+  const { each, next } = definition;
   const shown = (all: Readonly<Record<string, unknown>>): Shown => {
     const typed = all as Files<F>;
     return {
@@ -200,6 +225,19 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     },
     schemas,
     schema_names,
+    timed: definition.timed ?? 0,
+    each: each && {
+      name: each.name,
+      schema: whole(schema_id(each.name), each.shape),
+      files: (saved) =>
+        Object.fromEntries(
+          saved.configurations.map((one) => {
+            const { name: file, body } = each.of(one, saved);
+            return [file, { schema: schema_id(each.name), experiment: name, ...head_of(saved), ...body }];
+          }),
+        ),
+    },
+    next: next && ((saved, options) => next(saved, options as Values<O>)),
     check: (options, given) => definition.check?.(options as Values<O>, given),
     sorted,
     plan: (on, options) => {

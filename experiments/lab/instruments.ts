@@ -76,7 +76,7 @@ export interface Observed
 
 /** How a cell is observed. */
 export interface Instrument {
-  readonly name: 'latency' | 'counts' | 'nothing';
+  readonly name: 'latency' | 'counts' | 'answers' | 'nothing';
   /** Whether it needs weights on a GPU; else a model that only counts what it would dispatch. */
   readonly runs: boolean;
   /** Runs of one request of a cell, for progress: all are alike. */
@@ -250,6 +250,15 @@ export const counts: Instrument = {
       warnings: [],
     };
   },
+};
+
+/** Answers to all samples, scored: many together, by whoever takes part; some of them timed alone besides. */
+export const answers: Instrument = {
+  name: 'answers',
+  runs: true,
+  runs_of: ({ answers: asked, warmup, runs }) =>
+    (asked?.samples ?? 0) + (asked && asked.timed > 0 ? warmup + runs * asked.timed : 0),
+  observe: () => Promise.reject(new Error('answers are given by workers')),
 };
 
 /** Of what reads results of others: there is no cell to observe. */

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { build_card } from './card.ts';
 import type { Basis, Derived, Experiment, Saved } from './define.ts';
 import { basis_of } from './derive.ts';
@@ -57,6 +58,11 @@ export async function publish(experiment: Experiment, results: Results): Promise
   const written = published_names(experiment, derived);
   for (const [file, schema] of Object.entries(experiment.schemas)) {
     await results.write_json(`${file}.json`, schema, derived.files[file]);
+  }
+  const cell_files = Object.entries(experiment.each?.files(saved) ?? {});
+  for (const [file, value] of cell_files) {
+    await results.write_json(`${file}.json`, experiment.each?.schema as z.ZodType, value);
+    written.push(`${file}.json`);
   }
   const { provenance } = saved.run.fingerprint;
   const basis = basis_for(experiment, saved);

@@ -1,10 +1,24 @@
 import { z } from 'zod';
 import { machine_schema } from './machine.ts';
+import { answers_schema } from './schema_answers.ts';
 import { answer_schema, dataset_schema, sample_source_schema } from './schema_dataset.ts';
-import { amount, count, finite, key, MOST_LAUNCHES, ms, plain, rate, signed_ms, strings } from './schema_values.ts';
+import {
+  amount,
+  by_stage,
+  count,
+  finite,
+  key,
+  MOST_LAUNCHES,
+  ms,
+  plain,
+  rate,
+  signed_ms,
+  stage_schema,
+  strings,
+} from './schema_values.ts';
 
 export type { AnswerRecord, DatasetRecord, SampleSource } from './schema_dataset.ts';
-export { count, finite, plain, strings } from './schema_values.ts';
+export { by_stage, count, finite, plain, stage_schema, strings } from './schema_values.ts';
 
 /**
  * What results look like. Every file says which of these it is in `schema`; results/schema/*.json is made from them.
@@ -88,6 +102,8 @@ export type Provenance = z.infer<typeof provenance_schema>;
 export const protocol_schema = z.strictObject({
   /** Requests that run together; latencies are always those of one. */
   batch: z.int().positive(),
+  /** Of answers: how many samples, their longest answer, and how many of them are timed alone besides. Absent where none are asked for. */
+  answers: z.strictObject({ samples: count, new_tokens: count, timed: count }).optional(),
   /** Unrecorded runs before each configuration. */
   warmup: count,
   /** Timed runs without instruments: the published latencies. */
@@ -147,7 +163,6 @@ export const method_sample_schema = z.strictObject({
 });
 export type MethodSample = z.infer<typeof method_sample_schema>;
 
-export const stage_schema = z.enum(['vision_encoder', 'projector', 'prefill', 'decode']);
 export type StageName = z.infer<typeof stage_schema>;
 export const STAGES: readonly StageName[] = stage_schema.options;
 
@@ -250,8 +265,6 @@ export const token_counts_schema = z.strictObject({
 });
 export type TokenCountsRecord = z.infer<typeof token_counts_schema>;
 
-export const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);
-
 export const flops_schema = z.strictObject({
   /** From the ledger: what was dispatched. */
   exact: by_stage(amount),
@@ -320,7 +333,7 @@ export const scaled_schema = z.strictObject({
 });
 export type Scaled = z.infer<typeof scaled_schema>;
 
-const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+export const settings_schema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
 export type Settings = z.infer<typeof settings_schema>;
 const knobs_schema = z.record(z.string(), plain);
 
@@ -381,6 +394,8 @@ export const configuration_schema = z.strictObject({
   memory: memory_schema.nullable(),
   scaled: z.union([scaled_schema, z.strictObject({ why_not: z.string() })]).nullable(),
   routing: routing_schema.nullable(),
+  /** What was answered to each sample. Absent where nothing was scored. */
+  answers: answers_schema.optional(),
   warnings: strings,
 });
 export type Configuration = z.infer<typeof configuration_schema>;

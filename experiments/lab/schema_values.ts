@@ -40,3 +40,6 @@ function is_plain(value: unknown, deepest: number): boolean {
 
 /** A name that is also a file's. */
 export const key = z.string().regex(KEY, 'expected letters, digits and any of _%=+.-, 200 at most');
+
+export const stage_schema = z.enum(['vision_encoder', 'projector', 'prefill', 'decode']);
+export const by_stage = <T extends z.ZodType>(value: T) => z.partialRecord(stage_schema, value);

@@ -5,10 +5,11 @@ import type { GenerateResult } from '../../engine/molmoe.ts';
 import { decode_image } from '../../engine/node/decode_image.ts';
 import { type KnownModel, type OpenModel, open_model } from '../../engine/node/load.ts';
 import { visible } from '../../engine/weights/text.ts';
+import { new_tokens_of } from '../../experiments/accuracy/cell.ts';
 import { run_cells } from '../../experiments/lab/conduct.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
 import { dry_engine } from '../../experiments/lab/dry.ts';
-import { type Ask, rings } from '../../experiments/lab/inputs.ts';
+import { type Ask, rings, type Subject } from '../../experiments/lab/inputs.ts';
 import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { publish } from '../../experiments/lab/publish.ts';
@@ -18,6 +19,7 @@ import type { Protocol } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { interruptible, kebab } from '../options.ts';
 import { be_quiet, dim, note, progress } from '../print.ts';
+import { type AnswerFlags, type AnswerWork, answer_experiment, shard_of, with_local_adapter } from './answers.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
 import { type AdapterFlags, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
@@ -29,7 +31,7 @@ import { warn_of_runner } from './runner_lock.ts';
 import { type DatasetFlags, samples_for } from './samples.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
-export interface ExperimentFlags extends AdapterFlags, ModelFlags, DatasetFlags {
+export interface ExperimentFlags extends AdapterFlags, ModelFlags, DatasetFlags, AnswerFlags {
   readonly image?: string;
   readonly imageSize?: string;
   readonly prompt?: string;
@@ -64,19 +66,24 @@ export async function conduct_experiment(
 ): Promise<undefined> {
   if (flags.quiet) be_quiet();
   const signal = interruptible();
-  const protocol = protocol_of(experiment, flags);
+  let protocol = protocol_of(experiment, flags);
   const options = own_options(experiment, flags);
   if (Object.keys(experiment.reads).length > 0) return read_others(experiment, options, flags);
   const asked = await asked_of(experiment, flags);
   const others = await experiment.others(options);
   let planned: Plan | undefined;
+  let on: Subject | undefined;
   let samples: Samples | undefined;
+  const answers = experiment.instrument.name === 'answers';
+  if (answers) shard_of(flags);
   const model = await open_model({
-    ...load_options(flags, debug),
+    ...load_options(answers ? with_local_adapter(flags) : flags, debug),
     // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
     on_model: async (known) => {
       samples = await samples_for(experiment, known, flags);
+      if (answers && samples) protocol = with_answers(protocol, experiment, flags, asked, samples);
       planned = plan_of(experiment, known, asked, options, protocol, samples);
+      on = { ...known, asked, tokens_per_readback: protocol.tokens_per_readback, samples };
     },
   });
   let results: Results | undefined;
@@ -85,6 +92,10 @@ export async function conduct_experiment(
     say_what_runs(model, flags);
     if (flags.dryRun) return await dry_run(experiment, model, plan, protocol, flags, build);
     await warn_of_runner(model);
+    if (answers) {
+      const work = { experiment, model, plan, on: on as AnswerWork['on'], options, protocol, signal };
+      return await answer_experiment(work, flags);
+    }
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {
@@ -130,6 +141,33 @@ function protocol_of({ repeats, quick, instrument, once_for }: Experiment, flags
   }
   return protocol;
 }
+
+/** How answers are asked for: in batches, so many samples, some of them timed alone. */
+function with_answers(
+  protocol: Protocol,
+  experiment: Experiment,
+  flags: ExperimentFlags,
+  asked: Ask,
+  samples: Samples,
+): Protocol {
+  const count = samples.list.length;
+  const timed = Math.min(
+    flags.timed ?? (flags.quick ? Math.min(experiment.timed, QUICK_TIMED) : experiment.timed),
+    count,
+  );
+  const { warmup, runs } = protocol;
+  return {
+    ...protocol,
+    batch: flags.batchSize ?? protocol.batch,
+    answers: { samples: count, new_tokens: new_tokens_of({ asked, samples }), timed },
+    warmup: timed > 0 ? warmup : 0,
+    runs: timed > 0 ? runs : 0,
+    instrumented: 0,
+  };
+}
+
+/** With --quick so many samples are timed at most. */
+const QUICK_TIMED = 2;
 
 /** Options of the definition: as given, by --quick, else by their defaults. */
 function own_options(experiment: Experiment, flags: Readonly<Record<string, unknown>>): Record<string, unknown> {

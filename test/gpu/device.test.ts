@@ -24,6 +24,8 @@ describe('choosing an adapter', () => {
     expect(choose_adapter(two.slice(0, 1), 'auto')).toBe(0);
     expect(choose_adapter(two, '0')).toBe(0);
     expect(choose_adapter(two, 'big gpu')).toBe(1);
+    expect([0, 1, 2].map((rank) => choose_adapter([...two, ...two], `rank:${rank}`))).toEqual([1, 3, 1]);
+    expect(choose_adapter(two.slice(0, 1), 'rank:5')).toBe(0);
   });
   it('says what there is when the wish cannot be met', () => {
     expect(() => choose_adapter(two, '2')).toThrow(UsageError);

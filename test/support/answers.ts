@@ -6,6 +6,7 @@ import { MERGED_FILE, merge_answers, SUMMARY_FILE } from '../../experiments/accu
 import { type Asked, run_of } from '../../experiments/accuracy/log/run_file.ts';
 import type { AnswerLine, AnswersRun } from '../../experiments/accuracy/log/schema.ts';
 import { key_hash, parse_shard } from '../../experiments/accuracy/log/shard.ts';
+import { PROVENANCE } from './records.ts';
 
 /** Answers of a model that is none, the same ones each time: for tests of what keeps and merges them. */
 
@@ -28,8 +29,22 @@ export const fake_run = (samples: number, crops: readonly number[] = [1, 2], ove
       parameters: {},
     },
     dataset: { name: 'shapes', split: 'test', size: samples, digest: 'beef', source: 'built in', resize: 'pad' },
+    protocol: {
+      batch: 8,
+      answers: { samples, new_tokens: 16, timed: 0 },
+      warmup: 0,
+      runs: 0,
+      instrumented: 0,
+      order: 'fixed',
+      order_seed: null,
+      method: 'direct',
+      tokens_per_readback: 1,
+    },
+    options: {},
+    stage: 1,
+    skipped: [],
     settings: { max_new_tokens: 16, metric: 'exact_match' },
-    knobs: crops.map((maxCrops) => ({ maxCrops })),
+    cells: crops.map((maxCrops) => ({ knobs: { maxCrops }, cell: { max_crops: maxCrops } })),
     samples: ids(samples),
     ...over,
   });
@@ -55,7 +70,7 @@ export function fake_answer({ sample, configuration }: Key, over: Partial<Answer
 
 /** A worker of shard "i/n". */
 export const open_worker = (folder: string, run: AnswersRun, shard = '0/1'): Promise<AnswerLog> =>
-  open_answer_log(folder, { run, shard: parse_shard(shard), from: 'shard', adapter: 'none' });
+  open_answer_log(folder, { run, shard: parse_shard(shard), from: 'shard', provenance: PROVENANCE });
 
 /** Answers what is left of a shard, a group at a time. */
 export async function answer_all(folder: string, run: AnswersRun, shard = '0/1', group = 4): Promise<void> {

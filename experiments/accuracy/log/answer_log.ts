@@ -1,23 +1,32 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { file_error, make_folders } from '../../../engine/node/files.ts';
 import { canonical } from '../../lab/fingerprint.ts';
 import { HeldError, take_lock } from '../../lab/lock.ts';
 import { make_folder } from '../../lab/record.ts';
+import type { Provenance } from '../../lab/schema.ts';
 import { type AppendFile, open_append } from './append_file.ts';
 import { type Key, slots_of } from './grid.ts';
 import { ANSWERS_FILE, answers_in, ERRORS_FILE, WORKERS, worker_files } from './read_answers.ts';
 import { grid_of_run, join_run } from './run_file.ts';
-import { type AnswerLine, type AnswersRun, answer_line_schema, type ErrorLine, type Head } from './schema.ts';
+import {
+  type AnswerLine,
+  type AnswersRun,
+  type AskedLine,
+  answer_line_schema,
+  type ErrorLine,
+  type Head,
+} from './schema.ts';
 import type { Shard } from './shard.ts';
 
 export interface LogOptions {
   readonly run: AnswersRun;
+  /** What is asked and what is right, in the order of its samples: kept beside the answers. */
+  readonly asked?: readonly AskedLine[];
   readonly shard: Shard;
   /** Who said which shard this is. */
   readonly from: string;
   /** What answers, so that two workers on one adapter show. */
-  readonly adapter: string;
+  readonly provenance: Provenance;
 }
 
 /** One worker's view of a run's answers. Nobody else appends to its files. */
@@ -43,7 +52,7 @@ export async function open_answer_log(folder: string, options: LogOptions): Prom
   const { run, shard } = options;
   const grid = grid_of_run(run);
   await make_folder(folder);
-  await join_run(folder, run);
+  await join_run(folder, run, options.asked);
   const own = await own_folder(folder, shard);
   const opened: AppendFile[] = [];
   const close = async () => {
@@ -101,17 +110,16 @@ export async function open_answer_log(folder: string, options: LogOptions): Prom
   }
 }
 
-const head_of = ({ run: { run, fingerprint }, shard, from, adapter }: LogOptions): Head => ({
+const head_of = ({ run: { run, fingerprint }, shard, from, provenance }: LogOptions): Head => ({
   schema: 'molmoe.answers/1',
   run,
   fingerprint,
   worker: {
     shard: `${shard.index}/${shard.count}`,
     from,
-    adapter,
-    host: hostname(),
     pid: process.pid,
     started: new Date().toISOString(),
+    provenance,
   },
 });
 

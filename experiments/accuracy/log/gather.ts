@@ -52,11 +52,14 @@ export async function gather(
   return { files, duplicates };
 }
 
-/** Times are no part of an answer: a question that is asked again takes another time. Of the two, the smaller text stays. */
+/**
+ * Times are no part of an answer: a question that is asked again takes another time. Nor is how an adapter's kernels were
+ * counted. Of the two, the smaller text stays.
+ */
 function difference_of(before: string, { answer, line }: FoundAnswer): string | undefined {
   if (before === line.text) return undefined;
-  const { latency: _, ...first } = JSON.parse(before) as AnswerLine;
-  const { latency: __, ...second } = answer;
+  const { latency: _, counted: __, ...first } = JSON.parse(before) as AnswerLine;
+  const { latency: ___, counted: ____, ...second } = answer;
   return canonical(first) === canonical(second) ? undefined : differences(first, second).join(', ');
 }
 

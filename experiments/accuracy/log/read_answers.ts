@@ -14,6 +14,7 @@ import {
   answer_line_schema,
   type ErrorLine,
   error_line_schema,
+  type Head,
   head_schema,
 } from './schema.ts';
 
@@ -43,6 +44,8 @@ export async function worker_files(folder: string, name: typeof ANSWERS_FILE | t
 }
 
 export interface FoundAnswer {
+  /** Who gave it. */
+  readonly head: Head;
   readonly answer: AnswerLine;
   readonly slot: number;
   readonly line: Line;
@@ -50,16 +53,17 @@ export interface FoundAnswer {
 
 /** The answers in a worker's file, each to a question of this run. */
 export function* answers_in(path: string, run: AnswersRun, grid: Grid): Generator<FoundAnswer> {
-  let headed = false;
+  let head: Head | undefined;
   for (const { value, line, where } of parsed_lines(path)) {
     if (schema_of(value) !== undefined) {
-      check_same_run(path, checked(head_schema, value, where, HEAD, OTHER_RUN), run, OTHER_RUN);
-      headed = true;
+      head = checked(head_schema, value, where, HEAD, OTHER_RUN);
+      check_same_run(path, head, run, OTHER_RUN);
       continue;
     }
-    if (!headed) throw new InputError(`${where}: expected schema ${HEAD} first, found another line; ${OTHER_RUN}`);
+    if (head === undefined)
+      throw new InputError(`${where}: expected schema ${HEAD} first, found another line; ${OTHER_RUN}`);
     const answer = valid(answer_line_schema, value, where, 'an answer');
-    yield { answer, slot: slot_of(grid, answer, where), line };
+    yield { head, answer, slot: slot_of(grid, answer, where), line };
   }
 }
 

@@ -5,24 +5,29 @@ import { InputError } from '../../../engine/errors.ts';
 import { file_error } from '../../../engine/node/files.ts';
 import { counted, shown } from '../../../engine/weights/text.ts';
 import { differences, digest_of, some_of } from '../../lab/fingerprint.ts';
-import { RUN_FILE } from '../../lab/own_files.ts';
-import { checked, read_json } from '../../lab/read.ts';
+import { RUN_FILE, read_own_text } from '../../lab/own_files.ts';
+import { checked, first_issue, read_json } from '../../lab/read.ts';
 import { type Grid, grid_of } from './grid.ts';
-import { type AnswersRun, answers_run_schema, type Fingerprint } from './schema.ts';
+import { type AnswersRun, type AskedLine, answers_run_schema, asked_line_schema, type Fingerprint } from './schema.ts';
 
+export const SAMPLES_FILE = 'samples.jsonl';
 const NAME = answers_run_schema.shape.schema.value;
 
 export type Asked = Omit<Fingerprint, 'configurations' | 'samples'> & {
   /** A configuration each, in the order of the summary. */
-  readonly knobs: readonly Fingerprint['configurations'][number]['knobs'][];
+  readonly cells: readonly Pick<Fingerprint['configurations'][number], 'knobs' | 'cell'>[];
   /** Ids, in the order of the summary. */
   readonly samples: readonly string[];
 };
 
 /** What all workers of a run agree on, made by each of them from the same command. */
-export function run_of({ knobs, samples, ...shared }: Asked): AnswersRun {
+export function run_of({ cells, samples, ...shared }: Asked): AnswersRun {
   check_each_once(samples.map(shown), `${shared.dataset.name}: expected each sample id once`);
-  const configurations = knobs.map((one) => ({ hash: configuration_hash(one, shared.settings), knobs: one }));
+  const configurations = cells.map(({ knobs, cell }) => ({
+    hash: configuration_hash(knobs, shared.settings),
+    knobs,
+    cell,
+  }));
   check_each_once(
     configurations.map((one) => shown(one.knobs)),
     `${shared.experiment}: expected each configuration once`,
@@ -50,7 +55,7 @@ export const grid_of_run = ({ samples, fingerprint }: AnswersRun): Grid =>
   );
 
 /** The first worker writes run.json, the others find it; each goes on only if it would have written the same. */
-export async function join_run(folder: string, run: AnswersRun): Promise<void> {
+export async function join_run(folder: string, run: AnswersRun, asked?: readonly AskedLine[]): Promise<void> {
   const path = join(folder, RUN_FILE);
   let saved = await read_answers_run(folder);
   if (saved === undefined) {
@@ -59,6 +64,34 @@ export async function join_run(folder: string, run: AnswersRun): Promise<void> {
   }
   if (saved === undefined) throw new InputError(`${path}: expected what was just written, found no file; try again`);
   check_same_run(folder, saved, run, 'choose another folder, or run what this one holds');
+  if (asked === undefined) return;
+  await create_once(join(folder, SAMPLES_FILE), asked.map((one) => `${JSON.stringify(one)}\n`).join(''));
+}
+
+/** What was asked, in the order of the run's samples. */
+export async function read_asked(folder: string, { samples }: AnswersRun): Promise<AskedLine[]> {
+  const path = join(folder, SAMPLES_FILE);
+  const remedy = 'restore it, or run the experiment again: it writes the file where it is missing';
+  const text = await read_own_text(path).catch((error) =>
+    Promise.reject(file_error(error, path, 'samples of the run')),
+  );
+  const lines = text.split('\n').filter((line) => line !== '');
+  const asked = lines.map((line, i) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      throw new InputError(`${path}: line ${i + 1}: expected JSON, found a broken line; ${remedy}`);
+    }
+    const read = asked_line_schema.safeParse(value);
+    if (!read.success) throw new InputError(`${path}: line ${i + 1}: ${first_issue(read.error)}; ${remedy}`);
+    return read.data;
+  });
+  const other = samples.findIndex((id, i) => asked[i]?.id !== id);
+  if (other >= 0 || asked.length !== samples.length) {
+    throw new InputError(`${path}: expected the ${samples.length} samples of run.json, found others; ${remedy}`);
+  }
+  return asked;
 }
 
 /** undefined where there is none. */

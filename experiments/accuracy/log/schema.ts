@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import {
-  by_stage,
   count,
   finite,
+  memory_schema,
   plain,
+  protocol_schema,
   provenance_schema,
-  sample_schema,
-  token_counts_schema,
+  request_schema,
+  settings_schema,
+  skipped_schema,
 } from '../../lab/schema.ts';
-import { answer_schema, dataset_schema } from '../../lab/schema_dataset.ts';
-import { amount } from '../../lab/schema_values.ts';
+import { answered_schema } from '../../lab/schema_answers.ts';
+import { dataset_schema, sample_source_schema } from '../../lab/schema_dataset.ts';
 
 /** What a folder of answers is made of: run.json, and lines of JSON that workers append. */
 
@@ -22,11 +24,20 @@ export const fingerprint_schema = z.strictObject({
   program: provenance_schema.pick({ package_version: true, commit: true, dirty: true, build: true }),
   model: provenance_schema.shape.model,
   dataset: dataset_schema,
+  protocol: protocol_schema,
+  /** Of the experiment, as its command chose them. */
+  options: z.record(z.string(), plain),
+  /** From 1: of an experiment that chooses configurations by the answers to others, which of its rounds. */
+  stage: z.int().positive(),
   /** What is the same for all configurations: generation, metrics, prompt. */
   settings: z.record(z.string(), plain),
-  /** In the order of the summary. */
-  configurations: z.array(z.strictObject({ hash: hash_schema, knobs: z.record(z.string(), plain) })).min(1),
+  /** In the order of the summary; `cell`: what the experiment calls each. */
+  configurations: z
+    .array(z.strictObject({ hash: hash_schema, knobs: z.record(z.string(), plain), cell: settings_schema }))
+    .min(1),
   samples: z.strictObject({ count, digest: hash_schema }),
+  /** Points of the grid that this model does not have, and why. */
+  skipped: z.array(skipped_schema),
 });
 export type Fingerprint = z.infer<typeof fingerprint_schema>;
 
@@ -48,34 +59,20 @@ export const head_schema = z.strictObject({
     /** "2/6", and what said so: an option or a launcher's variable. */
     shard: z.string(),
     from: z.string(),
-    adapter: z.string(),
-    host: z.string(),
     pid: z.int32().positive(),
     started: z.iso.datetime(),
+    /** What answers: adapter, driver, host. */
+    provenance: provenance_schema,
   }),
 });
 export type Head = z.infer<typeof head_schema>;
 
-export const answer_line_schema = z.strictObject({
+export const answer_line_schema = answered_schema.extend({
   sample: id,
   /** Hash of knobs and settings. */
   configuration: hash_schema,
-  answer: z.string(),
-  finish: answer_schema.shape.finish,
-  /** By metric; none where answers are scored later. */
-  scores: z.record(z.string(), finite),
-  tokens: token_counts_schema.pick({
-    num_crops: true,
-    inserted_vision_tokens: true,
-    prompt_length: true,
-    num_output_tokens: true,
-  }),
-  /** What was dispatched for this sample, by stage. */
-  flops: by_stage(amount),
-  /** Where it was measured, alone and un-batched. */
-  latency: sample_schema
-    .pick({ T_vision_encoder: true, T_projector: true, T_LLM_prefill: true, T_LLM_decode: true, T_total: true })
-    .optional(),
+  /** Of the run's first sample: all that is counted of the request, and the GPU memory it takes. */
+  counted: z.strictObject({ request: request_schema, memory: memory_schema.nullable() }).optional(),
 });
 export type AnswerLine = z.infer<typeof answer_line_schema>;
 
@@ -86,6 +83,15 @@ export const error_line_schema = z.strictObject({
   at: z.iso.datetime(),
 });
 export type ErrorLine = z.infer<typeof error_line_schema>;
+
+/** samples.jsonl: what was asked, and what is right, once for all answers to it. */
+export const asked_line_schema = z.strictObject({
+  ...sample_source_schema.shape,
+  /** Questions about one picture are right or wrong together. */
+  picture: z.string().nullable(),
+  question: z.string(),
+});
+export type AskedLine = z.infer<typeof asked_line_schema>;
 
 const moments = z.strictObject({ n: count, mean: finite, std: finite });
 

@@ -14,9 +14,11 @@ export function tally(): { add(answer: AnswerLine): void; result(): Tallied } {
     add: (answer) => {
       n += 1;
       for (const group of GROUPS) {
-        const numbers = answer[group];
-        // A stage that did not run has no time.
-        for (const name in numbers) add_to(groups[group], name, numbers[name as keyof typeof numbers]);
+        // Of a request that was timed several times, each run.
+        for (const numbers of [answer[group] ?? []].flat()) {
+          // A stage that did not run has no time.
+          for (const name in numbers) add_to(groups[group], name, numbers[name as keyof typeof numbers]);
+        }
       }
     },
     result: () => {

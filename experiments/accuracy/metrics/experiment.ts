@@ -19,6 +19,8 @@ const METRIC_OF: ReadonlyMap<string, Metric> = new Map([
   ['doc_qa', 'ansl_em'],
   ['st_qa', 'ansl_em'],
   ['tally_qa', 'em'],
+  // One reference a question: a third for each that says the same would make right answers thirds.
+  ['shapes', 'em'],
 ]);
 
 /** Soft accuracy where a data set asks for nothing else. */

@@ -17,6 +17,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { InputError } from '../../../engine/errors.ts';
 import { grid_of_run, run_of } from '../../../experiments/accuracy/log/run_file.ts';
 import { answer_all, fake_answer, fake_run, ids, merged_text, open_worker } from '../../support/answers.ts';
+import { PROVENANCE } from '../../support/records.ts';
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>();
@@ -87,7 +88,7 @@ describe('open_answer_log', () => {
     expect(head).toMatchObject({
       schema: 'molmoe.answers/1',
       run: run.run,
-      worker: { shard: '0/1', from: 'shard', adapter: 'none', pid: process.pid },
+      worker: { shard: '0/1', from: 'shard', provenance: PROVENANCE, pid: process.pid },
     });
     expect(again.schema).toBe('molmoe.answers/1');
   });
@@ -189,7 +190,12 @@ describe('a run', () => {
 
   it('refuses sample ids that repeat, and configurations', async () => {
     const { fingerprint } = run;
-    const asked = { ...fingerprint, configurations: undefined, knobs: [{}], samples: ['a', 'b', 'a', 'a'] };
+    const asked = {
+      ...fingerprint,
+      configurations: undefined,
+      cells: [{ knobs: {}, cell: {} }],
+      samples: ['a', 'b', 'a', 'a'],
+    };
     const { configurations: _, ...same } = asked;
     expect(() => run_of(same)).toThrow('shapes: expected each sample id once, found 1 more than once: "a"');
     expect(() => fake_run(2, [3, 4, 3])).toThrow(

@@ -148,7 +148,9 @@ describe('merge_answers', () => {
 
   it('times are no part of an answer: of two that say the same, one is kept, always the same', async () => {
     const timed = (T_total: number): Partial<AnswerLine> => ({
-      latency: { T_vision_encoder: 1, T_projector: 1, T_LLM_prefill: 2, T_LLM_decode: null, T_total },
+      latency: [
+        { T_vision_encoder: 1, T_projector: 1, T_LLM_prefill: 2, T_LLM_decode: null, T_total, num_output_tokens: 1 },
+      ],
     });
     const texts = [];
     for (const times of [
@@ -248,7 +250,8 @@ describe('tally', () => {
       fc.property(values, (all) => {
         const sums = tally();
         for (const score of all) {
-          const latency = { T_vision_encoder: null, T_projector: null, T_LLM_prefill: 1, T_LLM_decode: 0, T_total: 1 };
+          const times = { T_vision_encoder: null, T_projector: null, T_LLM_prefill: 1, T_LLM_decode: 0, T_total: 1 };
+          const latency = [{ ...times, num_output_tokens: 1 }];
           sums.add(fake_answer(keys[0] as never, { scores: { score }, latency }));
         }
         const { n, scores, latency } = sums.result();
@@ -256,7 +259,7 @@ describe('tally', () => {
         expect(n).toBe(all.length);
         expect(scores.score?.mean).toBeCloseTo(mean, 6);
         expect(scores.score?.std).toBeCloseTo(std, 6);
-        expect(Object.keys(latency)).toEqual(['T_LLM_decode', 'T_LLM_prefill', 'T_total']);
+        expect(Object.keys(latency)).toEqual(['T_LLM_decode', 'T_LLM_prefill', 'T_total', 'num_output_tokens']);
       }),
     );
   });

@@ -1,0 +1,168 @@
+import type { BatchAnswer, BatchRefusal } from '../../engine/batch_requests.ts';
+import { InputError, OutOfMemoryError, UsageError } from '../../engine/errors.ts';
+import type { Engine } from '../../engine/molmoe.ts';
+import { type NamedRequest, opened } from '../lab/inputs.ts';
+import { measure } from '../lab/measure.ts';
+import type { Protocol } from '../lab/schema.ts';
+import type { Alone } from '../lab/schema_answers.ts';
+import type { BatchSearch } from './batch_size.ts';
+import type { Counter } from './count.ts';
+import type { AnswerLog } from './log/answer_log.ts';
+import type { AnswerLine } from './log/schema.ts';
+import type { Metric } from './metrics/experiment.ts';
+import { scores_of } from './score.ts';
+
+export type Answerer = Pick<Engine, 'generate' | 'generate_batch' | 'executor' | 'facts' | 'tokenizer'>;
+
+/** A configuration as the log knows it. */
+export interface Asking {
+  readonly hash: string;
+  readonly batch: BatchSearch;
+  /** By the sample's place in the run. */
+  readonly request: (place: number) => NamedRequest;
+  /** About how much work one answer is, for the estimate of what is left. */
+  readonly weight: number;
+}
+
+export interface Answering {
+  readonly model: Answerer;
+  readonly counter: Counter;
+  readonly log: AnswerLog;
+  readonly askings: readonly Asking[];
+  /** Place of each sample. */
+  readonly places: ReadonlyMap<string, number>;
+  /** null: answers are kept and scored later. */
+  readonly metric: Metric | null;
+  readonly protocol: Protocol;
+  readonly on_done: (weight: number) => void;
+  readonly on_failed: (sample: string, reason: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+type Member = { readonly place: number; readonly sample: string; readonly one: NamedRequest };
+
+/**
+ * Answers what is left of this worker's part: batch by batch, each on the disk before the next begins. Samples that are
+ * timed are asked once more, alone. What cannot be answered is told apart and asked again the next time.
+ */
+export async function answer_left(work: Answering): Promise<void> {
+  const { log, askings, places, signal } = work;
+  const left = new Map(askings.map(({ hash }) => [hash, [] as string[]]));
+  for (const { configuration, sample } of log.left()) left.get(configuration)?.push(sample);
+  for (const asking of askings) {
+    const rest = (left.get(asking.hash) ?? []).map((sample): Member => {
+      const place = places.get(sample) as number;
+      return { place, sample, one: asking.request(place) };
+    });
+    let warm = false;
+    while (rest.length > 0) {
+      signal?.throwIfAborted();
+      const group = rest.slice(0, asking.batch.size());
+      const lines = await answer_group(work, asking, group);
+      if (lines === undefined) continue; // fewer at once
+      rest.splice(0, group.length);
+      const timed: AnswerLine[] = [];
+      for (const { member, line } of lines) {
+        if (member.place >= (work.protocol.answers?.timed ?? 0)) timed.push(line);
+        else {
+          if (!warm) await warm_up(work, member.one);
+          warm = true;
+          timed.push({ ...line, latency: await time_alone(work, member.one) });
+        }
+      }
+      await log.append(timed);
+      work.on_done(group.length * asking.weight);
+    }
+  }
+}
+
+/** undefined: they do not fit the adapter's memory together, and the batch is smaller from now on. */
+async function answer_group(
+  work: Answering,
+  asking: Asking,
+  group: readonly Member[],
+): Promise<{ member: Member; line: AnswerLine }[] | undefined> {
+  const { model, log, signal } = work;
+  const fail = async ({ sample }: Member, { message }: Error) => {
+    await log.fail({ sample, configuration: asking.hash }, message);
+    work.on_failed(sample, message);
+  };
+  const open: { member: Member; request: NamedRequest['request'] }[] = [];
+  for (const member of group) {
+    try {
+      open.push({ member, request: (await opened(member.one)).request });
+    } catch (error) {
+      if (!is_of_the_sample(error)) throw error;
+      await fail(member, error);
+    }
+  }
+  if (open.length === 0) return [];
+  let answers: readonly (BatchAnswer | BatchRefusal)[];
+  try {
+    const requests = open.map(({ request }) => request);
+    ({ answers } = await model.generate_batch(requests, { signal }).result);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    model.executor.device.check(); // a lost device answers nothing else either
+    if (error instanceof OutOfMemoryError && asking.batch.failed(group.length)) return undefined;
+    for (const { member } of open) await fail(member, error);
+    return [];
+  }
+  asking.batch.worked(group.length);
+  const lines: { member: Member; line: AnswerLine }[] = [];
+  for (const [i, { member }] of open.entries()) {
+    const answer = answers[i] as BatchAnswer | BatchRefusal;
+    if ('error' in answer) {
+      if (!is_of_the_sample(answer.error)) throw answer.error;
+      await fail(member, answer.error);
+    } else lines.push({ member, line: await line_of(work, asking, member, answer) });
+  }
+  return lines;
+}
+
+/** A picture that cannot be read, a question that is too long: the others are answered. */
+const is_of_the_sample = (error: unknown): error is Error => error instanceof InputError || error instanceof UsageError;
+
+async function line_of(
+  { counter, metric }: Answering,
+  { hash }: Asking,
+  { place, sample, one }: Member,
+  answer: BatchAnswer,
+): Promise<AnswerLine> {
+  const { sample: source, request } = one;
+  const text = answer.text.trim();
+  const { views, prompt_tokens, inserted_cells = 0 } = answer.counts;
+  return {
+    sample,
+    configuration: hash,
+    answer: text,
+    finish: answer.finish,
+    scores: metric === null || source === undefined ? {} : scores_of(text, source, metric),
+    tokens: {
+      num_crops: views,
+      inserted_vision_tokens: inserted_cells,
+      prompt_length: prompt_tokens,
+      num_output_tokens: answer.tokens.length,
+    },
+    flops: await counter.flops(answer, request.knobs ?? {}),
+    ...(place === 0 ? { counted: await counter.whole(one, answer) } : {}),
+  };
+}
+
+async function warm_up({ model, protocol, signal }: Answering, one: NamedRequest): Promise<void> {
+  const { request } = await opened(one);
+  for (let i = 0; i < protocol.warmup; i++) await measure(model, { ...request, signal });
+}
+
+/** Each stage between fences, nothing beside it. */
+async function time_alone({ model, protocol, signal }: Answering, one: NamedRequest): Promise<Alone[]> {
+  const times: Alone[] = [];
+  for (let i = 0; i < protocol.runs; i++) {
+    const { request } = await opened(one);
+    const { sample, result } = await measure(model, { ...request, signal });
+    const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
+    const num_output_tokens = result.counts.new_tokens;
+    times.push({ T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens });
+  }
+  return times;
+}
