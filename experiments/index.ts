@@ -1,5 +1,7 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
+export { exp1_accuracy } from './accuracy/exp1_accuracy.ts';
 export { exp2_accuracy } from './accuracy/exp2_accuracy.ts';
+export { exp3_accuracy } from './accuracy/exp3_accuracy.ts';
 export { e1 } from './core/e1.ts';
 export { e2 } from './core/e2.ts';
 export { e3 } from './core/e3.ts';

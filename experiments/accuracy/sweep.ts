@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Figure, Lines } from '../lab/charts.ts';
+import type { Figure, Heat, Lines } from '../lab/charts.ts';
 import type { Saved, Shape } from '../lab/define.ts';
 import { type Configuration, count, type Finding, finding_schema, finite } from '../lab/schema.ts';
 import { scored_sample_schema } from '../lab/schema_answers.ts';
@@ -72,17 +72,35 @@ export const cell_body = (one: Configuration, saved: Saved, row: object) => ({
 export const note_of = (saved: Saved, [first]: readonly Quality[]): string =>
   first === undefined ? 'no answers' : answers_note(saved, first, saved.configurations[0]?.answers?.metric ?? '');
 
-/** Question types that lines are drawn for at most: more are a tangle. */
-const MOST_TYPES = 12;
-
 const ends = (ci95: readonly [number, number] | null) =>
   ci95 === null ? {} : { low: 100 * ci95[0], high: 100 * ci95[1] };
+
+/** Accuracy of each type of question in each cell; null where the set names no types. */
+export function types_heat(
+  rows: readonly Pick<Quality, 'by_type'>[],
+  { title, columns }: { readonly title: string; readonly columns: readonly string[] },
+): Heat | null {
+  const types = [...new Set(rows.flatMap(({ by_type }) => by_type.map(({ question_type }) => question_type)))];
+  if (types.length < 2) return null;
+  const share = ({ by_type }: Pick<Quality, 'by_type'>, type: string) =>
+    by_type.find(({ question_type }) => question_type === type)?.accuracy;
+  return {
+    ...{ kind: 'heat', title: 'By type of question', rows: types, columns, row_title: 'Question', column_title: title },
+    values: types.map((type) =>
+      rows.map((row) => {
+        const accuracy = share(row, type);
+        return accuracy === undefined ? null : Math.round(100 * accuracy);
+      }),
+    ),
+    ...{ value: 'Accuracy (%)', written: true },
+  };
+}
 
 /** Accuracy along the knob, and beside it that of each type of question. */
 export function accuracy_figure({ axis, label, figure }: Turn, summary: readonly SweepRow[], note: string): Figure[] {
   if (summary.length === 0) return [];
   const x = { label, from_zero: false };
-  const y = { label: 'Accuracy (%)' };
+  const y = { label: 'Accuracy (%)', from_zero: false };
   const all: Lines = {
     ...{ kind: 'lines', x, y, title: 'All questions' },
     series: [
@@ -97,18 +115,8 @@ export function accuracy_figure({ axis, label, figure }: Turn, summary: readonly
       },
     ],
   };
-  const types = [...new Set(summary.flatMap(({ by_type }) => by_type.map(({ question_type }) => question_type)))];
-  const by_type: Lines = {
-    ...{ kind: 'lines', x, y, title: 'By type of question', legend: 'Question' },
-    series: types.map((type, look) => ({
-      ...{ name: type, look },
-      points: summary.flatMap((row) => {
-        const one = row.by_type.find(({ question_type }) => question_type === type);
-        return one === undefined ? [] : [{ x: Number(row[axis]), y: 100 * one.accuracy, n: one.num_samples }];
-      }),
-    })),
-  };
-  const panels = types.length > 1 && types.length <= MOST_TYPES ? [all, by_type] : [all];
+  const by_type = types_heat(summary, { title: label, columns: summary.map((row) => String(row[axis])) });
+  const panels = by_type === null ? [all] : [all, by_type];
   const title = `What ${label.toLowerCase()} cost in answers`;
   return [{ name: figure, title, notes: [note], panels, untimed: true }];
 }
