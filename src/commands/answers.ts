@@ -15,7 +15,6 @@ import type { Samples } from '../../experiments/lab/samples.ts';
 import type { Protocol } from '../../experiments/lab/schema.ts';
 import { build } from '../build.ts';
 import { note, progress, warn } from '../print.ts';
-import type { ExperimentFlags } from './experiment.ts';
 import { own_command } from './own_command.ts';
 import { tell } from './report.ts';
 
@@ -31,6 +30,13 @@ export interface AnswerFlags {
   readonly timed?: number;
 }
 
+/** Of every experiment. */
+interface ResultFlags {
+  readonly out: string;
+  readonly fresh?: boolean;
+  readonly json?: boolean;
+}
+
 export interface AnswerWork {
   readonly experiment: Experiment;
   readonly model: OpenModel;
@@ -42,7 +48,7 @@ export interface AnswerWork {
 }
 
 /** Which part of the work is this process's: refused before anything is opened. */
-export function shard_of(flags: AnswerFlags & { readonly fresh?: boolean }): Shard & { readonly from: string } {
+export function shard_of(flags: AnswerFlags & Pick<ResultFlags, 'fresh'>): Shard & { readonly from: string } {
   const shard = choose_shard(flags.shard, process.env);
   if (flags.fresh && shard.count > 1) {
     throw new UsageError(
@@ -59,7 +65,7 @@ export function with_local_adapter<F extends { readonly adapter: string }>(flags
 }
 
 /** Answers this worker's part; whoever finds all answered publishes. */
-export async function answer_experiment(work: AnswerWork, flags: ExperimentFlags & AnswerFlags): Promise<undefined> {
+export async function answer_experiment(work: AnswerWork, flags: ResultFlags & AnswerFlags): Promise<undefined> {
   const { experiment, model, plan, on, signal, protocol, options } = work;
   const shard = shard_of(flags);
   const { facts } = model.executor.device;
@@ -115,7 +121,7 @@ export async function answer_experiment(work: AnswerWork, flags: ExperimentFlags
 
 const MOST_TOLD = 5;
 
-async function finish({ experiment, model }: AnswerWork, flags: ExperimentFlags): Promise<void> {
+async function finish({ experiment, model }: AnswerWork, flags: ResultFlags): Promise<void> {
   try {
     const command = own_command(experiment.name, process.argv.slice(2), model);
     const { results, published } = await publish_answers(experiment, [flags.out], { command, fresh: flags.fresh });
