@@ -116,9 +116,10 @@ async function answer_stage(
     const weights = new Map(asked.fingerprint.configurations.map(({ hash }, i) => [hash, cells[i]?.weight ?? 1]));
     let total = 0;
     let left = 0;
-    for (const { configuration } of log.left()) {
+    const timed = new Set(list.slice(0, protocol.answers?.timed ?? 0).map(({ id }) => id));
+    for (const { configuration, sample } of log.left()) {
       left += 1;
-      total += weights.get(configuration) ?? 1;
+      total += (weights.get(configuration) ?? 1) * (timed.has(sample) ? 1 + protocol.runs : 1);
     }
     run.on_stage?.(stage, cells.length, left, cells.length * list.length);
     if (left > 0) {
