@@ -35,6 +35,8 @@ export interface Answering {
   /** null: answers are kept and scored later. */
   readonly metric: Metric | null;
   readonly protocol: Protocol;
+  /** Of so many samples, the first ones, answers are timed. */
+  readonly timed: number;
   readonly on_done: (weight: number) => void;
   readonly on_failed: (sample: string, reason: string) => void;
   readonly signal?: AbortSignal;
@@ -55,7 +57,7 @@ interface Held {
  * next time.
  */
 export async function answer_left(work: Answering): Promise<void> {
-  const { log, askings, places, protocol, signal } = work;
+  const { log, askings, places, timed, signal } = work;
   const left = new Map(askings.map(({ hash }) => [hash, [] as string[]]));
   for (const { configuration, sample } of log.left()) left.get(configuration)?.push(sample);
   const held: Held[] = [];
@@ -70,7 +72,7 @@ export async function answer_left(work: Answering): Promise<void> {
       const lines = await answer_group(work, asking, group);
       if (lines === undefined) continue; // fewer at once
       rest.splice(0, group.length);
-      const is_timed = ({ member }: Pick<Held, 'member'>) => member.place < (protocol.answers?.timed ?? 0);
+      const is_timed = ({ member }: Pick<Held, 'member'>) => member.place < timed;
       held.push(...lines.filter(is_timed).map((one) => ({ asking, ...one })));
       await log.append(lines.filter((one) => !is_timed(one)).map(({ line }) => line));
       work.on_done(group.length * asking.weight);
