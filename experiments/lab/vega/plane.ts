@@ -66,7 +66,7 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
   const front = chart.front.toSorted((a, b) => a.x - b.x);
   // What the front promises between two of its points is the worse of them: that of the one that costs less.
   const interpolate = chart.better.x === 'low' ? ('step-after' as const) : ('step-before' as const);
-  const marks = [...points.flatMap((point) => spots(point, axes, room)), ...steps_of(front, chart, axes, room)];
+  const marks = [...points.flatMap((point) => bar_of(point, axes, room)), ...steps_of(front, chart, axes, room)];
   // Points of the front are named first: theirs are the labels that must find a place.
   const on_front = (point: Point): boolean => front.some(({ x, y }) => x === point.x && y === point.y);
   const named = chart.series.flatMap((series) => series.points);
@@ -99,6 +99,12 @@ const spot = ({ x, y }: Point, axes: Axes, room: Room) => ({
 
 /** A point and the ends of its error bar. */
 const spots = (point: Point, axes: Axes, room: Room) => reach(point).map((y) => spot({ x: point.x, y }, axes, room));
+
+/** Places along an error bar, its point among them. */
+const bar_of = (point: Point, axes: Axes, room: Room): Spot[] => {
+  const [at, low, high] = spots(point, axes, room) as [Spot, Spot, Spot];
+  return low.y === high.y ? [at] : [at, ...between(low, high)];
+};
 
 /** Places along the steps of a front, a few points apart, so that labels keep off them. */
 function steps_of(front: readonly Point[], { better }: Pareto, axes: Axes, room: Room) {
