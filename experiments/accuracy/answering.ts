@@ -160,9 +160,10 @@ async function time_alone({ model, protocol, signal }: Answering, one: NamedRequ
   for (let i = 0; i < protocol.runs; i++) {
     const { request } = await opened(one);
     const { sample, result } = await measure(model, { ...request, signal });
-    const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
+    const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step, T_total } = sample;
     const num_output_tokens = result.counts.new_tokens;
-    times.push({ T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens });
+    const stages = { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step };
+    times.push({ ...stages, T_total, num_output_tokens });
   }
   return times;
 }

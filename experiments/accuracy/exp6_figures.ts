@@ -1,7 +1,7 @@
 import type { Figure } from '../lab/charts.ts';
 import type { LatencyMetric } from '../lab/pareto.ts';
 import { short_ms, type Table } from '../lab/tables.ts';
-import { figure_of, grid_table, knob_pareto, LABELS_NOTE } from './knob_figures.ts';
+import { figure_of, grid_table, knob_pareto, LABELS_NOTE, short_name } from './knob_figures.ts';
 import { keys_of } from './knob_files.ts';
 import type { Front } from './knob_fronts.ts';
 import { type LatencyRow, ms_of, TIMES, type Time } from './knob_latency.ts';
@@ -26,7 +26,10 @@ function clock_note([first]: readonly LatencyRow[], metric: LatencyMetric): stri
 export const exp6_figures = ({ summary, latency_metric: metric, fronts, note }: Drawn): Figure[] =>
   TIMES.flatMap((time) => {
     const label = `${time === 'total' ? 'Total' : time === 'prefill' ? 'Prefill' : 'Decode'} latency (ms)`;
-    const panel = knob_pareto(summary, (row) => ms_of(row, time, metric), keys_of(fronts[time]), { label });
+    const panel = knob_pareto(summary, (row) => ms_of(row, time, metric), keys_of(fronts[time]), {
+      label,
+      name_of: short_name,
+    });
     const notes = [note, clock_note(summary, metric), LABELS_NOTE];
     return figure_of(`accuracy_vs_${time}_latency_pareto`, `Answers against ${time} latency`, notes, [panel]);
   });

@@ -1,6 +1,7 @@
 import type { Axis, Chart, Figure, Heat, Pareto, Point } from '../lab/charts.ts';
 import type { Table } from '../lab/tables.ts';
 import { type GridKnob, type GridRow, KNOB_NAMES, type KnobSettings } from './knob_grid.ts';
+import { grouped } from './metrics/bootstrap.ts';
 import type { Quality } from './quality.ts';
 import { in_short } from './sweep.ts';
 
@@ -41,28 +42,41 @@ export function knob_heats(rows: readonly DrawnRow[]): Heat[] {
 /** "6/8/12": crops, experts, blocks. */
 export const short_name = ({ max_crops, top_k, num_active_blocks }: KnobSettings): string =>
   `${max_crops}/${top_k}/${num_active_blocks}`;
-export const LABELS_NOTE = 'labels: crops at most / experts a token / blocks';
+export const LABELS_NOTE = 'labels, where there is room: crops at most / experts a token / blocks';
 
 export const ACCURACY_AXIS: Axis = { label: 'Accuracy (%)', from_zero: false };
 
-/** All settings, a look a number of blocks, and the front: what is on it is named and has its interval. */
-export function knob_pareto<R extends DrawnRow>(
+/** What a front is drawn of. */
+type FrontRow = Pick<GridRow, 'key' | 'num_active_blocks' | 'accuracy' | 'accuracy_ci95'>;
+
+export interface ParetoLook<R> {
+  readonly label: string;
+  readonly title?: string;
+  /** What is on the front is called so. */
+  readonly name_of: (row: R) => string;
+  /** What has one look: as many blocks, unless told otherwise. */
+  readonly group_of?: (row: R) => string;
+}
+
+/** All settings and the front: what is on it is named and has its interval. */
+export function knob_pareto<R extends FrontRow>(
   rows: readonly R[],
   cost_of: (row: R) => number | null,
   front: readonly string[],
-  { label, title }: { readonly label: string; readonly title?: string },
+  { label, title, name_of, group_of = ({ num_active_blocks }) => `${num_active_blocks} blocks` }: ParetoLook<R>,
 ): Pareto | null {
   const point = (row: R): Point[] => {
     const x = cost_of(row);
     if (x === null) return [];
     const { accuracy_ci95: ends } = row;
-    const named = front.includes(row.key) ? { label: short_name(row) } : {};
+    const named = front.includes(row.key) ? { label: name_of(row) } : {};
     const bar = front.includes(row.key) && ends !== null ? { low: 100 * ends[0], high: 100 * ends[1] } : {};
     return [{ x, y: 100 * row.accuracy, ...named, ...bar }];
   };
-  const series = levels(rows, 'num_active_blocks').map((depth, look) => ({
-    ...{ name: `${depth} blocks`, look },
-    points: rows.filter((row) => row.num_active_blocks === depth).flatMap(point),
+  const sorted = rows.toSorted((a, b) => a.num_active_blocks - b.num_active_blocks);
+  const series = grouped(sorted, group_of).map((some, look) => ({
+    ...{ name: group_of(some[0] as R), look },
+    points: some.flatMap(point),
   }));
   const drawn = series.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return null;

@@ -84,7 +84,7 @@ export const timed_sample_schema = z.strictObject({
   accuracy: finite,
 });
 
-const median_of = (values: readonly (number | null)[]): number | null => {
+export const median_of = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : percentile(known, 50);
 };
