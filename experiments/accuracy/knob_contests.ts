@@ -15,7 +15,7 @@ import { told_apart } from './sweep.ts';
  */
 
 /** Of what the model as it is costs. */
-const BUDGETS = [0.35, 0.5, 0.7, 0.85] as const;
+export const BUDGETS = [0.35, 0.5, 0.7, 0.85] as const;
 const SEED = 7;
 /** Fewer pictures in a half tell nothing. */
 const LEAST_PICTURES = 10;
