@@ -7,6 +7,8 @@ export { exp3_accuracy } from './accuracy/exp3_accuracy.ts';
 export { exp5 } from './accuracy/exp5.ts';
 export { exp6 } from './accuracy/exp6.ts';
 export { m1_quality } from './accuracy/m1_quality.ts';
+export { m5 } from './accuracy/m5.ts';
+export { sensitivity } from './accuracy/sensitivity.ts';
 export { e1 } from './core/e1.ts';
 export { e2 } from './core/e2.ts';
 export { e3 } from './core/e3.ts';

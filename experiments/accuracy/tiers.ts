@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { InputError } from '../../engine/errors.ts';
 import { type CropTierName, crop_tiers } from '../../engine/input/tiling.ts';
 import type { Values } from '../lab/define.ts';
 import type { Subject } from '../lab/inputs.ts';
@@ -8,7 +9,7 @@ import { type Cell, key_of } from '../lab/plan.ts';
 import { chosen_blocks, RULES, SAMPLING_SEED, STRATEGIES, sample_grid } from '../lab/sampling.ts';
 import type { Configuration, Skipped } from '../lab/schema.ts';
 import { answers_cell } from './cell.ts';
-import { important_blocks, read_importance } from './importance_file.ts';
+import { read_importance } from './importance_file.ts';
 
 /** Tiers of crops against experts a token and blocks: the cells. */
 
@@ -71,6 +72,24 @@ export function tier_cells(on: Subject, options: TierOptions): (Cell | Skipped)[
       ...(point.blocks === n_layers ? {} : { blocks: kept }),
     });
   });
+}
+
+type Scores = ReturnType<typeof read_importance>;
+
+/** The first, the last, and of those between the most important; of equal ones the earlier. One alone is the first. */
+export function important_blocks(count: number, all: number, scores: Scores): number[] {
+  if (count >= all) return Array.from({ length: all }, (_, i) => i);
+  const ends = [0, all - 1].slice(0, count);
+  const known = new Map(scores.map(({ block, score }) => [block, score]));
+  const between = Array.from({ length: Math.max(0, all - 2) }, (_, i) => i + 1);
+  const unknown = between.find((block) => !known.has(block));
+  if (unknown !== undefined) {
+    throw new InputError(
+      `importanceScoresFile: expected a score of block ${unknown}, found none; score all but the ends`,
+    );
+  }
+  const by_score = between.toSorted((a, b) => (known.get(b) as number) - (known.get(a) as number) || a - b);
+  return [...ends, ...by_score.slice(0, count - ends.length)].sort((a, b) => a - b);
 }
 
 /** Of the most crops, with the model's own experts and all blocks: what the others are held against. */
