@@ -78,6 +78,8 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
     y: chart.better.y === 'low' ? room.height - 8 : 10,
     text: `${arrow} better`,
   };
+  const reaches = (chart.better.x === 'low' ? 1 : -1) * text_width(corner.text, SIZE.note);
+  const written = between(corner, { x: corner.x + reaches, y: corner.y });
   return [
     {
       data: { values: front.map(({ x, y }) => ({ x, y })) },
@@ -87,7 +89,7 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
     ...whiskers(chart.series, axes),
     ...point_layer(chart.series, axes),
     ...text_layer([corner], { align: chart.better.x === 'low' ? 'left' : 'right', color: AID.text }),
-    ...placed_labels(labels_of(labelled, axes, room), [...marks, corner], room, lines),
+    ...placed_labels(labels_of(labelled, axes, room), [...marks, ...written], room, lines),
   ];
 }
 
