@@ -186,7 +186,8 @@ async function warm_up({ model, protocol, signal }: Answering, one: NamedRequest
 async function time_alone({ model, signal }: Answering, one: NamedRequest): Promise<Alone> {
   const { request } = await opened(one);
   const { sample, result } = await measure(model, { ...request, signal });
-  const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
+  const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step, T_total } = sample;
   const num_output_tokens = result.counts.new_tokens;
-  return { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens };
+  const stages = { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step };
+  return { ...stages, T_total, num_output_tokens };
 }
