@@ -2,6 +2,7 @@
 export { exp1_accuracy } from './accuracy/exp1_accuracy.ts';
 export { exp2_accuracy } from './accuracy/exp2_accuracy.ts';
 export { exp3_accuracy } from './accuracy/exp3_accuracy.ts';
+export { m5 } from './accuracy/m5.ts';
 export { sensitivity } from './accuracy/sensitivity.ts';
 export { e1 } from './core/e1.ts';
 export { e2 } from './core/e2.ts';

@@ -9,6 +9,7 @@ import type { BatchSearch } from './batch_size.ts';
 import type { Counter } from './count.ts';
 import type { AnswerLog } from './log/answer_log.ts';
 import type { AnswerLine } from './log/schema.ts';
+import { grouped } from './metrics/bootstrap.ts';
 import type { Metric } from './metrics/experiment.ts';
 import { scores_of } from './score.ts';
 
@@ -34,6 +35,8 @@ export interface Answering {
   /** null: answers are kept and scored later. */
   readonly metric: Metric | null;
   readonly protocol: Protocol;
+  /** Of so many samples, the first ones, answers are timed. */
+  readonly timed: number;
   readonly on_done: (weight: number) => void;
   readonly on_failed: (sample: string, reason: string) => void;
   readonly signal?: AbortSignal;
@@ -41,38 +44,62 @@ export interface Answering {
 
 type Member = { readonly place: number; readonly sample: string; readonly one: NamedRequest };
 
+/** An answer whose sample is still to be timed. */
+interface Held {
+  readonly asking: Asking;
+  readonly member: Member;
+  readonly line: AnswerLine;
+}
+
 /**
  * Answers what is left of this worker's part: batch by batch, each on the disk before the next begins. Samples that are
- * timed are asked once more, alone. What cannot be answered is told apart and asked again the next time.
+ * timed are asked once more when all batches are through, alone. What cannot be answered is told apart and asked again the
+ * next time.
  */
 export async function answer_left(work: Answering): Promise<void> {
-  const { log, askings, places, signal } = work;
+  const { log, askings, places, timed, signal } = work;
   const left = new Map(askings.map(({ hash }) => [hash, [] as string[]]));
   for (const { configuration, sample } of log.left()) left.get(configuration)?.push(sample);
+  const held: Held[] = [];
   for (const asking of askings) {
     const rest = (left.get(asking.hash) ?? []).map((sample): Member => {
       const place = places.get(sample) as number;
       return { place, sample, one: asking.request(place) };
     });
-    let warm = false;
     while (rest.length > 0) {
       signal?.throwIfAborted();
       const group = rest.slice(0, asking.batch.size());
       const lines = await answer_group(work, asking, group);
       if (lines === undefined) continue; // fewer at once
       rest.splice(0, group.length);
-      const timed: AnswerLine[] = [];
-      for (const { member, line } of lines) {
-        if (member.place >= (work.protocol.answers?.timed ?? 0)) timed.push(line);
-        else {
-          if (!warm) await warm_up(work, member.one);
-          warm = true;
-          timed.push({ ...line, latency: await time_alone(work, member.one) });
-        }
-      }
-      await log.append(timed);
+      const is_timed = ({ member }: Pick<Held, 'member'>) => member.place < timed;
+      held.push(...lines.filter(is_timed).map((one) => ({ asking, ...one })));
+      await log.append(lines.filter((one) => !is_timed(one)).map(({ line }) => line));
       work.on_done(group.length * asking.weight);
     }
+  }
+  await time_held(work, held);
+}
+
+/** Sample by sample under all knobs in turn, so that an adapter that grows slower does so for all of them. */
+async function time_held(work: Answering, held: readonly Held[]): Promise<void> {
+  const { log, protocol, signal } = work;
+  const warm = new Set<string>();
+  const by_sample = grouped(held, ({ member }) => member.sample);
+  for (const of_one of by_sample) {
+    for (const { asking, member } of of_one) {
+      if (!warm.has(asking.hash)) await warm_up(work, member.one);
+      warm.add(asking.hash);
+    }
+    const times = of_one.map((): Alone[] => []);
+    for (let run = 0; run < protocol.runs; run++) {
+      for (const [i, { member, asking }] of of_one.entries()) {
+        signal?.throwIfAborted();
+        times[i]?.push(await time_alone(work, member.one));
+        work.on_done(asking.weight);
+      }
+    }
+    await log.append(of_one.map(({ line }, i) => ({ ...line, latency: times[i] as Alone[] })));
   }
 }
 
@@ -155,14 +182,10 @@ async function warm_up({ model, protocol, signal }: Answering, one: NamedRequest
 }
 
 /** Each stage between fences, nothing beside it. */
-async function time_alone({ model, protocol, signal }: Answering, one: NamedRequest): Promise<Alone[]> {
-  const times: Alone[] = [];
-  for (let i = 0; i < protocol.runs; i++) {
-    const { request } = await opened(one);
-    const { sample, result } = await measure(model, { ...request, signal });
-    const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
-    const num_output_tokens = result.counts.new_tokens;
-    times.push({ T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens });
-  }
-  return times;
+async function time_alone({ model, signal }: Answering, one: NamedRequest): Promise<Alone> {
+  const { request } = await opened(one);
+  const { sample, result } = await measure(model, { ...request, signal });
+  const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
+  const num_output_tokens = result.counts.new_tokens;
+  return { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens };
 }

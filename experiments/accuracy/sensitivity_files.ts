@@ -280,7 +280,7 @@ export function sensitivity_figures({
     },
     {
       name: 'exp3_comparison_sequential_vs_importance',
-      title: 'Which blocks go matters more than how many',
+      title: 'Blocks gone by importance, by search, and from the end',
       notes,
       panels: [
         lines([

@@ -116,15 +116,17 @@ async function answer_stage(
     const weights = new Map(asked.fingerprint.configurations.map(({ hash }, i) => [hash, cells[i]?.weight ?? 1]));
     let total = 0;
     let left = 0;
-    for (const { configuration } of log.left()) {
+    const most_timed = stage < run.experiment.timed_from ? 0 : (protocol.answers?.timed ?? 0);
+    const timed = new Set(list.slice(0, most_timed).map(({ id }) => id));
+    for (const { configuration, sample } of log.left()) {
       left += 1;
-      total += weights.get(configuration) ?? 1;
+      total += (weights.get(configuration) ?? 1) * (timed.has(sample) ? 1 + protocol.runs : 1);
     }
     run.on_stage?.(stage, cells.length, left, cells.length * list.length);
     if (left > 0) {
       let done = 0;
       await answer_left({
-        ...{ model: await run.load(), counter, log, metric, protocol, signal },
+        ...{ model: await run.load(), counter, log, metric, protocol, signal, timed: most_timed },
         askings: cells.map((cell, i) =>
           asking_of(run, cell, (asked.fingerprint.configurations[i] as { hash: string }).hash),
         ),

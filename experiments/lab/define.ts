@@ -112,6 +112,8 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
   /** Of answers: how many samples are timed alone as well, where the command line does not say; none where absent. */
   readonly timed?: number;
+  /** The round of configurations that timing begins with: only what is timed together is held against each other. */
+  readonly timed_from?: number;
   /** Of answers: what is answered next, by the answers to everything before; nothing ends it. */
   readonly next?: (saved: Saved, options: Values<O>) => readonly Pick<Cell, 'settings' | 'knobs'>[];
   /** File name, without its ending, to the shape of its body. */
@@ -172,6 +174,7 @@ export interface Experiment
     readonly files: (saved: Saved) => Readonly<Record<string, unknown>>;
   };
   readonly timed: number;
+  readonly timed_from: number;
   readonly next?: (
     saved: Saved,
     options: Readonly<Record<string, unknown>>,
@@ -226,6 +229,7 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
     schemas,
     schema_names,
     timed: definition.timed ?? 0,
+    timed_from: definition.timed_from ?? 1,
     each: each && {
       name: each.name,
       schema: whole(schema_id(each.name), each.shape),

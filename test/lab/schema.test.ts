@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { answers_run_schema, answers_summary_schema, head_schema } from '../../experiments/accuracy/log/schema.ts';
 import * as experiments from '../../experiments/index.ts';
 import { configuration_schema, run_schema, SCHEMAS } from '../../experiments/lab/schema.ts';
 import { repo_root } from '../support/golden.ts';
@@ -13,9 +14,12 @@ const folder = join(repo_root, 'results/schema');
 const ALL: Readonly<Record<string, z.ZodType>> = Object.assign(
   {},
   SCHEMAS,
-  ...Object.values(experiments).map(({ schemas, schema_names }) =>
-    Object.fromEntries(Object.entries(schemas).map(([file, schema]) => [schema_names[file] as string, schema])),
-  ),
+  ...Object.values(experiments).map(({ schemas, schema_names, each }) => ({
+    ...Object.fromEntries(Object.entries(schemas).map(([file, schema]) => [schema_names[file] as string, schema])),
+    ...(each && { [each.name]: each.schema }),
+  })),
+  // run.json and summary.json of answers, and the first line of a worker's.
+  { answers_run: answers_run_schema, answers_summary: answers_summary_schema, answers: head_schema },
 );
 
 /** As the results say it themselves in `schema`. */
