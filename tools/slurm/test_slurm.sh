@@ -47,6 +47,7 @@ SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 KillWait=3
+SlurmdTimeout=20
 MinJobAge=3600
 MaxArraySize=6
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$n1_port CPUs=2
@@ -121,9 +122,10 @@ sweep() { # LOG SWEEP'S ARGUMENTS...
   "$here/sweep.sh" "$@" >"$log" 2>&1 || fail "sweep.sh: expected it to submit, found $(tail -n 1 "$log")"
 }
 
-# A six-shard array, two at a time. One task is requeued while it answers; of another the node's daemon dies.
+# A six-shard array, two at a time. One task is requeued while it answers, of another the node's daemon dies and comes
+# back, and at last the node is lost with all that runs on it.
 test_disturbed_array() {
-  local out=$scratch/array array merge most=0 now requeued='' lost='' place node end=$((SECONDS + 540))
+  local out=$scratch/array array merge most=0 now requeued='' restarted='' lost='' place node end=$((SECONDS + 560))
   single "$many"
   sweep "$scratch/array.log" --shards 6 --at-once 2 -- "${questions[@]}" --num-samples "$many" --out "$out"
   read -r array merge < <(jobs_of "$scratch/array.log" | tr '\n' ' '; echo)
@@ -135,27 +137,47 @@ test_disturbed_array() {
       if [ -z "$requeued" ]; then
         scontrol requeue "${array}_$place" && requeued=$place
         say "task $place requeued after $(answers_of "$out" "$place-of-6") answers"
-      elif [ -z "$lost" ] && [ "$place" != "$requeued" ] && [ "$node" = n2 ]; then
-        lost=$place
+      elif [ -z "$restarted" ] && [ "$place" != "$requeued" ] && [ "$node" = n2 ]; then
+        restarted=$place
         touch "$scratch/slurm/down"
         kill -9 "$(cat "$scratch/slurm/slurmd_n2.pid")"
-        say "daemon of n2 killed while task $place answers on it"
+        say "daemon of n2 killed while task $place answers on it; back after 3 s"
         sleep 3
         start_slurmd n2
         rm "$scratch/slurm/down"
+      elif [ -z "$lost" ] && [ -n "$restarted" ] && [ "$place" != "$restarted" ] && [ "$place" != "$requeued" ] && [ "$node" = n2 ]; then
+        lost=$place
+        lose_n2 "${array}_$place"
+        say "n2 lost with task $place after $(answers_of "$out" "$place-of-6") answers"
       fi
     done < <(running "$array")
     sleep 0.3
   done
   check 'array: never more than two of six tasks at a time, and two' [ "$most" -eq 2 ]
-  check 'array: all six tasks and the merge behind them ended well' is_state "$array" '6 COMPLETED'
-  check 'array: the merge began by itself when they had' is_state "$merge" '1 COMPLETED'
-  check 'array: the requeued task was started twice, in one log' \
-    [ "$(grep -c ', start [12], on' "$out/slurm/${array}_$requeued.log")" = 2 ]
+  check 'array: all six tasks ended well' is_state "$array" '6 COMPLETED'
+  check 'array: then the merge ran by itself' is_state "$merge" '1 COMPLETED'
+  check 'array: the requeued task was started twice' was_started "$out" "$array" "$requeued" 2
   check 'array: it went on where it had stopped' is_continued "$out" "$requeued-of-6"
-  check 'array: the task whose node lost its daemon was started once' \
-    [ "$(grep -c ', start [12], on' "$out/slurm/${array}_${lost:-none}.log")" = 1 ]
-  check 'array: merged is, byte for byte, what a single process gives' same "$out" "$many"
+  check 'array: the task whose node lost its daemon was started once' was_started "$out" "$array" "$restarted" 1
+  check 'array: the task whose node was lost was started twice' was_started "$out" "$array" "$lost" 2
+  check 'array: it went on where it had stopped' is_continued "$out" "$lost-of-6"
+  check 'array: merged is, byte for byte, what a single process gives' same "$out" "$scratch/single_$many"
+  start_slurmd n2
+  rm "$scratch/slurm/down"
+}
+
+# All at once, so that nobody is left to tell the controller how the task ended.
+lose_n2() { # TASK
+  local job step
+  job=$(scontrol -o show job "$1" | tr ' ' '\n' | sed -n 's/^JobId=//p')
+  step=$(ps -eo pid,args | awk -v job="[$job.batch]" '$2 == "slurmstepd:" && $3 == job { print $1 }')
+  touch "$scratch/slurm/down"
+  # shellcheck disable=SC2046 # one word a process
+  kill -9 "$(cat "$scratch/slurm/slurmd_n2.pid")" "$step" $(ps -o pid= --ppid "$step")
+}
+
+was_started() { # FOLDER ARRAY PLACE TIMES: by its log, which a second start appends to
+  [ "$(grep -c ', start [0-9]*, on' "$1/slurm/$2_$3.log")" = "$4" ]
 }
 
 # Its worker began twice, and no question has two answers.
@@ -175,7 +197,19 @@ test_split_array() {
   check 'split: eight shards are two arrays and a merge' [ "${#jobs[@]}" -eq 3 ]
   check 'split: all ended' wait_for_end 240 "${jobs[@]}"
   check 'split: each of the eight shards once' workers_are "$out" {0..7}-of-8
-  check 'split: merged is, byte for byte, what a single process gives' same "$out" "$some"
+  check 'split: merged is, byte for byte, what a single process gives' same "$out" "$scratch/single_$some"
+}
+
+# Each round asks what the answers of the one before call for, so its workers must not begin too early.
+test_rounds() {
+  local out=$scratch/rounds single=$scratch/single_rounds jobs
+  local questions=(sensitivity --model nano --dataset shapes --num-samples 4 --min-layers 6 --beam-width 1)
+  run_to "$single.log" molmoe "${questions[@]}" --out "$single" --shard 0/1 || fail "the single process: expected it to end well, found it did not"
+  sweep "$scratch/rounds.log" --shards 2 --rounds "$(find "$single/answers" -mindepth 1 -maxdepth 1 | wc -l)" -- "${questions[@]}" --out "$out"
+  read -r -a jobs < <(jobs_of "$scratch/rounds.log" | tr '\n' ' '; echo)
+  check 'rounds: all ended' wait_for_end 360 "${jobs[@]}"
+  check 'rounds: the merge behind the last ended well' is_state "${jobs[${#jobs[@]} - 1]}" '1 COMPLETED'
+  check 'rounds: merged is, byte for byte, what a single process gives' same "$out" "$single"
 }
 
 # A task that fails for good: the merge behind it must not begin.
@@ -195,13 +229,14 @@ test_srun() {
     srun -n 2 node "$MOLMOE_CLI" "${questions[@]}" --num-samples "$few" --out "$out"
   check 'srun -n 2: each answered its shard' workers_are "$out" 0-of-2 1-of-2
   check 'srun -n 2: merge is complete' merged "$out"
-  check 'srun -n 2: merged is, byte for byte, what a single process gives' same "$out" "$few"
+  check 'srun -n 2: merged is, byte for byte, what a single process gives' same "$out" "$scratch/single_$few"
 }
 
 test_slurm() {
   start_slurm
   test_disturbed_array
   test_split_array
+  test_rounds
   test_failing_array
   test_srun
 }
