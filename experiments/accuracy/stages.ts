@@ -62,7 +62,8 @@ export async function answer_stages(run: AnswerRun): Promise<AnswerOutcome> {
     const outcome = await answer_stage(run, counter, stage, cells, asked);
     if (outcome.missing > 0) return outcome;
     if (experiment.next === undefined || run.metric === null) return outcome;
-    const points = experiment.next(await saved_answers(experiment.name, [folder]), options);
+    // Whoever comes to this round when others are further chooses what they have chosen: by the same answers.
+    const points = experiment.next(await saved_answers(experiment.name, [folder], { rounds: stage }), options);
     if (points.length === 0) return outcome;
     cells = points.map(({ settings, knobs }) => {
       const cell = answers_cell(on, settings, knobs);
