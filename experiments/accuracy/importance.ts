@@ -4,7 +4,7 @@ import type { Configuration, Settings } from '../lab/schema.ts';
 import { spearman } from '../lab/stats.ts';
 import { mean } from '../lab/typical.ts';
 import { read_importance } from './importance_file.ts';
-import { bootstrap, grouped } from './metrics/bootstrap.ts';
+import { bootstrap_ratio, grouped } from './metrics/bootstrap.ts';
 import { pair_up } from './metrics/paired.ts';
 import { scored_of } from './quality.ts';
 
@@ -87,13 +87,11 @@ export function importance_of(saved: Pick<Saved, 'configurations' | 'run'>, seed
 const named = (one: Configuration) => ({ name: one.key, scored: scored_of(one) });
 
 function drop(full: Configuration, ablated: Configuration, seed: number) {
-  const pairs = pair_up(named(full), named(ablated));
-  const pictures = grouped(pairs, ({ picture }) => picture);
-  const lost = (drawn: readonly (typeof pairs)[]) => {
-    const some = drawn.flat();
-    return mean(some.map(({ a, b }) => a - b));
-  };
-  return bootstrap(pictures, lost, { seed, resamples: 500 });
+  const pictures = grouped(pair_up(named(full), named(ablated)), ({ picture }) => picture).map((pairs) => ({
+    lost: pairs.reduce((sum, { a, b }) => sum + a - b, 0),
+    n: pairs.length,
+  }));
+  return bootstrap_ratio(pictures, 'lost', 'n', { seed });
 }
 
 /** Blocks by what answers lose without them, least first; of equals the later block goes first. */
