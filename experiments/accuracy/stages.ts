@@ -57,7 +57,7 @@ export async function answer_stages(run: AnswerRun): Promise<AnswerOutcome> {
   }
   let counter: Counter | undefined;
   for (let stage = 1, cells = plan.cells; ; stage++) {
-    counter ??= make_counter(run.model, run.protocol);
+    counter ??= make_counter(run.model);
     const asked = stage_run(run, stage, cells);
     const outcome = await answer_stage(run, counter, stage, cells, asked);
     if (outcome.missing > 0) return outcome;
