@@ -31,7 +31,7 @@ describe('workers of one run, started for real', () => {
     () => run_part('mpirun', 110_000),
   );
 
-  const asked = process.env.MOLMOE_TEST_SLURM === '1' ? undefined : 'takes six minutes: MOLMOE_TEST_SLURM=1 runs it';
+  const asked = process.env.MOLMOE_TEST_SLURM === '1' ? undefined : 'takes seven minutes: MOLMOE_TEST_SLURM=1 runs it';
   const slurm = lacks('bash', '/usr/sbin/slurmctld', '/usr/sbin/munged');
   part(
     'by Slurm, with a task requeued and a node lost',

@@ -8,7 +8,7 @@ usage: tools/slurm/test_cluster.sh [--install] [slurm] [mpirun] [parallel]
 
 Answers the same questions with one process and with many, and compares the merged results byte for byte.
 slurm starts a Slurm of its own (munged, slurmctld, two slurmd on loopback, own folders, free ports) and ends it;
-about six minutes. mpirun and parallel take half a minute each. None named: all of them.
+about seven minutes. mpirun and parallel take half a minute each. None named: all of them.
 
   --install   apt-get install what is missing (as root)
 
