@@ -64,7 +64,13 @@ export const exp5 = define({
     };
   },
   figures: ({ exp5_accuracy_results: { summary, front, note } }) => [
-    ...figure_of('exp5_accuracy_over_knobs', 'What knobs cost in answers together', [note], knob_heats(summary), true),
+    ...figure_of(
+      'exp5_accuracy_over_knobs',
+      'What knobs cost in answers together',
+      [note, HEATS_NOTE],
+      knob_heats(summary),
+      true,
+    ),
     ...figure_of(
       'exp5_accuracy_vs_flops_pareto',
       'Answers against what a request computes',

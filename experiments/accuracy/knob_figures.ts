@@ -12,6 +12,8 @@ export type DrawnRow = Pick<GridRow, GridKnob | 'key' | 'accuracy' | 'accuracy_c
 const levels = (rows: readonly KnobSettings[], knob: GridKnob): number[] =>
   [...new Set(rows.map((row) => row[knob]))].sort((a, b) => a - b);
 
+export const HEATS_NOTE = 'each map has colours of its own; grey: no point of the grid';
+
 /** More panels than these are too small to read. */
 const MOST_PANELS = 3;
 

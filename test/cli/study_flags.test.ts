@@ -50,7 +50,7 @@ it('grids of knobs are asked for as the study asks', () => {
   const rest = ['--sampling_strategy', 'lhs', '--num_samples', '50', '--batch_size', '8', '--max_new_tokens', '16'];
   expect(opts('exp5_accuracy', ...lists, ...rest, '--dataset_name', 'text_vqa', '--split', 'train')).toMatchObject({
     ...{ maxCrops: [2, 6], topK: [4, 8], numActiveBlocks: [12, 16], sampling: 'lhs', batchSize: 8, newTokens: 16 },
-    ...{ numSamples: 50, dataset: 'text_vqa', split: 'train' },
+    ...{ num_samples: 50, dataset: 'text_vqa', split: 'train' },
   });
   expect(opts('exp6_latency', ...lists, '--latency_metric', 'P95')).toMatchObject({ latencyMetric: 'P95' });
   const core = ['--tier_list', 'low', 'high', '--top_k_list', '5', '7', '--num_active_blocks_list', '13', '15'];
