@@ -2,16 +2,7 @@ import { define } from '../lab/define.ts';
 import { answers } from '../lab/instruments.ts';
 import { accuracy_levels } from '../lab/knob_levels.ts';
 import { by_number_of_knobs, contest } from './knob_contests.ts';
-import {
-  FLOPS_AXIS,
-  figure_of,
-  grid_table,
-  in_gflop,
-  knob_heats,
-  knob_pareto,
-  LABELS_NOTE,
-  short_name,
-} from './knob_figures.ts';
+import { accuracy_figures, grid_table } from './knob_figures.ts';
 import * as file from './knob_files.ts';
 import * as grid from './knob_grid.ts';
 import { coupled_in_answers, interactions_of, interactions_shape } from './knob_interactions.ts';
@@ -63,16 +54,8 @@ export const exp5 = define({
       },
     };
   },
-  figures: ({ exp5_accuracy_results: { summary, front, note } }) => [
-    ...figure_of('exp5_accuracy_over_knobs', 'What knobs cost in answers together', [note], knob_heats(summary), true),
-    ...figure_of(
-      'exp5_accuracy_vs_flops_pareto',
-      'Answers against what a request computes',
-      [note, LABELS_NOTE],
-      [knob_pareto(summary, in_gflop, file.keys_of(front), { label: FLOPS_AXIS, name_of: short_name })],
-      true,
-    ),
-  ],
+  figures: ({ exp5_accuracy_results: { summary, front, note } }) =>
+    accuracy_figures(summary, file.keys_of(front), note),
   tables: ({ exp5_accuracy_results: { summary, front } }) => [grid_table(summary, file.keys_of(front))],
   findings: ({ exp5_accuracy_results: { findings } }) => findings,
 });

@@ -12,6 +12,8 @@ export type DrawnRow = Pick<GridRow, GridKnob | 'key' | 'accuracy' | 'accuracy_c
 const levels = (rows: readonly KnobSettings[], knob: GridKnob): number[] =>
   [...new Set(rows.map((row) => row[knob]))].sort((a, b) => a - b);
 
+const HEATS_NOTE = 'each map has colours of its own; grey: no point of the grid';
+
 /** More panels than these are too small to read. */
 const MOST_PANELS = 3;
 
@@ -100,6 +102,24 @@ export const figure_of = (
 
 export const FLOPS_AXIS = 'FLOPs of a request (GFLOP)';
 export const in_gflop = ({ flops }: Pick<GridRow, 'flops'>): number => flops / 1e9;
+
+/** What answers cost in FLOPs alone: over the knobs, and with the front. */
+export const accuracy_figures = (summary: readonly DrawnRow[], front: readonly string[], note: string): Figure[] => [
+  ...figure_of(
+    'exp5_accuracy_over_knobs',
+    'What knobs cost in answers together',
+    [note, HEATS_NOTE],
+    knob_heats(summary),
+    true,
+  ),
+  ...figure_of(
+    'exp5_accuracy_vs_flops_pareto',
+    'Answers against what a request computes',
+    [note, LABELS_NOTE],
+    [knob_pareto(summary, in_gflop, front, { label: FLOPS_AXIS, name_of: short_name })],
+    true,
+  ),
+];
 
 type TableRow = DrawnRow & Pick<Quality, 'num_samples' | 'percent_of_full' | 'against_full'>;
 

@@ -178,6 +178,8 @@ const VALUES: Readonly<Record<string, string>> = {
   '--caption-lengths': '3',
   '--knobs': 'blocks,new-tokens',
   '--regime': 'low',
+  '--tier-list': 'low,medium',
+  '--latency-metric': 'P50',
   '--config': 'mid',
   '--dataset': 'shapes',
   '--split': 'train+test',

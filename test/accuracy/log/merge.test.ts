@@ -255,7 +255,7 @@ describe('tally', () => {
         const sums = tally();
         for (const score of all) {
           const times = { T_vision_encoder: null, T_projector: null, T_LLM_prefill: 1, T_LLM_decode: 0, T_total: 1 };
-          const latency = [{ ...times, num_output_tokens: 1 }];
+          const latency = [{ ...times, T_decode_per_step: [1, 2], num_output_tokens: 1 }];
           sums.add(fake_answer(keys[0] as never, { scores: { score }, latency }));
         }
         const { n, scores, latency } = sums.result();
