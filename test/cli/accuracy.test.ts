@@ -101,6 +101,16 @@ describe('an accuracy experiment', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ experiment: 'exp2_accuracy' });
   });
 
+  it('is compared with another run question by question', async () => {
+    const other = place('q4');
+    expect((await inside([...ASK, '--out', other, '--dtype', 'q4'])).code).toBe(0);
+    const { code, stdout } = await inside(['compare', whole, other]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/top_k=8 of B scores .*40 samples of 40 pictures, McNemar p = [\d.]+\): .*told apart/);
+    const { answers } = JSON.parse((await inside(['compare', whole, other, '--json'])).stdout);
+    expect(answers.map(({ key }: { key: string }) => key)).toEqual(['top_k=1', 'top_k=8']);
+  });
+
   it('keeps answers now and scores them later, by any metric', async () => {
     const kept = place('kept');
     const { code, errors } = await inside([...ASK, '--out', kept, '--predict-only', '--num-samples', '12']);
