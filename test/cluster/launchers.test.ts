@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,17 +10,24 @@ const script = join(repo_root, 'tools/slurm/test_cluster.sh');
 const there = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 /** Every check of a part of tools/slurm/test_cluster.sh. */
-function run_part(part: string, timeout: number): void {
-  // SIGTERM: it ends what it has started, and then itself.
-  const { status, stdout, stderr } = spawnSync('bash', [script, part], { encoding: 'utf8', timeout });
-  expect(`${stdout}${stderr}`).toContain('all checks passed');
-  expect(stdout).not.toContain('FAIL');
-  expect(status).toBe(0);
+async function run_part(part: string, timeout: number): Promise<void> {
+  // At the timeout SIGTERM: it ends what it has started, and then itself.
+  const child = spawn('bash', [script, part], { stdio: ['ignore', 'pipe', 'pipe'], timeout });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+  }
+  const [code] = await once(child, 'close');
+  expect(said).not.toContain('FAIL');
+  expect(said).toContain('all checks passed');
+  expect(code).toBe(0);
 }
 
 /** Why a part is not run, in its name; undefined where it is. */
 const lacks = (...programs: string[]): string | undefined => programs.find((program) => !there(program));
-const part = (name: string, why_not: string | undefined, seconds: number, run: () => void) =>
+const part = (name: string, why_not: string | undefined, seconds: number, run: () => Promise<void>) =>
   why_not === undefined ? it(name, run, seconds * 1000) : it.skip(`${name} (${why_not})`);
 
 describe('workers of one run, started for real', () => {
