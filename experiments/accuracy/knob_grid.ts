@@ -129,17 +129,28 @@ export function blocks_of({ knobs }: Pick<Configuration, 'knobs'>, { run }: Pick
   return (knobs.blocks as number[] | undefined) ?? Array.from({ length: layers }, (_, i) => i);
 }
 
-/** Of one cell; against the full model where it is among them. */
-export const grid_row = (one: Configuration, saved: Pick<Saved, 'run' | 'configurations'>): GridRow => ({
-  key: one.key,
-  ...knobs_of(one),
-  num_total_blocks: saved.run.fingerprint.provenance.model.layers,
-  active_block_indices: blocks_of(one, saved),
-  ...quality_of(one, full_of(saved.configurations)),
-});
+/** Intervals of many samples take a while, and the file of all cells and those of each have the same rows. */
+const known_rows = new WeakMap<readonly Configuration[], GridRow[]>();
 
-export const grid_rows = (saved: Pick<Saved, 'run' | 'configurations'>): GridRow[] =>
-  saved.configurations.map((one) => grid_row(one, saved));
+export function grid_rows(saved: Pick<Saved, 'run' | 'configurations'>): GridRow[] {
+  const { configurations } = saved;
+  const known = known_rows.get(configurations);
+  if (known !== undefined) return known;
+  const full = full_of(configurations);
+  const rows = configurations.map((one) => ({
+    key: one.key,
+    ...knobs_of(one),
+    num_total_blocks: saved.run.fingerprint.provenance.model.layers,
+    active_block_indices: blocks_of(one, saved),
+    ...quality_of(one, full),
+  }));
+  known_rows.set(configurations, rows);
+  return rows;
+}
+
+/** Of one cell; against the full model where it is among them. */
+export const grid_row = (one: Configuration, saved: Pick<Saved, 'run' | 'configurations'>): GridRow =>
+  grid_rows(saved)[saved.configurations.indexOf(one)] as GridRow;
 
 /** A cell with some of its samples: another question is asked of the same answers. */
 export function of_samples(one: Configuration, some: (sample: ScoredSample) => boolean): Configuration {
