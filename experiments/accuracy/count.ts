@@ -22,11 +22,17 @@ const made = ({ tokens, finish }: BatchAnswer): number => tokens.length + (finis
 
 export function make_counter({ executor, facts, tuning }: OpenModel): Counter {
   const { config, dtype } = facts;
-  let model: Promise<DryModel> | undefined;
+  const fresh = () =>
+    dry_model(config, dtype, { device: executor.device, variant: executor.variant, tuning: tuning.choices });
+  let shared: Promise<DryModel> | undefined;
   const known = new Map<string, Promise<Partial<Record<StageName, number>>>>();
 
-  const counted = async (knobs: Knobs, maxNewTokens: number, answer: BatchAnswer): Promise<DryReport> => {
-    model ??= dry_model(config, dtype, { device: executor.device, variant: executor.variant, tuning: tuning.choices });
+  const counted = async (
+    model: Promise<DryModel>,
+    knobs: Knobs,
+    maxNewTokens: number,
+    answer: BatchAnswer,
+  ): Promise<DryReport> => {
     const { views, prompt_tokens, inserted_cells = 0 } = answer.counts;
     const index = new Int32Array(views * geometry_of(config).cells).map((_, i) => (i < inserted_cells ? i + 1 : -1));
     let left = made(answer);
@@ -37,13 +43,16 @@ export function make_counter({ executor, facts, tuning }: OpenModel): Counter {
     flops: ({ knobs = {}, maxNewTokens = DEFAULT_NEW_TOKENS }, answer) => {
       const { views, prompt_tokens, inserted_cells } = answer.counts;
       const key = JSON.stringify([views, prompt_tokens, inserted_cells, made(answer), maxNewTokens, knobs]);
-      const flops = known.get(key) ?? counted(knobs, maxNewTokens, answer).then((one) => exact_flops(counters(one)));
+      const flops =
+        known.get(key) ??
+        counted((shared ??= fresh()), knobs, maxNewTokens, answer).then((one) => exact_flops(counters(one)));
       known.set(key, flops);
       return flops;
     },
     whole: async ({ id, image, sample }, { prompt, image: picture, ...request }, answer) => {
       const { knobs = {}, maxNewTokens = DEFAULT_NEW_TOKENS } = request;
-      const report = await counted(knobs, maxNewTokens, answer);
+      // A model of its own: what a shared one holds of requests before would be in the memory of this one.
+      const report = await counted(fresh(), knobs, maxNewTokens, answer);
       const by_stage = counters(report);
       const tokens = token_counts({ ...answer, decode_steps: Math.max(0, made(answer) - 1) }, picture);
       return {

@@ -110,7 +110,7 @@ export function pruned(
 /** Whether half of the samples ranks the blocks as the other half does: Spearman's correlation; null where all are alike. */
 export function halves_agree(saved: Pick<Saved, 'configurations' | 'run'>): number | null {
   const full = cell_without(saved, []);
-  if (full === undefined) return null;
+  if (full === undefined || scored_of(full).length < 2) return null;
   const of_half = (half: number) =>
     all_blocks(layers_of(saved)).flatMap((block) => {
       const ablated = cell_without(saved, [block]);
