@@ -43,9 +43,9 @@ export function make_counter({ executor, facts, tuning }: OpenModel): Counter {
     flops: ({ knobs = {}, maxNewTokens = DEFAULT_NEW_TOKENS }, answer) => {
       const { views, prompt_tokens, inserted_cells } = answer.counts;
       const key = JSON.stringify([views, prompt_tokens, inserted_cells, made(answer), maxNewTokens, knobs]);
+      shared ??= fresh();
       const flops =
-        known.get(key) ??
-        counted((shared ??= fresh()), knobs, maxNewTokens, answer).then((one) => exact_flops(counters(one)));
+        known.get(key) ?? counted(shared, knobs, maxNewTokens, answer).then((one) => exact_flops(counters(one)));
       known.set(key, flops);
       return flops;
     },
