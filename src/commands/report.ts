@@ -1,11 +1,13 @@
 import { relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
-import { basis_for, type Published, publish, published_names } from '../../experiments/lab/publish.ts';
+import { type Published, publish, published_names } from '../../experiments/lab/publish.ts';
 import { results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
-import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
+import { grouped_warnings } from '../../experiments/lab/report/page_data.ts';
+import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
+import { basis_for } from '../../experiments/lab/seen.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
 import { bold, note, out, warn } from '../print.ts';
 import { claims_entry } from './claims.ts';
