@@ -162,7 +162,8 @@ export interface Calls {
   load: (model: string, dtype: WeightFormat | undefined) => ModelView;
   decode: (file: Blob, name: string) => Picture;
   ask: (request: AskRequest) => AnswerView;
-  inside: (request: AskRequest) => InsideView;
+  /** `floors`: ceilings are measured for them where they are not known yet, which takes a while. */
+  inside: (request: AskRequest, floors: boolean) => InsideView;
   routing: (request: AskRequest) => RoutingView;
   knobs: (request: AskRequest, turned: Knobs, pairs: number) => KnobView;
   ceilings: () => Ceilings;

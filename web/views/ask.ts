@@ -63,7 +63,7 @@ export function ask_view(app: App, show_inside: () => void): View {
   };
 
   const look_inside = async (): Promise<void> => {
-    const found = await app.run('Stamping every kernel', 'inside', [app.request()]);
+    const found = await app.run('Stamping every kernel', 'inside', [app.request(), false]);
     if (found === undefined) return;
     app.inside = found;
     app.changed();

@@ -12,7 +12,7 @@ import { action, page_section, type View } from './parts.ts';
 export function kernels_view(app: App): View {
   const honest = el('p', { class: 'honest' });
   const body = el('div', { class: 'inside-sections' });
-  const run = action('Run it again with a stamp around every kernel', () => void look());
+  const run = action('Stamp every kernel, with floors', () => void look());
   const section = page_section(
     'kernels',
     'The kernels behind each stage',
@@ -23,7 +23,7 @@ export function kernels_view(app: App): View {
   );
   let drawn: InsideView | undefined;
   const look = async (): Promise<void> => {
-    const found = await app.run('Stamping every kernel', 'inside', [app.request()]);
+    const found = await app.run('Stamping every kernel', 'inside', [app.request(), true]);
     if (found === undefined) return;
     app.inside = found;
     app.changed();

@@ -24,11 +24,12 @@ const PROTOCOL: Protocol = {
 export async function inside(
   session: Session,
   asked: AskRequest,
+  floors: boolean,
   tell: Tell,
   signal: AbortSignal,
 ): Promise<InsideView> {
   const { engine } = session.loaded;
-  const ceilings = await session.ceilings(tell);
+  const ceilings = floors ? await session.ceilings(tell, signal) : session.known_ceilings;
   const { config, dtype } = engine.facts;
   const run = await run_of(session, 'live', PROTOCOL, ceilings);
   const one: NamedRequest = {

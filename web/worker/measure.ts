@@ -48,7 +48,7 @@ export async function measure(
       `${experiment.name}: expected a cell to run, found none: ${skipped[0]?.reason ?? 'none asked'}`,
     );
   }
-  const ceilings = await session.ceilings(tell);
+  const ceilings = await session.ceilings(tell, signal);
   const run = await run_of(session, experiment.name, protocol, ceilings);
   const plan: PlanRecord = {
     schema: 'molmoe.plan/1',

@@ -101,11 +101,18 @@ export class Session {
     return { name: 'nano', folder: await cached_folder(from, NANO_FILES, store, { on_progress, signal }) };
   }
 
-  /** Measured once, in some three seconds. */
-  async ceilings(tell: Tell): Promise<Ceilings> {
+  get known_ceilings(): Ceilings | null {
+    return this.#ceilings ?? null;
+  }
+
+  /** Measured once: some three seconds on a GPU, half a minute on a software adapter. */
+  async ceilings(tell: Tell, signal: AbortSignal): Promise<Ceilings> {
     if (this.#ceilings !== undefined) return this.#ceilings;
     const { executor } = this.device;
-    const on_progress = (done: number, total: number) => tell({ kind: 'progress', what: 'ceilings', done, total });
+    const on_progress = (done: number, total: number) => {
+      signal.throwIfAborted();
+      tell({ kind: 'progress', what: 'ceilings', done, total });
+    };
     this.#ceilings = {
       schema: 'molmoe.ceilings/1',
       adapter: executor.device.facts.description,
