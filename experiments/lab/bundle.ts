@@ -1,16 +1,9 @@
-import { z } from 'zod';
 import { checked, schema_of } from './checked.ts';
-import { type Configuration, configuration_schema, plan_schema, type Run, run_schema } from './schema.ts';
-import { upgraded } from './upgrade.ts';
+import { type Bundle, bundle_schema, type Configuration, type Run } from './schema.ts';
 
-/** The results of one run as one file: what a page can save, send and open again. */
-export const bundle_schema = z.strictObject({
-  schema: z.literal('molmoe.results/1'),
-  run: run_schema,
-  plan: plan_schema,
-  configurations: z.array(configuration_schema).min(1),
-});
-export type Bundle = z.infer<typeof bundle_schema>;
+export type { Bundle } from './schema.ts';
+
+import { upgraded } from './upgrade.ts';
 
 export const BUNDLE_NAME = bundle_schema.shape.schema.value;
 

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { shown } from '../../engine/weights/text.ts';
+import { checked_bundle, is_bundle } from './bundle.ts';
 import { checked, newer, parsed_json, schema_of } from './checked.ts';
 import type { Experiment } from './define.ts';
 import {
@@ -41,7 +42,7 @@ export interface SavedResults {
   readonly configurations: readonly Configuration[];
 }
 
-/** A results folder, or a single cell of one. */
+/** A results folder, a file that holds a whole run (as the live page saves one), or a single cell. */
 export async function read_results(path: string): Promise<SavedResults> {
   let is_folder: boolean;
   try {
@@ -74,6 +75,10 @@ async function read_folder(folder: string): Promise<SavedResults> {
 
 async function read_single(path: string): Promise<SavedResults> {
   const value = upgraded(await read_json(path, `results (${CONFIGURATION_NAME})`, 'choose another'));
+  if (is_bundle(value)) {
+    const { run, configurations } = checked_bundle(value, path);
+    return { run, configurations: in_order(configurations) };
+  }
   const found = schema_of(value);
   if (found === CONFIGURATION_NAME) {
     const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another');

@@ -4,15 +4,17 @@ import { dirname, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { chromium_path } from '../support/browser.ts';
 
-/** Chromium with WebGPU on SwiftShader, which needs no GPU. `flags` beside them. */
-export function open_gpu_browser(flags: readonly string[] = []): Promise<Browser> {
+/** Chromium with WebGPU on SwiftShader, which needs no GPU; or, on a machine without one, with no adapter at all. */
+export function open_gpu_browser(adapter: 'swiftshader' | 'none' = 'swiftshader'): Promise<Browser> {
+  const swiftshader = [
+    ...['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--disable-vulkan-surface'],
+    ...['--use-angle=vulkan', '--use-vulkan=swiftshader', '--use-webgpu-adapter=swiftshader'],
+  ];
   return chromium.launch({
     executablePath: chromium_path,
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      ...['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--disable-vulkan-surface'],
-      ...['--use-angle=vulkan', '--use-vulkan=swiftshader', '--use-webgpu-adapter=swiftshader'],
-      ...flags,
+      ...(adapter === 'swiftshader' ? swiftshader : ['--disable-gpu']),
     ],
   });
 }

@@ -1,6 +1,7 @@
 import { figure_view } from '../../experiments/lab/report/charts/view.ts';
 import { el } from '../../experiments/lab/report/dom.ts';
 import { findings_list } from '../../experiments/lab/report/header.ts';
+import { draw_the_rest } from '../../experiments/lab/report/style.ts';
 import { table_view } from '../../experiments/lab/report/table_view.ts';
 import type { App } from '../app.ts';
 import type { ResultsView } from '../protocol.ts';
@@ -80,6 +81,7 @@ export function measure_view(app: App): View {
   const show = async (): Promise<void> => {
     here.replaceChildren(...(ours === undefined ? [] : results_of('Here', ours, 'here')));
     there.replaceChildren(...(theirs === undefined ? [] : results_of('The other file', theirs, 'there')));
+    draw_the_rest();
     sides.classList.toggle('both', ours !== undefined && theirs !== undefined);
     exports.replaceChildren(...(ours === undefined ? [] : export_buttons(app, ours)));
     compared.replaceChildren();

@@ -97,7 +97,7 @@ function verdict({ outcome, sentence, test, source, n, notes }: VerdictView, app
   const on = app.device?.software ? `${name}, on a software adapter` : name;
   return [
     el('p', {}, el('span', { class: `badge badge-${outcome.replace(' ', '-')}` }, `${MARKS[outcome]}`), ` (${on})`),
-    el('p', {}, `${sentence}.`),
+    el('p', {}, `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`),
     el('p', { class: 'hint' }, `How it is decided: ${test}${n === null ? '' : `; n = ${n}`}. Who says it: ${source}.`),
     ...notes.map((text) => el('p', { class: 'hint' }, `${text}.`)),
   ];

@@ -48,7 +48,8 @@ export async function measure(
       `${experiment.name}: expected a cell to run, found none: ${skipped[0]?.reason ?? 'none asked'}`,
     );
   }
-  const ceilings = await session.ceilings(tell, signal);
+  // Floors are of kernels, which only stamped runs time.
+  const ceilings = protocol.instrumented > 0 ? await session.ceilings(tell, signal) : session.known_ceilings;
   const run = await run_of(session, experiment.name, protocol, ceilings);
   const plan: PlanRecord = {
     schema: 'molmoe.plan/1',
