@@ -3,7 +3,7 @@ import { not_tested } from '../lab/findings.ts';
 import { type Configuration, count, type Finding, finite } from '../lab/schema.ts';
 import { BLUNT, is_blunt } from './knob_contests.ts';
 import { GRID_KNOBS, type GridKnob, knobs_of } from './knob_grid.ts';
-import { bootstrap, grouped, ratio_of } from './metrics/bootstrap.ts';
+import { bootstrap_ratio, grouped, ratio_of } from './metrics/bootstrap.ts';
 import { sign_flips } from './metrics/paired_tests.ts';
 import { scored_of } from './quality.ts';
 
@@ -84,7 +84,7 @@ function interaction(corners: readonly Configuration[]) {
       group.reduce((total, one) => total + one[name], 0);
     return { first: sum('first'), second: sum('second'), both: sum('both'), beyond: sum('beyond'), n: sum('n') };
   });
-  const { value, ci95 } = bootstrap(clusters, (drawn) => ratio_of(drawn, 'beyond', 'n'));
+  const { value, ci95 } = bootstrap_ratio(clusters, 'beyond', 'n');
   return {
     alone: [ratio_of(clusters, 'first', 'n'), ratio_of(clusters, 'second', 'n')] as [number, number],
     together: ratio_of(clusters, 'both', 'n'),

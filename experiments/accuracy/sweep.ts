@@ -174,10 +174,8 @@ export function costs_answers(
     };
   }
   const { against_full, accuracy } = turned;
-  const lower = told_apart(against_full) && against_full.difference < 0;
-  return {
-    expectation,
-    outcome: lower ? 'confirmed' : 'refuted',
-    because: `${axis} ${turned[axis]} scores ${(100 * accuracy).toFixed(1)} %: ${against_full.text}`,
-  };
+  const because = `${axis} ${turned[axis]} scores ${(100 * accuracy).toFixed(1)} %: ${against_full.text}`;
+  // What cannot be told apart is no verdict either way: more samples may.
+  if (!told_apart(against_full)) return { expectation, outcome: 'not tested', because };
+  return { expectation, outcome: against_full.difference < 0 ? 'confirmed' : 'refuted', because };
 }
