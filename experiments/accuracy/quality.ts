@@ -12,7 +12,7 @@ import { percent_of_full } from './metrics/percent.ts';
 
 const interval = z.tuple([finite, finite]).nullable();
 
-const comparison_schema = z.strictObject({
+export const comparison_schema = z.strictObject({
   samples: count,
   pictures: count,
   mean_a: finite,
@@ -125,7 +125,10 @@ export function quality_of(one: Configuration, full: Configuration | undefined):
   };
 }
 
-const record_of = ({ ci95, ...rest }: Comparison) => ({ ...rest, ci95: ci95 && ([...ci95] as [number, number]) });
+export const record_of = ({ ci95, ...rest }: Comparison) => ({
+  ...rest,
+  ci95: ci95 && ([...ci95] as [number, number]),
+});
 
 const type_of = ({ metadata }: ScoredSample): string => String(metadata.question_type ?? '');
 
