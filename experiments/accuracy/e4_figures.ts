@@ -48,15 +48,20 @@ export function e4_figures({ rows, chosen_by }: Results, tries: Tries): Figure[]
       name: 'e4_held_share',
       title: 'How often a budget is kept',
       notes: [...notes, "Error bars: Wilson's 95 %; where nothing is promised the fastest setting runs"],
-      panels: [held_panel('Of what was promised', rows, 'promised'), held_panel('Of all requests', rows, 'all')],
+      panels: [held_panel('Of what was promised', rows, 'promised'), held_panel('Of all requests', rows, 'all')].filter(
+        ({ series }) => series.length > 0,
+      ),
     },
     {
       name: 'e4_quality',
       title: 'What answers are worth within a budget',
-      notes: [...notes, 'A late answer is worth nothing; error bars: 95 % of bootstraps over requests'],
+      notes: [
+        ...notes,
+        'An answer that was not promised, or is late, is worth nothing; error bars: 95 % of bootstraps over requests',
+      ],
       panels: [
         {
-          ...{ kind: 'lines', x, y: { label: 'Mean score, late answers 0 (%)' } },
+          ...{ kind: 'lines', x, y: { label: 'Mean score (%)' } },
           series: by_policy(rows, ({ in_time_quality, in_time_ci95, requests }) => [
             {
               ...{ y: 100 * in_time_quality, n: requests },
@@ -107,6 +112,6 @@ export const e4_tables = (rows: readonly E4Row[]): Table[] => [
       ...[row.fraction, row.policy, row.promised.of, row.promised.held, row.all.share],
       ...[row.budget_ms, row.predicted_ms, row.measured_ms, row.expected_quality, row.quality, row.in_time_quality],
     ]),
-    note: 'Promised: requests for which the upper end of a prediction keeps to the budget. Kept: of those, by the stopwatch. Expected: by the table; scored: these answers; in time: a late one is worth nothing. Times are means.',
+    note: 'Promised: requests for which the upper end of a prediction keeps to the budget. Kept: of those, by the stopwatch. Expected: by the table; scored: these answers; in time: one that was not promised, or is late, is worth nothing. Times are means.',
   },
 ];

@@ -24,7 +24,7 @@ export const e4_row_schema = z.strictObject({
   promised: z.strictObject(share_shape),
   /** Of all: where nothing was promised the fastest setting ran. */
   all: z.strictObject(share_shape),
-  /** By the table; then what these answers scored, and what they scored where a late one is worth nothing. */
+  /** By the table; then what these answers scored, and what they scored where one that was not promised, or is late, is worth nothing. */
   expected_quality: finite,
   quality: finite,
   in_time_quality: finite,
@@ -62,7 +62,11 @@ interface Case {
 
 const held = ({ one }: Case): boolean => (one.runs_ms[0] as number) <= (one.budget_ms as number);
 const in_time = (some: readonly Case[]) =>
-  some.map((each) => ({ id: each.id, picture: each.id, score: held(each) ? (each.one.score ?? 0) : 0 }));
+  some.map((each) => ({
+    id: each.id,
+    picture: each.id,
+    score: each.one.fits && held(each) ? (each.one.score ?? 0) : 0,
+  }));
 
 /** Of each request what this policy chose at this fraction. */
 export const cases_of = (budgets: readonly BudgetRecord[], fraction: number, policy: Policy): Case[] =>

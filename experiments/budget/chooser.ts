@@ -59,6 +59,13 @@ export interface ChooserParts {
   readonly table: QualityTable;
 }
 
+/** What ran in this hour says more of it than a margin for any other. */
+function paced({ ms, low, high }: { readonly ms: number; readonly low: number; readonly high: number }, pace?: Pace) {
+  if (!pace?.runs()) return { ms, low_ms: low / ANOTHER_HOUR, high_ms: high * ANOTHER_HOUR };
+  const factor = pace.factor();
+  return { ms: ms * factor, low_ms: low * factor, high_ms: factor * Math.max(ms, high * pace.reach()) };
+}
+
 /** As sure as so many samples allow: of n left-out ones no more than n of n + 1 can be promised. */
 export const level_of = ({ left_out }: Pick<Estimator, 'left_out'>): number =>
   Math.max(LEVEL, Math.min(HELD_LEVEL, left_out.length / (left_out.length + 1)));
@@ -87,13 +94,8 @@ export async function make_chooser({ config, dtype, machine, estimator, table }:
     const key = JSON.stringify([quantities, candidate.knobs]);
     const known = predicted.get(key) ?? times_of(await count(sizes));
     predicted.set(key, known);
-    const { ms, low, high } = known;
-    // What ran in this hour says more of it than a margin for any other.
-    const [shorter, longer] = pace?.runs() ? [pace.factor(), pace.factor()] : [1 / ANOTHER_HOUR, ANOTHER_HOUR];
-    const high_ms = high * longer;
-    const paced = pace?.factor() ?? 1;
-    const times = { ms: ms * paced, low_ms: low * shorter, high_ms, limit_ms: high_ms };
-    return { candidate, quality: candidate.quality, new_tokens, ...times };
+    const times = paced(known, pace);
+    return { candidate, quality: candidate.quality, new_tokens, ...times, limit_ms: times.high_ms };
   };
 
   const options: Chooser['options'] = async (ask, pace, among = () => true) => {

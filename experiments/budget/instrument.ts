@@ -6,16 +6,17 @@ import {
   basis_of_choice,
   type Choice,
   choose_estimator,
-  is_own,
   known_models,
   type Site,
   site_of,
+  under,
 } from '../estimator/choose.ts';
 import type { Known } from '../estimator/model_file.ts';
+import { kept_ceilings } from '../lab/ceilings_cache.ts';
 import { type NamedRequest, opened } from '../lab/inputs.ts';
 import { type Instrument, of_requests, record_of } from '../lab/instruments.ts';
 import { peak_memory, type Runner } from '../lab/measure.ts';
-import type { Provenance } from '../lab/schema.ts';
+import type { Ceilings, Provenance } from '../lab/schema.ts';
 import { type Chooser, make_chooser } from './chooser.ts';
 import { find_table, type QualityTable } from './quality_table.ts';
 import { new_session, type Session, type Trials, try_request } from './trial.ts';
@@ -25,21 +26,25 @@ export interface Place {
   readonly dtype: WeightFormat;
   readonly machine: DryMachine;
   readonly site: Site;
+  readonly ceilings: Ceilings | undefined;
 }
 
-/** What chooses here; refuses where no times of this adapter and model are known: nothing could be promised. */
+/**
+ * What chooses here; refuses where no times of this driver and model are known: nothing could be promised. Those of another
+ * host are a guess, under this one's ceilings where they are known, that a session's own runs put right.
+ */
 export async function chooser_at(
-  { config, dtype, machine, site }: Place,
+  { config, dtype, machine, site, ceilings }: Place,
   known: readonly Known[],
   table: QualityTable,
 ): Promise<{ readonly chooser: Chooser; readonly choice: Choice }> {
   const choice = choose_estimator(known, site, config, dtype);
-  if (choice === undefined || !is_own(choice)) {
+  if (choice === undefined || choice.nearness === 'other' || !choice.same_dtype) {
     throw new InputError(
       `budget: expected times of this model that were learnt on ${site.adapter}, found none; run \`molmoe e3 --model ${table.model}\` here first`,
     );
   }
-  return { chooser: await make_chooser({ config, dtype, machine, estimator: choice.estimator, table }), choice };
+  return { chooser: await make_chooser({ config, dtype, machine, estimator: under(choice, ceilings), table }), choice };
 }
 
 const sessions = new WeakMap<object, Promise<Session>>();
@@ -58,9 +63,11 @@ export async function make_session(model: Runner, site: Site): Promise<Session> 
   const { device, variant, tuning } = model.executor;
   const table = await find_table(config, undefined);
   const known = await known_models(() => undefined);
-  const place = { config, dtype, machine: { device, variant, tuning }, site };
+  const ceilings = await kept_ceilings(model.executor, site.backend);
+  const place = { config, dtype, machine: { device, variant, tuning }, site, ceilings };
   const { chooser, choice } = await chooser_at(place, known, table);
-  return new_session(model, chooser, basis_of_choice(choice));
+  const host = choice.other_host ? ' of another host' : '';
+  return new_session(model, chooser, `${basis_of_choice(choice)}${host}`);
 }
 
 /** A request with everything on, then what is tried with it; each run alone. `tries`: about how many runs that is. */

@@ -2,6 +2,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 import type { Metric } from '../accuracy/metrics/experiment.ts';
 import { scores_of } from '../accuracy/score.ts';
+import { ANOTHER_HOUR } from '../estimator/forecast.ts';
 import { measure, type Runner } from '../lab/measure.ts';
 import type { SampleSource } from '../lab/schema.ts';
 import type { BudgetRecord, Try } from '../lab/schema_budget.ts';
@@ -102,10 +103,11 @@ export async function try_request(
       return ran_of(await repeated(knobs, times));
     },
   });
-  const before = { pace: pace.factor(), pace_runs: pace.runs() };
+  const before = { pace: pace.factor(), pace_runs: pace.runs(), reach: pace.reach() };
   for (const { knobs, new_tokens, ms } of seen) {
     const candidate = { ...option.candidate, knobs };
-    pace.note((await chooser.price(candidate, { ...ask, new_tokens })).ms, ms);
+    const { ms: predicted, high_ms } = await chooser.price(candidate, { ...ask, new_tokens });
+    pace.note(predicted, high_ms / ANOTHER_HOUR, ms);
   }
   const by = { table: table_text(chooser.table), estimator: session.estimator };
   return { record: { ...by, full: { ...try_of('full', option), ...ran }, ...before, tries }, full };

@@ -39,6 +39,8 @@ export const budget_schema = z.strictObject({
   /** Median of measured over predicted of the runs before this request, and how many those were. */
   pace: finite.positive(),
   pace_runs: count,
+  /** Of the upper end at that pace, what 98 of 100 earlier runs kept to; 1 where too few ran to say. */
+  reach: finite.positive(),
   tries: z.array(try_schema),
 });
 export type BudgetRecord = z.infer<typeof budget_schema>;

@@ -11,6 +11,7 @@ import { text_tokens_of } from '../../experiments/budget/text_tokens.ts';
 import { basis_of_choice, type Choice, known_models, this_site } from '../../experiments/estimator/choose.ts';
 import { ANOTHER_HOUR, doubts_of } from '../../experiments/estimator/forecast.ts';
 import { sizes_of } from '../../experiments/estimator/request_work.ts';
+import { kept_ceilings } from '../../experiments/lab/ceilings_cache.ts';
 import { rings, text_of_length } from '../../experiments/lab/inputs.ts';
 import { measure } from '../../experiments/lab/measure.ts';
 import { short_ms } from '../../experiments/lab/tables.ts';
@@ -109,7 +110,8 @@ async function choose_for(flags: BudgetFlags, model: OpenModel, ask: Ask, table:
   const { config, dtype } = facts;
   const { device, variant, tuning } = executor;
   const site = this_site(device.facts, adapter.backend);
-  const place = { config, dtype, machine: { device, variant, tuning }, site };
+  const ceilings = await kept_ceilings(executor, adapter.backend);
+  const place = { config, dtype, machine: { device, variant, tuning }, site, ceilings };
   const { chooser, choice } = await chooser_at(place, await known_models(warn), table);
   const options = await chooser.options(ask);
   const option = best_within(options, { budget_ms: flags.ms, quality_at_least: flags.qualityAtLeast });

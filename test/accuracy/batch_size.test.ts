@@ -60,15 +60,20 @@ describe('the search', () => {
 
   it('settles on a size that fits, whatever the adapter holds; gives up where not even one does', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), fc.nat(300), (start, limit, holds) => {
-        const { sizes, gave_up } = tried(start, limit, holds);
-        expect(gave_up).toBe(holds === 0);
-        expect(Math.max(...sizes)).toBeLessThanOrEqual(limit);
-        expect(Math.min(...sizes)).toBeGreaterThanOrEqual(1);
-        if (!gave_up) expect(sizes.slice(-5).every((size) => size <= holds && size === sizes.at(-1))).toBe(true);
-        const failed = sizes.filter((size) => size > holds);
-        expect(new Set(failed).size).toBe(failed.length);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 200 }),
+        fc.nat(300),
+        (start, limit, holds) => {
+          const { sizes, gave_up } = tried(start, limit, holds);
+          expect(gave_up).toBe(holds === 0);
+          expect(Math.max(...sizes)).toBeLessThanOrEqual(limit);
+          expect(Math.min(...sizes)).toBeGreaterThanOrEqual(1);
+          if (!gave_up) expect(sizes.slice(-5).every((size) => size <= holds && size === sizes.at(-1))).toBe(true);
+          const failed = sizes.filter((size) => size > holds);
+          expect(new Set(failed).size).toBe(failed.length);
+        },
+      ),
     );
   });
 

@@ -74,11 +74,21 @@ describe('the pace of a machine', () => {
   it('is the median of the last twenty ratios, and 1 before any run', () => {
     const pace = make_pace();
     expect([pace.factor(), pace.runs()]).toEqual([1, 0]);
-    for (let i = 0; i < 30; i++) pace.note(10, 30);
+    for (let i = 0; i < 30; i++) pace.note(10, 15, 30);
     expect([pace.factor(), pace.runs()]).toEqual([3, 20]);
-    for (let i = 0; i < 11; i++) pace.note(10, 12);
+    for (let i = 0; i < 11; i++) pace.note(10, 15, 12);
     expect(pace.factor()).toBeCloseTo(1.2, 12);
-    pace.note(10, 10_000); // one disturbed run does not move it
+    pace.note(10, 15, 10_000); // one disturbed run does not move it
     expect(pace.factor()).toBeCloseTo(1.2, 12);
+  });
+
+  it('says how far to the upper end runs came, once fifty are there', () => {
+    const pace = make_pace();
+    for (let i = 0; i < 50; i++) pace.note(10, 20, 10);
+    expect(pace.reach()).toBe(1); // the first one has no pace to be held against
+    pace.note(10, 20, 10);
+    expect(pace.reach()).toBeCloseTo(0.5, 12);
+    for (let i = 0; i < 200; i++) pace.note(10, 20, i % 10 === 0 ? 60 : 10);
+    expect(pace.reach()).toBeCloseTo(3, 12);
   });
 });

@@ -9,6 +9,7 @@ import { ANY, answer_tokens, beginning_of, expected_answer } from '../../experim
 import { make_counter } from '../../experiments/budget/counts.ts';
 import { find_table, read_table_file, table_for } from '../../experiments/budget/quality_table.ts';
 import { count_with, type Sizes } from '../../experiments/estimator/request_work.ts';
+import type { Work } from '../../experiments/estimator/work.ts';
 import { dry_device } from '../support/dry.ts';
 import { fake_table } from '../support/quality_table.ts';
 
@@ -109,6 +110,22 @@ describe('a table of what answers are worth', () => {
   });
 });
 
+/** Every amount to a thousandth. */
+function near(a: Work, b: Work): boolean {
+  const flat = (work: Work) =>
+    Object.entries(work).flatMap(([stage, families]) =>
+      Object.entries(families).flatMap(([family, amounts]) =>
+        amounts.map((x, i) => [`${stage} ${family} ${i}`, x] as const),
+      ),
+    );
+  const others = new Map(flat(b));
+  const own = flat(a);
+  return (
+    own.length === others.size &&
+    own.every(([name, x]) => Math.abs(x - (others.get(name) ?? 0)) <= 1e-3 * Math.abs(x) + 1e-6)
+  );
+}
+
 describe('work counted block by block', () => {
   it.each([
     ['everything', {}],
@@ -124,8 +141,13 @@ describe('work counted block by block', () => {
     const whole = await dry_model(nano, 'f16', machine);
     for (const picture of [{ width: 128, height: 96 }, null]) {
       for (const new_tokens of [1, 2, 9]) {
-        const sizes: Sizes = { picture, text_tokens: 13, new_tokens, knobs };
-        expect(await count(sizes)).toEqual(await count_with(whole, nano, sizes));
+        for (const text_tokens of [8, 13, 24]) {
+          const sizes: Sizes = { picture, text_tokens, new_tokens, knobs };
+          const { work, ...rest } = await count(sizes);
+          const { work: expected, ...counts } = await count_with(whole, nano, sizes);
+          expect(rest).toEqual(counts);
+          expect(near(work, expected), JSON.stringify([sizes, work, expected])).toBe(true);
+        }
       }
     }
   });
