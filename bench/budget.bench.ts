@@ -88,7 +88,7 @@ function targets_at(fraction: number, rows: readonly E4Row[], contest: Contest |
       ? { ...kept, reason: 'no request was promised: the fastest setting may take longer' }
       : { ...kept, value: 100 * ours.promised.share },
     contest === undefined
-      ? { ...better, reason: 'the table has no setting of a single knob' }
+      ? { ...better, reason: 'no request was promised' }
       : { ...better, value: 100 * contest.comparison.difference },
   ];
 }

@@ -108,8 +108,10 @@ export function contest_at(budgets: readonly BudgetRecord[], fraction: number, r
   const singles = rows.filter((row) => row.fraction === fraction && SINGLE_KNOBS.some((name) => name === row.policy));
   const best = singles.toSorted((a, b) => b.in_time_quality - a.in_time_quality)[0];
   const ours = cases_of(budgets, fraction, 'several knobs');
-  if (best === undefined || ours.length === 0) return [];
+  if (best === undefined) return [];
   const theirs = cases_of(budgets, fraction, best.policy);
+  // Where neither promised anything there is nothing to compare.
+  if (![...ours, ...theirs].some(({ one }) => one.fits)) return [];
   const comparison = compare_paired(
     { name: best.policy, scored: in_time(theirs) },
     { name: 'several knobs', scored: in_time(ours) },
@@ -159,7 +161,7 @@ function findings_of(rows: readonly E4Row[], contests: z.infer<typeof contest_sc
             .join('; '),
         },
     contests.length === 0
-      ? not_tested(better, 'no request was tried with both')
+      ? not_tested(better, 'no request was promised its budget')
       : {
           expectation: better,
           outcome: lost.length === 0 ? 'confirmed' : 'refuted',

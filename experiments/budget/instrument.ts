@@ -29,6 +29,9 @@ export interface Place {
   readonly ceilings: Ceilings | undefined;
 }
 
+/** Of fewer left-out samples an interval says nothing. */
+const LEAST_SAMPLES = 9;
+
 /**
  * What chooses here; refuses where no times of this driver and model are known: nothing could be promised. Those of another
  * host are a guess, under this one's ceilings where they are known, that a session's own runs put right.
@@ -42,6 +45,11 @@ export async function chooser_at(
   if (choice === undefined || choice.nearness === 'other' || !choice.same_dtype) {
     throw new InputError(
       `budget: expected times of this model that were learnt on ${site.adapter}, found none; run \`molmoe e3 --model ${table.model}\` here first`,
+    );
+  }
+  if (choice.estimator.left_out.length < LEAST_SAMPLES) {
+    throw new InputError(
+      `budget: expected times of ${LEAST_SAMPLES} configurations or more, which an interval needs, found ${choice.estimator.left_out.length} in ${choice.known.source}; run \`molmoe e3 --model ${table.model}\` here to its end`,
     );
   }
   return { chooser: await make_chooser({ config, dtype, machine, estimator: under(choice, ceilings), table }), choice };
