@@ -67,7 +67,7 @@ export async function* run_batch(
   executor.observe(ledger.record);
   executor.buffers.restart_peaks();
   const mark = executor.buffers.mark();
-  const clock = start_clock(executor, ledger, options.signal);
+  const clock = start_clock(executor, ledger, { signal: options.signal });
   let sequences: Sequences | undefined;
   try {
     const insertions = await see(ctx, items, options, clock);

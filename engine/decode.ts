@@ -46,6 +46,7 @@ export async function* decode(
   // The next group can go out before the last one's tokens are read: they are on the GPU already, which then never
   // idles. Not where the GPU is the host's own cores: there encoding takes time from the work it would overlap.
   const overlap = !executor.device.traits.software;
+  clock.begin('decode');
   const started_ms = performance.now();
   let before_ms = started_ms;
   let ahead: Group | undefined;

@@ -40,7 +40,7 @@ export async function* run_model(
   executor.buffers.restart_peaks();
   const known = kept === undefined ? 0 : alike(kept.ids, input.ids);
   const mark = executor.buffers.mark();
-  const clock = start_clock(executor, ledger, options.signal);
+  const clock = start_clock(executor, ledger, options);
   const done = (decode_step_ms: readonly number[] = []): RunResult => ({
     stages: clock.stages,
     total_ms: clock.total_ms(),

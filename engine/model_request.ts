@@ -29,6 +29,8 @@ export interface RunOptions {
   /** Sees each token as it is read; true ends the generation with that token. */
   readonly until?: (id: number) => boolean;
   readonly signal?: AbortSignal;
+  /** Hears when a stage begins and, with its wall time, when it has ended. */
+  readonly onStage?: (stage: StageResult['stage'], wall_ms: number | undefined) => void;
   /** Keys that an earlier request about the same crops, under the same knobs, left: what begins alike is not computed again. */
   readonly kept?: KeptKeys;
 }

@@ -178,7 +178,8 @@ export class Engine {
     const until = (id: number): boolean => answer.take(id);
     const maxNewTokens = request.maxNewTokens ?? DEFAULT_NEW_TOKENS;
     const timeline = request.timing && (await start_timeline(this.executor, request.timing));
-    const routing = request.routing ? count_routing(this.executor, config, input.ids.length) : undefined;
+    const seen = new Set(input.crops?.index);
+    const routing = request.routing ? count_routing(this.executor, config, input.ids.length, seen) : undefined;
     const probe = both(request.probe, routing?.probe);
     const run = run_model({ ...this.context, probe }, input, { ...request, maxNewTokens, until, kept });
     const begun_ms = performance.now();

@@ -10,6 +10,7 @@ import type { Sampling } from './model/decoder.ts';
 import { geometry_of } from './model/geometry.ts';
 import { type Knobs, plan_blocks, plan_pictures } from './model/knobs.ts';
 import { check_length } from './model/sequences.ts';
+import type { StageResult } from './model_request.ts';
 import {
   between,
   type Check,
@@ -56,6 +57,8 @@ export interface GenerateRequest {
   /** Logits of every prompt position, not only of the last: for `probe`. */
   readonly allLogits?: boolean;
   readonly signal?: AbortSignal;
+  /** Hears when a stage begins and, with its wall time, when it has ended: for those who watch. */
+  readonly onStage?: (stage: StageResult['stage'], wall_ms: number | undefined) => void;
 }
 
 const is_picture: Check = (value) => {
@@ -99,6 +102,7 @@ const REQUEST: Checks<GenerateRequest> = {
   probe: is_function,
   allLogits: is_flag,
   signal: is_signal,
+  onStage: is_function,
 };
 
 /**

@@ -57,6 +57,8 @@ export interface Variant<P extends string = string> {
   /** WGSL files, joined in this order behind the `const` lines; some depend on the storage format. */
   readonly wgsl: readonly string[] | ((options: Options) => readonly string[]);
   readonly subgroups?: boolean;
+  /** Smallest subgroup that it works with, where that is not eight. */
+  readonly least_subgroup?: number;
   /** Needs matrix units: activations, and weights that are not f16, are rounded to f16 (11 bits, at most 65504); sums are f32. */
   readonly matrix?: boolean;
   /** Workgroup memory that it needs, where that is more than every device has. */
@@ -96,13 +98,14 @@ export const wgsl_files = ({ wgsl }: Pick<Variant, 'wgsl'>, options: Options): r
 
 export const family_of = (variant: Pick<Variant, 'name'>): Family => variant.name.split('_', 1)[0] as Family;
 
-const LANES_MIN_SUBGROUP = 8;
+/** Lanes of a team, in products and attention; a sum over a row does with fewer. */
+const TEAM_SUBGROUP = 8;
 
 /** Bytes of workgroup memory that every device has. */
 export const LEAST_WORKGROUP_BYTES = 16384;
 
 export function runs_on(variant: Variant, traits: Traits): boolean {
-  if (variant.subgroups && traits.subgroup_size < LANES_MIN_SUBGROUP) return false;
+  if (variant.subgroups && traits.subgroup_size < (variant.least_subgroup ?? TEAM_SUBGROUP)) return false;
   if (variant.matrix && traits.matrix === undefined) return false;
   return (variant.workgroup_bytes ?? 0) <= (traits.workgroup_bytes ?? LEAST_WORKGROUP_BYTES);
 }

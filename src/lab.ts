@@ -306,6 +306,7 @@ const OF_THE_STUDY: Readonly<Record<string, string>> = {
   num_samples: '--runs',
   num_runs: '--runs',
   max_new_tokens: '--new-tokens',
+  dataset_name: '--dataset',
 };
 
 /** Another name of a flag that the command has: what it is given goes where that flag's value goes. */

@@ -118,6 +118,12 @@ export function make_program(): Command {
     .action((options) => run(async () => (await import('./commands/shapes.ts')).shapes(options)));
 
   program
+    .command('serve')
+    .description('the live page, for browsers of this machine: nano answers on their GPU, and each millisecond shows')
+    .option('--port <n>', 'any free one where 0', integer, 8017)
+    .action((options) => run(async () => (await import('./commands/serve.ts')).serve(options)));
+
+  program
     .command('models')
     .description('presets and what comes trained: parameters, and bytes of the weights in each storage format')
     .option('--json', 'print one JSON object')

@@ -23,10 +23,10 @@ const entries = {
 /** Changes with every source, with the packages and with the commit. */
 export function source_digest() {
   const hash = createHash('sha256');
-  for (const folder of ['src', 'engine', 'kernels', 'experiments', 'tools', 'bench', 'test/reference']) {
+  for (const folder of ['src', 'web', 'engine', 'kernels', 'experiments', 'tools', 'bench', 'test/reference']) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
-      if (!/\.(ts|mjs|wgsl|css|json)$/.test(name) || name.includes('node_modules')) continue;
+      if (!/\.(ts|mjs|wgsl|css|html|svg|json)$/.test(name) || name.includes('node_modules')) continue;
       hash.update(`${folder}/${name}\0`).update(readFileSync(join(root, folder, name)));
     }
   }
@@ -35,7 +35,7 @@ export function source_digest() {
 }
 
 /** A project inside somebody else's repository has no commit of its own. */
-function commit() {
+export function commit() {
   const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim();
   try {
     if (git('rev-parse', '--show-cdup') !== '') return { hash: 'unknown', dirty: false };

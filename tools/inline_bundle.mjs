@@ -16,6 +16,7 @@ export async function bundle_text(path) {
     format: 'iife',
     platform: 'browser',
     target: ['chrome110', 'firefox115', 'safari16'],
+    loader: { '.wgsl': 'text' },
     legalComments: 'none',
     logLevel: 'warning',
   });

@@ -40,20 +40,19 @@ for (const name of ['roofline', 'routing']) {
 await browser.close();
 
 function pictures_of_pages(folder) {
-  const drawn = new Map(
-    readdirSync(folder, { recursive: true })
-      .filter((name) => /(^|\/)figures\/[^/]+\.svg$/.test(name))
-      .map((name) => [basename(name), join(folder, name)]),
-  );
+  const drawn = readdirSync(folder, { recursive: true }).filter((name) => /(^|\/)figures\/[^/]+\.svg$/.test(name));
   const target = join(pictures, 'experiments');
   const pages = fileURLToPath(new URL('../docs/experiments', import.meta.url));
   mkdirSync(target, { recursive: true });
   for (const page of readdirSync(pages)) {
     const text = readFileSync(join(pages, page), 'utf8');
     for (const [, name] of text.matchAll(/\]\(\.\.\/pictures\/experiments\/([^)]+)\)/g)) {
-      const from = drawn.get(name);
+      const same = drawn.filter((path) => basename(path) === name);
+      // Two experiments may draw a figure of one name: each page shows its own.
+      const own = join(basename(page, '.md'), 'figures', name);
+      const from = same.find((path) => path.endsWith(own)) ?? same[0];
       if (from === undefined) process.stderr.write(`warning: ${page}: no ${name} in ${folder}; the old one stays\n`);
-      else copyFileSync(from, join(target, name));
+      else copyFileSync(join(folder, from), join(target, name));
     }
   }
 }

@@ -95,7 +95,8 @@ export function adapter_facts(adapter: GPUAdapter): AdapterFacts {
     vendor: info.vendor,
     architecture: info.architecture,
     device: info.device,
-    description: info.description,
+    // Browsers tell makers and kinds, not products.
+    description: info.description || (info.device === '' ? `${info.vendor} ${info.architecture}`.trim() : ''),
     type: software ? 'software' : 'hardware',
     subgroup_min_size: info.subgroupMinSize ?? 0,
     subgroup_max_size: info.subgroupMaxSize ?? 0,

@@ -1,4 +1,14 @@
+import type { AdapterFacts } from './device.ts';
 import type { Tuning } from './pipelines.ts';
+
+/** Which variants run where a kernel has several, and where that is known from. */
+export interface TuningChoice {
+  /** `measured` here by `molmoe tune`; `shipped` with the program for this adapter; `default`: nothing is known; `off`. */
+  readonly from: 'measured' | 'shipped' | 'default' | 'off';
+  readonly choices: Tuning;
+}
+
+export const NOT_TUNED: TuningChoice = { from: 'off', choices: {} };
 
 /** Made by `molmoe tune --json` on adapters that were at hand; `adapter` is matched with device and driver. */
 export const SHIPPED_TUNINGS: readonly { readonly adapter: RegExp; readonly choices: Tuning }[] = [
@@ -10,3 +20,9 @@ export const SHIPPED_TUNINGS: readonly { readonly adapter: RegExp; readonly choi
     },
   },
 ];
+
+/** What shipped for this adapter, or nothing. */
+export function shipped_tuning({ device, description }: Pick<AdapterFacts, 'device' | 'description'>): TuningChoice {
+  const shipped = SHIPPED_TUNINGS.find(({ adapter }) => adapter.test(`${device} ${description}`));
+  return shipped === undefined ? { from: 'default', choices: {} } : { from: 'shipped', choices: shipped.choices };
+}

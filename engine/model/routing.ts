@@ -6,6 +6,8 @@ import type { Probe } from './context.ts';
 export interface LayerRouting {
   readonly layer: number;
   readonly prefill: readonly number[];
+  /** Of those of prefill: the pairs of picture tokens. */
+  readonly pictures: readonly number[];
   readonly decode: readonly number[];
 }
 
@@ -20,24 +22,31 @@ export function count_routing(
   executor: Executor,
   config: ModelConfig,
   prompt_rows: number,
+  /** Rows of the prompt that the picture speaks in. */
+  picture_rows: ReadonlySet<number> = new Set(),
 ): { readonly probe: Probe; readonly result: () => Routing } {
-  const layers = new Map<number, { seen: number; prefill: number[]; decode: number[] }>();
+  const layers = new Map<number, { seen: number; prefill: number[]; pictures: number[]; decode: number[] }>();
   const none = () => new Array<number>(config.n_experts).fill(0);
   return {
     async probe(point, layer, view) {
       if (point !== 'router.experts') return;
-      const counts = layers.get(layer) ?? { seen: 0, prefill: none(), decode: none() };
+      const counts = layers.get(layer) ?? { seen: 0, prefill: none(), pictures: none(), decode: none() };
       layers.set(layer, counts);
       const chosen = new Uint32Array(await executor.read(view.buffer, 0, 4 * view.rows * view.stride));
       const pairs = counts.seen < prompt_rows ? counts.prefill : counts.decode;
       // A row that takes fewer experts than another of its chunk leaves slots empty.
-      for (const expert of chosen) if (expert < pairs.length) pairs[expert] = (pairs[expert] as number) + 1;
+      for (const [i, expert] of chosen.entries()) {
+        if (expert >= pairs.length) continue;
+        pairs[expert] = (pairs[expert] as number) + 1;
+        const of_picture = picture_rows.has(counts.seen + Math.floor(i / view.stride));
+        if (of_picture) counts.pictures[expert] = (counts.pictures[expert] as number) + 1;
+      }
       counts.seen += view.rows;
     },
     result() {
       const ran = [...layers]
         .sort(([a], [b]) => a - b)
-        .map(([layer, { prefill, decode }]) => ({ layer, prefill, decode }));
+        .map(([layer, { prefill, pictures, decode }]) => ({ layer, prefill, pictures, decode }));
       return {
         layers: ran,
         imbalance: {

@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { WeightFormat } from '../../kernels/spec.ts';
+import { type Chosen, DEFAULT_DTYPE, first_that_fits, gigabytes, memory_limit, STORAGES } from '../choose_storage.ts';
 import { InputError, UsageError } from '../errors.ts';
 import type { AdapterFacts } from '../gpu/device.ts';
 import type { Executor } from '../gpu/executor.ts';
-import { has_room, is_integrated, told_memory } from '../gpu/memory.ts';
+import { told_memory } from '../gpu/memory.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { load_config } from '../model/load_config.ts';
 import { preset_config, preset_names } from '../model/presets.ts';
-import { weight_bytes } from '../model/weight_bytes.ts';
 import type { Folder } from '../weights/source.ts';
 import { shown } from '../weights/text.ts';
 import { node_folder } from './files.ts';
@@ -28,21 +28,6 @@ export function folder_of({ kind, name }: Found): Folder | undefined {
   return kind === 'folder' ? node_folder(name) : { ...node_folder(shipped_folder(name)), label: name };
 }
 
-/** Why this model in this storage: for people, and for results. */
-export interface Chosen {
-  /** `given`: both were asked for. Else what set the limit: the driver's word, the host's memory, or trying alone. */
-  readonly by: 'given' | 'told' | 'host' | 'trial';
-  /** One line. */
-  readonly why: string;
-  /** What was considered, the largest first, up to the one that fits. */
-  readonly tried: readonly {
-    readonly model: string;
-    readonly dtype: WeightFormat;
-    readonly bytes: number;
-    readonly fits: boolean;
-  }[];
-}
-
 export interface ModelChoice {
   readonly found: Found;
   readonly dtype: WeightFormat;
@@ -50,17 +35,6 @@ export interface ModelChoice {
 }
 
 const AUTO_FOLDER = 'checkpoints';
-const DEFAULT_DTYPE: WeightFormat = 'f16';
-/** Largest first; arithmetic is f32 in all of them. */
-const STORAGES: readonly WeightFormat[] = ['f16', 'q8', 'q4'];
-/** KV cache, activations and staging of E1's largest request at the real widths. */
-export const REQUEST_BYTES = 2 ** 30;
-/** What a desktop and other programs keep of a GPU's own memory. */
-const TOLD_SHARE = 0.9;
-const INTEGRATED_SHARE = 0.5;
-/** The GPU is the processor: there is no other user of this memory to think of than the system. */
-const SOFTWARE_SHARE = 0.75;
-
 /** What `model` means here and now; undefined for `auto` where no checkpoint lies about. */
 export function resolve_model(model: string): Found | undefined {
   if (model === 'auto') {
@@ -76,32 +50,6 @@ export function resolve_model(model: string): Found | undefined {
 
 /** In a container, what it may use. */
 const host_memory = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-
-interface Limit {
-  readonly by: Exclude<Chosen['by'], 'given'>;
-  readonly bytes: number;
-  readonly says: string;
-}
-
-/** The most that weights and a request may take together. */
-export function memory_limit(facts: AdapterFacts, told: number | undefined, host_bytes: number): Limit {
-  const of_host = (share: number, what: string): Limit => {
-    const bytes = share * host_bytes;
-    return { by: 'host', bytes, says: `${what} may take ${gigabytes(bytes)} of the host's ${gigabytes(host_bytes)}` };
-  };
-  if (facts.type === 'software') return of_host(SOFTWARE_SHARE, 'a software adapter');
-  if (is_integrated(facts)) return of_host(INTEGRATED_SHARE, 'an integrated GPU');
-  if (told === undefined) {
-    return {
-      by: 'trial',
-      bytes: Number.POSITIVE_INFINITY,
-      says: 'the driver does not tell its memory, so it was tried',
-    };
-  }
-  return { by: 'told', bytes: TOLD_SHARE * told, says: `the driver tells of ${gigabytes(told)}` };
-}
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Model and storage. What is not given is the largest that fits: by exact counts where the memory is known, then by trying. */
 export async function choose_model(
@@ -120,26 +68,14 @@ export async function choose_model(
   const { facts } = executor.device;
   const limit = memory_limit(facts, told_memory(info), host_bytes);
   const models: readonly Found[] = found ? [found] : default_presets(facts);
-  const tried: { model: string; dtype: WeightFormat; bytes: number; fits: boolean }[] = [];
-  for (const one of models) {
-    const config = await config_of(one);
-    for (const storage of dtype === undefined ? STORAGES : [dtype]) {
-      const bytes = weight_bytes(config, storage) + REQUEST_BYTES;
-      const fits = bytes <= limit.bytes && (await has_room(executor, bytes));
-      tried.push({ model: one.name, dtype: storage, bytes, fits });
-      if (!fits) continue;
-      const why = `${gigabytes(bytes)} with a request's own ${gigabytes(REQUEST_BYTES)}: ${reason(tried.length, limit)}`;
-      return { found: one, dtype: storage, chosen: { by: limit.by, why, tried } };
-    }
-  }
+  const storages = dtype === undefined ? STORAGES : [dtype];
+  const { found: fitting, tried } = await first_that_fits(models, storages, limit, executor, config_of);
+  if (fitting !== undefined) return { found: fitting.model, dtype: fitting.dtype, chosen: fitting.chosen };
   const least = tried.at(-1);
   throw new InputError(
     `model ${model}: expected room for ${gigabytes(least?.bytes ?? 0)} (${least?.model} stored as ${least?.dtype}, and a request), found less; ${limit.says}; choose molmoe-mini or another adapter`,
   );
 }
-
-const reason = (tried: number, { says }: Limit): string =>
-  `the ${tried === 1 ? 'first choice here' : 'largest that fits'}; ${says}`;
 
 /** Software computes the whole in minutes: there the slice tells more, sooner. */
 export const default_presets = ({ type }: Pick<AdapterFacts, 'type'>): readonly Found[] =>

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { InputError } from '../errors.ts';
+import { image_format, start_of } from '../input/image_header.ts';
 import { max_pixels as default_max_pixels, type Picture } from '../input/pictures.ts';
 
 export type DecodeOptions = {
@@ -51,7 +52,8 @@ async function with_header<T>(
   const name = typeof source === 'string' ? source : (options.name ?? 'image');
   const bytes = typeof source === 'string' ? await read_capped(source, max_bytes) : source;
   if (bytes.byteLength > max_bytes) throw too_many_bytes(name, bytes.byteLength, max_bytes);
-  if (!has_known_signature(bytes)) {
+  // Only these formats reach the decoder, whatever else it was built to read.
+  if (image_format(bytes) === undefined) {
     throw new InputError(`${name}: expected a PNG, JPEG, WebP, GIF or TIFF image, found ${start_of(bytes)}`);
   }
   try {
@@ -104,26 +106,6 @@ async function read_capped(path: string, max_bytes: number): Promise<Uint8Array>
 
 function too_many_bytes(name: string, bytes: number, max_bytes: number): InputError {
   return new InputError(`${name}: expected an image file of at most ${max_bytes} bytes, found ${bytes}`);
-}
-
-/** Only these formats reach the decoder, whatever else it was built to read. */
-function has_known_signature(bytes: Uint8Array): boolean {
-  const at = (offset: number, signature: string) =>
-    [...signature].every((char, i) => bytes[offset + i] === char.charCodeAt(0));
-  return (
-    at(0, '\x89PNG\r\n\x1a\n') ||
-    at(0, '\xff\xd8\xff') ||
-    (at(0, 'RIFF') && at(8, 'WEBP')) ||
-    at(0, 'GIF8') ||
-    at(0, 'II*\0') ||
-    at(0, 'MM\0*')
-  );
-}
-
-function start_of(bytes: Uint8Array): string {
-  if (bytes.length === 0) return 'no bytes';
-  const hex = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  return `${bytes.length} bytes starting ${hex}`;
 }
 
 function one_line(message: string): string {

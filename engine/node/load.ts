@@ -1,11 +1,13 @@
 import { FORMATS, type WeightFormat } from '../../kernels/spec.ts';
+import type { Chosen } from '../choose_storage.ts';
 import { type DeviceOptions, open_device, type RunMode, TOGGLES, WANTED_FEATURES } from '../gpu/device.ts';
 import { type Executor, make_executor } from '../gpu/executor.ts';
 import { require_matrix_units } from '../gpu/matrix_check.ts';
 import { paced } from '../gpu/pace.ts';
 import type { VariantChoice } from '../gpu/pipelines.ts';
+import { NOT_TUNED, type TuningChoice } from '../gpu/shipped_tunings.ts';
 import type { Tokenizer } from '../input/tokenizer.ts';
-import { tensor_specs } from '../model/tensors.ts';
+import { type KnownModel, open_weights } from '../known_model.ts';
 import { Engine, type ModelFacts, model_facts } from '../molmoe.ts';
 import {
   type Check,
@@ -20,17 +22,15 @@ import {
   one_of,
   whole,
 } from '../options.ts';
-import { open_checkpoint } from '../weights/checkpoint.ts';
-import { synthetic_source } from '../weights/formula.ts';
 import type { WeightSource } from '../weights/source.ts';
 import type { LoadProgress } from '../weights/upload.ts';
 import { hushed } from './adapter_env.ts';
-import { type Chosen, choose_model, type Found, resolve_model } from './choose_model.ts';
+import { choose_model, type Found, resolve_model } from './choose_model.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
-import { type KnownModel, read_known } from './known_model.ts';
-import { NOT_TUNED, type TuningChoice, tuning_for } from './tuning.ts';
+import { read_known } from './known_model.ts';
+import { tuning_for } from './tuning.ts';
 
-export type { KnownModel } from './known_model.ts';
+export type { KnownModel } from '../known_model.ts';
 
 export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOptions, 'mode'> {
   /** `release` for runs, `validated` for tests. */
@@ -106,9 +106,7 @@ interface Origin extends KnownModel {
 
 async function open_origin(found: Found, options: LoadOptions): Promise<Origin> {
   const { config, tokenizer, folder } = await read_known(found, options.tokenizer);
-  const specs = tensor_specs(config);
-  const source =
-    folder === undefined ? synthetic_source(specs, options.seed ?? 1, 'F32') : await open_checkpoint(folder, specs);
+  const source = await open_weights(config, folder, options.seed);
   return { name: found.name, config, tokenizer, source };
 }
 

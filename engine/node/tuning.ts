@@ -2,18 +2,9 @@ import { createHash } from 'node:crypto';
 import { FORMATS, type Variant, wgsl_files } from '../../kernels/spec.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuning } from '../gpu/pipelines.ts';
-import { SHIPPED_TUNINGS } from '../gpu/shipped_tunings.ts';
+import { shipped_tuning, type TuningChoice } from '../gpu/shipped_tunings.ts';
 import { TUNED_KERNELS } from '../tune.ts';
 import { adapter_key, keep, read_kept } from './cache.ts';
-
-/** Which variants run where a kernel has several, and where that is known from. */
-export interface TuningChoice {
-  /** `measured` here by `molmoe tune`; `shipped` with the program for this adapter; `default`: nothing is known; `off`. */
-  readonly from: 'measured' | 'shipped' | 'default' | 'off';
-  readonly choices: Tuning;
-}
-
-export const NOT_TUNED: TuningChoice = { from: 'off', choices: {} };
 
 /** A tuning holds for these kernels: any change of theirs may change what is fastest. */
 function kernels_digest(): string {
@@ -33,10 +24,7 @@ const key_of = (device: Device, backend: string) => ({ kernels: kernels_digest()
 
 export async function tuning_for(device: Device, backend: string): Promise<TuningChoice> {
   const kept = await read_kept('tuning', key_of(device, backend));
-  if (is_tuning(kept)) return { from: 'measured', choices: kept };
-  const { description, device: name } = device.facts;
-  const shipped = SHIPPED_TUNINGS.find(({ adapter }) => adapter.test(`${name} ${description}`));
-  return shipped === undefined ? { from: 'default', choices: {} } : { from: 'shipped', choices: shipped.choices };
+  return is_tuning(kept) ? { from: 'measured', choices: kept } : shipped_tuning(device.facts);
 }
 
 /** Adds to what was measured here before, of other models. Returns the file; undefined where none could be written. */

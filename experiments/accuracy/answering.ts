@@ -137,12 +137,12 @@ async function answer_group(
   }
   asking.batch.worked(group.length);
   const lines: { member: Member; line: AnswerLine }[] = [];
-  for (const [i, { member }] of open.entries()) {
+  for (const [i, { member, request }] of open.entries()) {
     const answer = answers[i] as BatchAnswer | BatchRefusal;
     if ('error' in answer) {
       if (!is_of_the_sample(answer.error)) throw answer.error;
       await fail(member, answer.error);
-    } else lines.push({ member, line: await line_of(work, asking, member, answer) });
+    } else lines.push({ member, line: await line_of(work, asking, member, request, answer) });
   }
   return lines;
 }
@@ -154,9 +154,10 @@ async function line_of(
   { counter, metric }: Answering,
   { hash }: Asking,
   { place, sample, one }: Member,
+  request: NamedRequest['request'],
   answer: BatchAnswer,
 ): Promise<AnswerLine> {
-  const { sample: source, request } = one;
+  const { sample: source } = one;
   const text = answer.text.trim();
   const { views, prompt_tokens, inserted_cells = 0 } = answer.counts;
   return {
@@ -171,8 +172,8 @@ async function line_of(
       prompt_length: prompt_tokens,
       num_output_tokens: answer.tokens.length,
     },
-    flops: await counter.flops(answer, request.knobs ?? {}),
-    ...(place === 0 ? { counted: await counter.whole(one, answer) } : {}),
+    flops: await counter.flops(request, answer),
+    ...(place === 0 ? { counted: await counter.whole(one, request, answer) } : {}),
   };
 }
 
@@ -185,7 +186,8 @@ async function warm_up({ model, protocol, signal }: Answering, one: NamedRequest
 async function time_alone({ model, signal }: Answering, one: NamedRequest): Promise<Alone> {
   const { request } = await opened(one);
   const { sample, result } = await measure(model, { ...request, signal });
-  const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total } = sample;
+  const { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step, T_total } = sample;
   const num_output_tokens = result.counts.new_tokens;
-  return { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_total, num_output_tokens };
+  const stages = { T_vision_encoder, T_projector, T_LLM_prefill, T_LLM_decode, T_decode_per_step };
+  return { ...stages, T_total, num_output_tokens };
 }

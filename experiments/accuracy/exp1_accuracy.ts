@@ -29,6 +29,8 @@ export const exp1_accuracy = accuracy_sweep({
     costs_answers('With a single crop answers are worse', 'max_crops', summary, (rows) =>
       rows.find((row) => row.max_crops === 1),
     ),
-    costs_answers('Answers have not saturated one crop before the most', 'max_crops', summary, (rows) => rows.at(-2)),
+    costs_answers('Answers have not saturated one crop before the most', 'max_crops', summary, (rows) =>
+      rows.length > 2 ? rows.at(-2) : undefined,
+    ),
   ],
 });

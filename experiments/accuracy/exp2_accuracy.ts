@@ -11,7 +11,7 @@ export const exp2_accuracy = accuracy_sweep({
   ...{ axis: 'top_k', label: 'Experts a token', figure: 'exp2_accuracy_vs_top_k' },
   ...{ file: 'exp2_accuracy_results', cell_file: 'top_k' },
   options: {
-    topK: described(wholes(1, 64).optional(), "experts a token takes; a half, the model's own and more when left out", {
+    topK: described(wholes(1, 64).optional(), 'experts a token takes; from one to all of a block when left out', {
       aliases: ['top_k_values'],
     }),
   },

@@ -32,6 +32,8 @@ export const exp3_accuracy = accuracy_sweep({
   },
   findings: (summary) => [
     costs_answers('With half of the blocks answers are worse', 'num_active_blocks', summary, (rows) => rows[0]),
-    costs_answers('Without the last block answers are worse', 'num_active_blocks', summary, (rows) => rows.at(-2)),
+    costs_answers('Without the last block answers are worse', 'num_active_blocks', summary, (rows) =>
+      rows.length > 2 ? rows.at(-2) : undefined,
+    ),
   ],
 });

@@ -4,7 +4,7 @@ import type { Configuration, Settings } from '../lab/schema.ts';
 import { spearman } from '../lab/stats.ts';
 import { mean } from '../lab/typical.ts';
 import { read_importance } from './importance_file.ts';
-import { bootstrap, grouped } from './metrics/bootstrap.ts';
+import { bootstrap_ratio, grouped } from './metrics/bootstrap.ts';
 import { pair_up } from './metrics/paired.ts';
 import { scored_of } from './quality.ts';
 
@@ -87,13 +87,11 @@ export function importance_of(saved: Pick<Saved, 'configurations' | 'run'>, seed
 const named = (one: Configuration) => ({ name: one.key, scored: scored_of(one) });
 
 function drop(full: Configuration, ablated: Configuration, seed: number) {
-  const pairs = pair_up(named(full), named(ablated));
-  const pictures = grouped(pairs, ({ picture }) => picture);
-  const lost = (drawn: readonly (typeof pairs)[]) => {
-    const some = drawn.flat();
-    return mean(some.map(({ a, b }) => a - b));
-  };
-  return bootstrap(pictures, lost, { seed, resamples: 500 });
+  const pictures = grouped(pair_up(named(full), named(ablated)), ({ picture }) => picture).map((pairs) => ({
+    lost: pairs.reduce((sum, { a, b }) => sum + a - b, 0),
+    n: pairs.length,
+  }));
+  return bootstrap_ratio(pictures, 'lost', 'n', { seed });
 }
 
 /** Blocks by what answers lose without them, least first; of equals the later block goes first. */
@@ -112,7 +110,7 @@ export function pruned(
 /** Whether half of the samples ranks the blocks as the other half does: Spearman's correlation; null where all are alike. */
 export function halves_agree(saved: Pick<Saved, 'configurations' | 'run'>): number | null {
   const full = cell_without(saved, []);
-  if (full === undefined) return null;
+  if (full === undefined || scored_of(full).length < 2) return null;
   const of_half = (half: number) =>
     all_blocks(layers_of(saved)).flatMap((block) => {
       const ablated = cell_without(saved, [block]);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
-import { first_issue } from '../lab/read.ts';
+import { first_issue } from '../lab/checked.ts';
 
 const scores_schema = z.record(z.string().regex(/^\d{1,4}$/, 'expected numbers of blocks'), z.number());
 /** Ours has them under `scores`, the study's file is nothing else. */

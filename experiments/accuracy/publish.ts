@@ -47,7 +47,7 @@ export async function publish_answers(
     );
     duplicates += merged.duplicates;
   }
-  const saved = await saved_answers(experiment.name, folders, metric);
+  const saved = await saved_answers(experiment.name, folders, { metric });
   if (saved.configurations.length === 0) {
     throw new InputError(`${folders[0]}: expected scored answers, found none; name a --metric to score them by`);
   }

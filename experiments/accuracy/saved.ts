@@ -95,10 +95,15 @@ function keep(rows: readonly Row[], { samples }: AnswersRun, { head, answer, slo
  * The lab's view of all answers in results folders of one run: cells whose samples are all answered, whoever answered them.
  * `metric`: scores them by another than they were scored by, or at all where they were only kept.
  */
-export async function saved_answers(experiment: string, places: readonly string[], metric?: Metric): Promise<Saved> {
+export async function saved_answers(
+  experiment: string,
+  places: readonly string[],
+  { metric, rounds = Number.POSITIVE_INFINITY }: { readonly metric?: Metric; readonly rounds?: number } = {},
+): Promise<Saved> {
   const [folder = ''] = places;
   const stages: Stage[] = [];
-  for (let stage = 1; stage <= Math.max(...places.map((place) => stage_folders(place).length)); stage++) {
+  const begun = Math.max(...places.map((place) => stage_folders(place).length));
+  for (let stage = 1; stage <= Math.min(begun, rounds); stage++) {
     stages.push(await read_stage(places.map((place) => stage_folder(place, stage)).filter(existsSync)));
   }
   if (stages.length === 0) throw no_answers(folder);

@@ -57,12 +57,13 @@ export async function answer_stages(run: AnswerRun): Promise<AnswerOutcome> {
   }
   let counter: Counter | undefined;
   for (let stage = 1, cells = plan.cells; ; stage++) {
-    counter ??= make_counter(run.model, run.protocol);
+    counter ??= make_counter(run.model);
     const asked = stage_run(run, stage, cells);
     const outcome = await answer_stage(run, counter, stage, cells, asked);
     if (outcome.missing > 0) return outcome;
     if (experiment.next === undefined || run.metric === null) return outcome;
-    const points = experiment.next(await saved_answers(experiment.name, [folder]), options);
+    // Whoever comes to this round when others are further chooses what they have chosen: by the same answers.
+    const points = experiment.next(await saved_answers(experiment.name, [folder], { rounds: stage }), options);
     if (points.length === 0) return outcome;
     cells = points.map(({ settings, knobs }) => {
       const cell = answers_cell(on, settings, knobs);

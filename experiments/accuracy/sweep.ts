@@ -28,7 +28,7 @@ export interface Turn {
 }
 
 /** One of a cell's samples in the file of all: its answer lies in the cell's own file. */
-const brief_schema = z.strictObject({ cell: z.string(), sample_id: z.string(), accuracy: finite });
+export const brief_sample_schema = z.strictObject({ cell: z.string(), sample_id: z.string(), accuracy: finite });
 
 /** Of the file of all cells and of a cell's own; `more` is what a row says besides. */
 export function sweep_shapes(axis: string, more: Shape = {}): { readonly final: Shape; readonly each: Shape } {
@@ -37,7 +37,7 @@ export function sweep_shapes(axis: string, more: Shape = {}): { readonly final: 
   return {
     final: {
       summary: z.array(row),
-      all_samples: z.array(brief_schema),
+      all_samples: z.array(brief_sample_schema),
       config,
       note: z.string(),
       findings: z.array(finding_schema),
@@ -174,10 +174,8 @@ export function costs_answers(
     };
   }
   const { against_full, accuracy } = turned;
-  const lower = told_apart(against_full) && against_full.difference < 0;
-  return {
-    expectation,
-    outcome: lower ? 'confirmed' : 'refuted',
-    because: `${axis} ${turned[axis]} scores ${(100 * accuracy).toFixed(1)} %: ${against_full.text}`,
-  };
+  const because = `${axis} ${turned[axis]} scores ${(100 * accuracy).toFixed(1)} %: ${against_full.text}`;
+  // What cannot be told apart is no verdict either way: more samples may.
+  if (!told_apart(against_full)) return { expectation, outcome: 'not tested', because };
+  return { expectation, outcome: against_full.difference < 0 ? 'confirmed' : 'refuted', because };
 }

@@ -1,6 +1,5 @@
-import { dirname } from 'node:path';
 import type { Claim, Found, Judged, Needs, Read, View, Way } from './claim.ts';
-import { type PublishedFile, type Subject, subject_key, subject_of } from './evidence.ts';
+import { type PublishedFile, type Subject, subject_key, subject_of } from './subject.ts';
 
 /** What came of a claim, with all that a reader needs to check it. */
 export interface Verdict
@@ -78,6 +77,8 @@ function missing({ ways }: Claim): string {
   return `no results of ${[...new Set(names)].join(' or ')}`;
 }
 
+const folder_of = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+
 /** Every choice of files that a way can take, those of most runs first, then the newest. Of one experiment from one folder. */
 function reads({ needs }: Way, files: readonly PublishedFile[]): Read<Needs>[] {
   let choices: Record<string, Found<unknown>>[] = [{}];
@@ -85,7 +86,7 @@ function reads({ needs }: Way, files: readonly PublishedFile[]): Read<Needs>[] {
     const found = candidates(view, files);
     const belongs = (choice: Record<string, Found<unknown>>, one: Found<unknown>) =>
       Object.entries(choice).every(
-        ([other, { path }]) => needs[other]?.experiment !== view.experiment || dirname(path) === dirname(one.path),
+        ([other, { path }]) => needs[other]?.experiment !== view.experiment || folder_of(path) === folder_of(one.path),
       );
     choices = choices.flatMap((choice) =>
       found.filter((one) => belongs(choice, one)).map((one) => ({ ...choice, [name]: one })),

@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { UsageError } from '../../engine/errors.ts';
-import type { ModelConfig } from '../../engine/model/config.ts';
 import { define } from '../lab/define.ts';
 import { not_tested } from '../lab/findings.ts';
 import { rings_of_tiling, type Subject } from '../lab/inputs.ts';
 import { latency } from '../lab/instruments.ts';
+import { chosen_levels, coupling_levels } from '../lab/knob_levels.ts';
 import { described, whole, wholes } from '../lab/options.ts';
 import { cell_of, key_of } from '../lab/plan.ts';
 import {
   BLOCK_CHOICES,
   type BlockChoice,
   chosen_blocks,
-  type KnobLevels,
   type KnobPoint,
   RULES,
   SAMPLING_SEED,
@@ -66,10 +65,13 @@ export const e2 = define({
       if (twice !== undefined) throw new UsageError(`${name}: ${twice} is asked for twice; name each value once`);
     }
   },
-  cells: (on, { sampling, samplingRule, samplingSeed, blockChoice, ...asked }) =>
-    sample_grid(levels_of(on.config, asked), { strategy: sampling, rule: samplingRule, seed: samplingSeed }).map(
-      (point) => cell(on, point, blockChoice),
-    ),
+  cells: (on, { sampling, samplingRule, samplingSeed, blockChoice, ...asked }) => {
+    const { crops, topK: top_k, numActiveBlocks: blocks } = asked;
+    const levels = chosen_levels(coupling_levels(on.config), { crops, top_k, blocks });
+    return sample_grid(levels, { strategy: sampling, rule: samplingRule, seed: samplingSeed }).map((point) =>
+      cell(on, point, blockChoice),
+    );
+  },
   files: e2_shapes,
   derive: ({ run, configurations, skipped }, { sampling, samplingRule, samplingSeed, blockChoice }) => {
     const { layers } = run.fingerprint.provenance.model;
@@ -95,21 +97,6 @@ export const e2 = define({
   tables: e2_tables,
   findings: ({ e2_coupling_analysis: { findings } }) => findings,
 });
-
-type Asked = Readonly<Record<'crops' | 'topK' | 'numActiveBlocks', readonly number[] | undefined>>;
-
-/** As asked; else the study's values as far as this model has them. */
-function levels_of({ max_crops, n_experts, n_layers }: ModelConfig, asked: Asked): KnobLevels {
-  const ascending = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
-  return {
-    crops: ascending(asked.crops ?? [1, 2, 3, 4, 6, 9, 12].filter((tiles) => tiles <= max_crops)),
-    top_k: ascending(asked.topK ?? [1, 2, 4, 8, 16, 32].filter((k) => k <= n_experts)),
-    // 8, 10, 12, 14 and 16 of sixteen.
-    blocks: ascending(
-      asked.numActiveBlocks ?? [4, 5, 6, 7, 8].map((part) => Math.max(1, Math.round((part * n_layers) / 8))),
-    ),
-  };
-}
 
 /** One picture in all cells: what is turned is into how many tiles it is cut. */
 function cell(on: Subject, { crops, top_k, blocks }: KnobPoint, choice: BlockChoice) {

@@ -6,7 +6,7 @@ import { InputError } from '../../engine/errors.ts';
 import { decode_image, image_size } from '../../engine/node/decode_image.ts';
 import { file_error, read_file_text } from '../../engine/node/files.ts';
 import { shown } from '../../engine/weights/text.ts';
-import { first_issue } from '../lab/read.ts';
+import { first_issue } from '../lab/checked.ts';
 import type { SamplePicture } from './dataset.ts';
 
 /** A set's files in the user's folder. */

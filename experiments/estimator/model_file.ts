@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
-import { checked, first_issue, read_json } from '../lab/read.ts';
+import { checked, first_issue } from '../lab/checked.ts';
+import { read_json } from '../lab/read.ts';
 import {
   by_stage,
   count,

@@ -217,6 +217,8 @@ export function define<O extends Shape, F extends Readonly<Record<string, Shape>
   return {
     ...definition,
     options: definition.options,
+    // Pictures and questions of answers are the data set's.
+    sweeps: definition.instrument.name === 'answers' ? [...definition.sweeps, 'image', 'prompt'] : definition.sweeps,
     aliases: definition.aliases ?? [],
     basis: definition.basis ?? 'each',
     reads: definition.reads ?? {},

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256_hex } from './sha256.ts';
 
 /** JSON with sorted keys: equal values give equal text. */
 export const canonical = (value: unknown): string =>
@@ -9,8 +9,7 @@ export const canonical = (value: unknown): string =>
   );
 
 /** Results under different digests are never mixed. */
-export const digest_of = (fingerprint: object): string =>
-  createHash('sha256').update(canonical(fingerprint)).digest('hex').slice(0, 16);
+export const digest_of = (fingerprint: object): string => sha256_hex(canonical(fingerprint)).slice(0, 16);
 
 /** Where two values differ, a line each: `provenance.adapter.description: "a" -> "b"`. */
 export function differences(a: unknown, b: unknown, path = ''): string[] {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { UsageError } from '../../engine/errors.ts';
 import { formula_picture, type Picture } from '../../engine/input/pictures.ts';
 import { exact_length_text } from '../../engine/input/prompt.ts';
@@ -9,6 +8,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import type { GenerateRequest } from '../../engine/molmoe.ts';
 import type { Samples } from './samples.ts';
 import type { SampleSource } from './schema.ts';
+import { Sha256, sha256_hex } from './sha256.ts';
 
 /** Image regimes by the tiling that results: rows and columns of crops. At the real geometry 336x336, 560x560, 1008x784. */
 export const REGIMES = { low: [1, 1], medium: [2, 2], high: [3, 4] } as const;
@@ -144,14 +144,13 @@ export function request_of(on: Subject, cell: Ask, fallback: Ask = {}, id = 'onl
 
 /** Of everything that a request asks: two cells of one key that differ in it are two cells. */
 export function asked_digest(requests: readonly NamedRequest[]): string {
-  const hash = createHash('sha256');
+  const hash = new Sha256();
   for (const { id, image, request, later } of requests) {
     const { image: picture, ...rest } = request;
-    const pixels =
-      picture === undefined ? (later?.digest ?? null) : createHash('sha256').update(picture.rgb).digest('hex');
+    const pixels = picture === undefined ? (later?.digest ?? null) : sha256_hex(picture.rgb);
     hash.update(JSON.stringify([id, image, pixels, sorted_keys(rest)]));
   }
-  return hash.digest('hex').slice(0, 16);
+  return hash.hex().slice(0, 16);
 }
 
 const sorted_keys = (value: object) => Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -280,7 +280,7 @@ export function record_of(
   request: GenerateRequest,
   result: GenerateResult,
 ): RequestRecord {
-  const tokens = token_counts(result, request.image);
+  const tokens = token_counts({ ...result, decode_steps: result.decode_step_ms.length }, request.image);
   const by_stage = counters(result);
   return {
     id,

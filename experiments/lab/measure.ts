@@ -74,8 +74,10 @@ function sample_of(result: GenerateResult): Sample {
 }
 
 /** Token counts under names that cannot be mistaken for each other. */
-export function token_counts(result: GenerateResult, image: GenerateRequest['image']): TokenCountsRecord {
-  const { counts, tiling } = result;
+export function token_counts(
+  { counts, tiling, decode_steps }: Pick<GenerateResult, 'counts' | 'tiling'> & { readonly decode_steps: number },
+  image: GenerateRequest['image'],
+): TokenCountsRecord {
   const inserted = counts.inserted_cells ?? 0;
   return {
     image_size: image === undefined ? null : `${image.width}x${image.height}`,
@@ -88,13 +90,18 @@ export function token_counts(result: GenerateResult, image: GenerateRequest['ima
     text_tokens: counts.text_tokens,
     prompt_length: counts.prompt_tokens,
     num_output_tokens: counts.new_tokens,
-    decode_steps: result.decode_step_ms.length,
+    decode_steps,
   };
 }
 
 /** Exact counts of what was dispatched, by stage. */
-export function counters(result: GenerateResult): Partial<Record<StageName, CountsRecord>> {
-  const { ledger, stages } = result;
+export function counters({
+  ledger,
+  stages,
+}: {
+  readonly ledger: GenerateResult['ledger'];
+  readonly stages: readonly Pick<StageResult, 'stage'>[];
+}): Partial<Record<StageName, CountsRecord>> {
   return Object.fromEntries(stages.map(({ stage }) => [stage, ledger.sum((row) => row.stage === stage)]));
 }
 
@@ -109,7 +116,7 @@ export const legacy_of = (config: ModelConfig, tokens: TokenCountsRecord): Legac
     new_tokens: tokens.num_output_tokens,
   });
 
-export function peak_memory({ memory }: GenerateResult): MemoryRecord {
+export function peak_memory({ memory }: Pick<GenerateResult, 'memory'>): MemoryRecord {
   return Object.fromEntries(Object.entries(memory).map(([purpose, { peak }]) => [purpose, peak])) as MemoryRecord;
 }
 

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import { file_error, read_file_text } from '../../engine/node/files.ts';
+import { KEY } from './schema_values.ts';
 
 /**
  * Which files of a results folder are the lab's. Whatever a list says, no other name is ever written or removed, and
@@ -17,8 +18,6 @@ export const CARD_FILE = 'README.md';
 /** How a card of ours begins: a README of others does not. */
 export const CARD_HEAD = '<!-- molmoe.card/1';
 
-/** What keys and names of files are made of. */
-export const KEY = /^[\w%=+-][\w%=+.-]{0,199}$/;
 const INNER: Readonly<Record<string, readonly string[]>> = {
   [CONFIGURATIONS]: ['json'],
   figures: ['svg', 'png'],

@@ -21,3 +21,32 @@ export function pareto_front(points: readonly Tradeoff[]): number[] {
     .filter((i) => !points.some((other) => beats(other, points[i] as Tradeoff)))
     .sort((a, b) => (points[a] as Tradeoff).x - (points[b] as Tradeoff).x || a - b);
 }
+
+/** Another rule that the study draws fronts by, and what differs. */
+export const TIED_FRONT_RULE =
+  'sorted by latency alone, as given where that is equal, what is at least as accurate as the best before it, give or take 1e-9: slower ones of the same accuracy stay on it';
+
+/** Accuracies nearer than this are one, and nothing below this is ever on a front: both as the study's plots have it. */
+const TIE = 1e-9;
+const LEAST = -1;
+
+/** Places of the points on the front that keeps ties, from the fastest on. What is on it may be beaten, so nothing is decided by it. */
+export function tied_front(points: readonly Tradeoff[]): number[] {
+  let best = LEAST;
+  return points
+    .map((_, i) => i)
+    .sort((a, b) => (points[a] as Tradeoff).x - (points[b] as Tradeoff).x || a - b)
+    .filter((i) => {
+      const { y } = points[i] as Tradeoff;
+      if (y < best - TIE) return false;
+      best = Math.max(best, y);
+      return true;
+    });
+}
+
+/** Of two sets the share that both have; null of two empty ones. */
+export function jaccard<T>(a: Iterable<T>, b: Iterable<T>): number | null {
+  const [one, other] = [new Set(a), new Set(b)];
+  const all = new Set([...one, ...other]).size;
+  return all === 0 ? null : [...one].filter((value) => other.has(value)).length / all;
+}

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { image_layout } from '../../engine/input/layout.ts';
 import { format_prompt } from '../../engine/input/prompt.ts';
@@ -13,6 +12,8 @@ import { sample_request } from './sample_request.ts';
 import type { Configuration, Protocol, Settings, Skipped } from './schema.ts';
 
 export type { Subject } from './inputs.ts';
+
+import { sha256_hex } from './sha256.ts';
 
 /** One point of a grid: what is measured under one key. */
 export interface Cell {
@@ -100,13 +101,15 @@ export function key_of(settings: Settings): string {
   });
   const key = parts.join('_') || 'only';
   if (key.length <= longest_key) return key;
-  const digest = createHash('sha256').update(key).digest('hex').slice(0, 16);
+  const digest = sha256_hex(key).slice(0, 16);
   return `${key.slice(0, longest_key - 17)}-${digest}`;
 }
 
 /** All but small letters, digits and - as their bytes, so that _ and = stay free to join. */
 const escaped = (text: string): string =>
-  text.replace(/[^a-z0-9-]/gu, (char) => [...Buffer.from(char)].map((byte) => `%${byte.toString(16)}`).join(''));
+  text.replace(/[^a-z0-9-]/gu, (char) =>
+    [...new TextEncoder().encode(char)].map((byte) => `%${byte.toString(16)}`).join(''),
+  );
 
 /** As planned, or shuffled: the same seed gives the same order. */
 export const ordered = <T>(cells: readonly T[], order: Protocol['order'], seed: number): T[] =>

@@ -1,63 +1,13 @@
 import { cpus, hostname, release, totalmem, type } from 'node:os';
-import { repository_parameters } from '../../engine/meter/legacy.ts';
-import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { OpenModel } from '../../engine/node/load.ts';
-import { sampled_digest } from '../../engine/weights/digest.ts';
-import { visible } from '../../engine/weights/text.ts';
-import { machine_of } from './machine.ts';
+import { type Build, provenance_from } from './origin.ts';
 import type { Provenance } from './schema.ts';
 
-/** What built the program: handed in, since only the bundle knows. */
-export interface Build {
-  readonly version: string;
-  readonly commit: string;
-  readonly dirty: boolean;
-  readonly digest: string;
-}
-
-/** Names of folders, hosts and drivers may hold anything; figures, pages and terminals get text of one line. */
-const in_lines = (provenance: Provenance): Provenance =>
-  JSON.parse(JSON.stringify(provenance), (_, part) => (typeof part === 'string' ? visible(part) : part));
-
-/** Everything about program, adapter, model and host that a number depends on. */
-export async function provenance_of(model: OpenModel, build: Build): Promise<Provenance> {
-  const { executor, adapter, facts, source } = model;
-  const { device, variant } = executor;
-  const { vendor, architecture, description, type: kind, subgroup_min_size, subgroup_max_size } = device.facts;
-  return in_lines({
-    package_version: build.version,
-    commit: build.commit,
-    dirty: build.dirty,
-    build: build.digest,
-    adapter: {
-      vendor,
-      architecture,
-      device: device.facts.device,
-      description,
-      type: kind,
-      subgroup_min_size,
-      subgroup_max_size,
-      features: [...device.features].sort(),
-      machine: machine_of(device),
-    },
-    backend: adapter.backend,
-    toggles: { enable: [...adapter.toggles.enable], disable: [...adapter.toggles.disable] },
-    mode: device.mode,
-    variant,
-    tuning: model.tuning,
-    model: {
-      name: facts.name,
-      weights: facts.weights,
-      weights_kind: facts.weights_kind,
-      seed: facts.seed ?? null,
-      weights_digest: source.kind === 'checkpoint' ? await sampled_digest(source) : null,
-      dtype: facts.dtype,
-      tokenizer: facts.tokenizer,
-      layers: facts.config.n_layers,
-      experts: facts.config.n_experts,
-      parameters: { ...repository_parameters(facts.config), ...parameter_counts(facts.config) },
-    },
-    host: {
+/** Everything about program, adapter, model and this host that a number depends on. */
+export const provenance_of = (model: OpenModel, build: Build): Promise<Provenance> =>
+  provenance_from(
+    { ...model, backend: model.adapter.backend, toggles: model.adapter.toggles },
+    {
       name: hostname(),
       os: `${type()} ${release()}`,
       cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -65,5 +15,5 @@ export async function provenance_of(model: OpenModel, build: Build): Promise<Pro
       memory_bytes: totalmem(),
       node: process.version,
     },
-  });
-}
+    build,
+  );

@@ -1,14 +1,12 @@
 import type { z } from 'zod';
 import { build_card } from './card.ts';
-import type { Basis, Derived, Experiment, Saved } from './define.ts';
-import { basis_of } from './derive.ts';
+import type { Derived, Experiment, Saved } from './define.ts';
 import { render } from './figures.ts';
 import { CARD_FILE, is_free_for_card } from './own_files.ts';
 import { kept_inputs } from './reading.ts';
 import type { Results } from './record.ts';
 import { build_page } from './report.ts';
-import type { Configuration } from './schema.ts';
-import { scaled_of } from './typical.ts';
+import { basis_for, seen_by } from './seen.ts';
 
 export interface Published extends Derived {
   readonly saved: Saved;
@@ -24,26 +22,6 @@ export const saved_of = (experiment: Experiment, results: Results): Saved => {
   const configurations = [...finished().values()];
   return seen_by(experiment, { run, configurations, skipped, options, others, failed: failed() });
 };
-
-/** As the experiment sees what is saved: its cells in their order, with the times that its numbers rest on. */
-export const seen_by = (experiment: Experiment, saved: Saved): Saved => ({
-  ...saved,
-  configurations: on_basis(experiment.sorted(saved.configurations), experiment.basis),
-});
-
-/** What its numbers are where they are not simply measured. */
-export const basis_for = ({ basis }: Experiment, { configurations }: Saved): string | undefined =>
-  basis === 'beside' ? undefined : basis_of(configurations);
-
-function on_basis(cells: readonly Configuration[], basis: Basis): readonly Configuration[] {
-  const unscaled = cells.find((one) => scaled_of(one) === null);
-  if (basis === 'each' || basis === 'beside' || (basis === 'one' && unscaled === undefined)) return cells;
-  const why_not =
-    basis === 'measured'
-      ? 'this experiment is about the times that were measured'
-      : `${unscaled?.key} has no scaled times, and the cells are held against each other`;
-  return cells.map((one) => (one.scaled === null ? one : { ...one, scaled: { why_not } }));
-}
 
 /** Names of what is published of it, relative to the folder. */
 export const published_names = ({ schemas }: Experiment, { figures }: Pick<Derived, 'figures'>): string[] => [

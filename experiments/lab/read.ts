@@ -4,7 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
-import { shown, visible } from '../../engine/weights/text.ts';
+import { shown } from '../../engine/weights/text.ts';
+import { checked_bundle, is_bundle } from './bundle.ts';
+import { checked, newer, parsed_json, schema_of } from './checked.ts';
 import type { Experiment } from './define.ts';
 import {
   CONFIGURATIONS,
@@ -40,7 +42,7 @@ export interface SavedResults {
   readonly configurations: readonly Configuration[];
 }
 
-/** A results folder, or a single cell of one. */
+/** A results folder, a file that holds a whole run (as the live page saves one), or a single cell. */
 export async function read_results(path: string): Promise<SavedResults> {
   let is_folder: boolean;
   try {
@@ -73,6 +75,10 @@ async function read_folder(folder: string): Promise<SavedResults> {
 
 async function read_single(path: string): Promise<SavedResults> {
   const value = upgraded(await read_json(path, `results (${CONFIGURATION_NAME})`, 'choose another'));
+  if (is_bundle(value)) {
+    const { run, configurations } = checked_bundle(value, path);
+    return { run, configurations: in_order(configurations) };
+  }
   const found = schema_of(value);
   if (found === CONFIGURATION_NAME) {
     const configuration = checked(configuration_schema, value, path, CONFIGURATION_NAME, 'choose another');
@@ -180,51 +186,6 @@ export async function read_json(path: string, expected: string, remedy: string, 
     throw file_error(error, path, 'a readable file');
   }
   return parsed_json(text, path, expected, remedy);
-}
-
-export function parsed_json(text: string, path: string, expected: string, remedy: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    const found = text.trim() === '' ? 'an empty file' : 'JSON that is cut off or broken';
-    throw new InputError(`${path}: expected ${expected}, found ${found}; ${remedy}`);
-  }
-}
-
-export const schema_of = (value: unknown): unknown => (value as { schema?: unknown } | null)?.schema;
-
-export function checked<T>(schema: z.ZodType<T>, value: unknown, path: string, name: string, remedy: string): T {
-  const found = schema_of(value);
-  if (found !== name) {
-    throw new InputError(
-      `${path}: expected schema ${name}, found ${found === undefined ? 'none' : shown(found)}; ${newer(found, [name]) ?? remedy}`,
-    );
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new InputError(`${path}: expected schema ${name}, found ${first_issue(result.error)}; ${remedy}`);
-}
-
-/** Same name, higher number: only a newer program could have written it. */
-function newer(found: unknown, known: readonly string[]): string | undefined {
-  if (typeof found !== 'string') return undefined;
-  const [name, number] = found.split('/');
-  const ours = known.find((one) => one.split('/')[0] === name);
-  return ours !== undefined && Number(number) > Number(ours.split('/')[1])
-    ? 'a newer version wrote it: update molmoe'
-    : undefined;
-}
-
-const longest_issue = 240;
-
-/** Where a value breaks its schema: `clean.samples[3].T_total: Invalid input: expected number, received null`. */
-export function first_issue(error: z.ZodError): string {
-  const { path, message } = error.issues[0] as z.core.$ZodIssue;
-  const at = path.map((part, i) =>
-    typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`,
-  );
-  const line = visible(`${at.join('')}${at.length > 0 ? ': ' : ''}${message}`.replace(/\s+/g, ' '));
-  return line.length > longest_issue ? `${line.slice(0, longest_issue)}...` : line;
 }
 
 /** Cells that a folder holds already, by key; none where it is no results folder. */

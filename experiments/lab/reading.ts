@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
+import { checked, parsed_json } from './checked.ts';
 import {
   type Definition,
   define,
@@ -16,7 +17,6 @@ import {
 import { nothing } from './instruments.ts';
 import { described } from './options.ts';
 import { read_own_text } from './own_files.ts';
-import { checked, parsed_json } from './read.ts';
 import { head_shape } from './schema.ts';
 
 /** Experiments that run nothing: they read what others published, and keep a copy of it. */

@@ -3,6 +3,7 @@ import { dirname, join, posix, resolve } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { append_text, file_error, make_folders, write_atomic } from '../../engine/node/files.ts';
+import { first_issue } from './checked.ts';
 import { differences, digest_of, some_of } from './fingerprint.ts';
 import { take_lock } from './lock.ts';
 import {
@@ -21,7 +22,6 @@ import {
 import {
   configuration_files,
   DELETE_ONE,
-  first_issue,
   in_order,
   others_in,
   read_configuration,

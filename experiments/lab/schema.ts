@@ -474,6 +474,15 @@ export const head_shape = {
   ended: z.iso.datetime(),
 };
 
+/** The results of one run as one file: what a page can save, send and open again. */
+export const bundle_schema = z.strictObject({
+  schema: z.literal('molmoe.results/1'),
+  run: run_schema,
+  plan: plan_schema,
+  configurations: z.array(configuration_schema).min(1),
+});
+export type Bundle = z.infer<typeof bundle_schema>;
+
 /** Schemas of the files that every experiment writes; results/schema holds them as JSON Schema. */
 export const SCHEMAS = {
   run: run_schema,
@@ -481,4 +490,5 @@ export const SCHEMAS = {
   failed: failed_schema,
   configuration: configuration_schema,
   ceilings: ceilings_schema,
+  results: bundle_schema,
 } as const;

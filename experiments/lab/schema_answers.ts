@@ -10,6 +10,8 @@ export const alone_schema = z.strictObject({
   T_projector: ms.nullable(),
   T_LLM_prefill: ms.nullable(),
   T_LLM_decode: ms.nullable(),
+  /** Of each token after the first; answers that were given before it was kept lack it. */
+  T_decode_per_step: z.array(ms).optional(),
   T_total: ms,
   /** Of the timed request: alone, near ties may fall otherwise than in a batch. */
   num_output_tokens: count,

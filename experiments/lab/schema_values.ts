@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { KEY } from './own_files.ts';
 
 /** What the fields of results are made of: numbers within bounds, names, plain JSON. */
 
@@ -39,6 +38,8 @@ function is_plain(value: unknown, deepest: number): boolean {
 }
 
 /** A name that is also a file's. */
+/** What keys and names of files are made of. */
+export const KEY = /^[\w%=+-][\w%=+.-]{0,199}$/;
 export const key = z.string().regex(KEY, 'expected letters, digits and any of _%=+.-, 200 at most');
 
 export const stage_schema = z.enum(['vision_encoder', 'projector', 'prefill', 'decode']);

@@ -2,6 +2,7 @@ import matrix_units from '../common/matrix_units.wgsl';
 import { ceil_div, kernel, matrix_consts, next_power, type Options, round_up } from '../spec.ts';
 import lanes from './attention_lanes.wgsl';
 import matrix from './attention_matrix.wgsl';
+import simple from './attention_simple.wgsl';
 import tiled from './attention_tiled.wgsl';
 
 const ATTENTION_PARAMS = [
@@ -42,6 +43,7 @@ const TEAM_COLUMNS = 64;
 const TILE_ROWS = 64;
 const TILE_KEYS = 32;
 const TILE_COLUMNS = 32;
+const SIMPLE_THREADS = 64;
 const MATRIX_ROWS = 64;
 const MATRIX_KEYS = 32;
 
@@ -79,6 +81,13 @@ export const attention = kernel({
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid: (p, _, traits) => [ceil_div(p.rows, TEAM_ROWS), ceil_div(p.heads, traits.subgroup_size / TEAM), p.groups],
       executed: (p, o) => 2 * p.heads * pairs(p, o, TEAM_ROWS) * (head_dim(o) + round_up(head_dim(o), TEAM_COLUMNS)),
+    },
+    {
+      name: 'simple',
+      wgsl: [simple],
+      consts: () => ({ THREADS: SIMPLE_THREADS }),
+      grid: (p) => [ceil_div(p.rows, SIMPLE_THREADS), p.heads, p.groups],
+      executed: (p, o) => 4 * p.heads * pairs(p, o, 1, 4) * head_dim(o),
     },
   ],
   shape_class: (p, o) => {

@@ -1,3 +1,4 @@
+import { team_consts } from '../common/weights.ts';
 import { type Bytes, ceil_div, kernel, type Options, round_up, type Traits } from '../spec.ts';
 import combine from './attention_decode_combine.wgsl';
 import lanes from './attention_decode_lanes.wgsl';
@@ -5,7 +6,6 @@ import tiled from './attention_decode_tiled.wgsl';
 
 const head_dim = (o: Options): number => Number(o.HEAD_DIM);
 
-const TEAM = 8;
 const CHUNK = 128; // keys that a tiled workgroup scores at once
 const GPU_WORKGROUPS = 512;
 const SOFTWARE_WORKGROUPS = 16;
@@ -66,8 +66,9 @@ export const attention_decode = kernel({
       name: 'lanes',
       wgsl: [lanes],
       subgroups: true,
-      consts: (_, traits) => ({ LANES: traits.subgroup_size }),
-      grid: (p, _, traits) => [p.splits, ceil_div(p.heads, traits.subgroup_size / TEAM), p.rows],
+      least_subgroup: 4,
+      consts: (_, traits) => team_consts(traits),
+      grid: (p, _, traits) => [p.splits, ceil_div(p.heads, traits.subgroup_size / team_consts(traits).TEAM), p.rows],
     },
   ],
   flops: (p, o) => ({

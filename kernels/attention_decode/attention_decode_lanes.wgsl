@@ -1,5 +1,5 @@
-// Eight lanes are a team with one row, head and split. A lane owns every eighth four of columns of q, k, v and sums:
-// neighbouring lanes read neighbouring addresses, each value once, and only scores are added up across lanes.
+// TEAM lanes (eight, or four where subgroups have no more) have one row, head and split. A lane owns every eighth (or
+// fourth) four of columns of q, k, v and sums: neighbouring lanes read neighbouring addresses, each value once, and only scores are added up across lanes.
 // Wider subgroups hold several teams, each on a head of its own.
 struct Params {
   rows: u32,
@@ -26,7 +26,7 @@ var<immediate> params: Params;
 const QUADS = HEAD_DIM / 4u;
 const LOG2_E = 1.4426950408889634;
 const HIDDEN = -1e30; // finite, so that no difference is NaN, also where a split has no key at all
-const OWN = (QUADS + 7u) / 8u; // fours of columns a lane
+const OWN = (QUADS + TEAM - 1u) / TEAM; // fours of columns a lane
 
 fn mac(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, sum: vec4f) -> vec4f {
   return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
@@ -34,8 +34,8 @@ fn mac(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, sum: vec4f) -> vec4
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
-  let lane = local.x % 8u;
-  let own_head = workgroup.y * (LANES / 8u) + local.x / 8u;
+  let lane = local.x % TEAM;
+  let own_head = workgroup.y * (LANES / TEAM) + local.x / TEAM;
   let head = min(own_head, params.heads - 1u); // surplus teams repeat the last head and store nothing
   let row = params.row0 + workgroup.z;
   let split = workgroup.x;
@@ -47,10 +47,10 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   var x: array<vec4f, OWN>;
   var sums: array<vec4f, OWN>;
   for (var i = 0u; i < OWN; i++) {
-    quads[i] = min(lane + 8u * i, QUADS - 1u);
+    quads[i] = min(lane + TEAM * i, QUADS - 1u);
     // Lanes beyond the last column count as zeros in every score.
     let own = q[row * (params.q_stride / 4u) + head * QUADS + quads[i]] * (params.scale * LOG2_E);
-    x[i] = select(vec4f(), own, lane + 8u * i < QUADS);
+    x[i] = select(vec4f(), own, lane + TEAM * i < QUADS);
   }
   var largest = HIDDEN;
   var total = 0.0;
@@ -66,7 +66,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     }
     s += subgroupShuffleXor(s, 1u);
     s += subgroupShuffleXor(s, 2u);
-    s += subgroupShuffleXor(s, 4u);
+    if (TEAM > 4u) {
+      s += subgroupShuffleXor(s, 4u);
+    }
     s = select(vec4f(HIDDEN), s, vec4u(key) + vec4u(0, 1, 2, 3) < vec4u(end));
     let now = max(max(largest, max(s.x, s.y)), max(s.z, s.w));
     let keep = exp2(largest - now);
@@ -85,14 +87,14 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     return;
   }
   if (params.splits == 1u) {
-    for (var i = 0u; lane + 8u * i < QUADS; i++) {
-      o[row * (params.o_stride / 4u) + head * QUADS + lane + 8u * i] = sums[i] / total;
+    for (var i = 0u; lane + TEAM * i < QUADS; i++) {
+      o[row * (params.o_stride / 4u) + head * QUADS + lane + TEAM * i] = sums[i] / total;
     }
     return;
   }
   let to = ((row * params.heads + head) * params.splits + split) * (QUADS + 1u);
-  for (var i = 0u; lane + 8u * i < QUADS; i++) {
-    partial[to + lane + 8u * i] = sums[i];
+  for (var i = 0u; lane + TEAM * i < QUADS; i++) {
+    partial[to + lane + TEAM * i] = sums[i];
   }
   if (lane == 0u) {
     partial[to + QUADS] = vec4f(largest, total, 0, 0);

@@ -5,12 +5,12 @@ fn add_all(r0: u32, r1: u32, first: u32, groups: u32, pairs: u32, lo0: ptr<funct
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
       let own0 = a[r0 + k];
       var own1 = vec2f();
-      if (ROWS > 8u) {
+      if (ROWS > TEAM) {
         own1 = a[r1 + k];
       }
       let w = weight_pair(first, k, groups, scale);
       add_products(own0, w.even, w.odd, lo0, hi0);
-      if (ROWS > 8u) {
+      if (ROWS > TEAM) {
         add_products(own1, w.even, w.odd, lo1, hi1);
       }
     }

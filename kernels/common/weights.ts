@@ -1,4 +1,4 @@
-import { FORMATS, is_quantised, type Options } from '../spec.ts';
+import { FORMATS, is_quantised, type Options, type Traits } from '../spec.ts';
 import eight from './eight.wgsl';
 import loop from './lanes_loop.wgsl';
 import loop_quantised from './lanes_loop_quantised.wgsl';
@@ -18,3 +18,6 @@ export function weights(o: Options): string {
 
 /** ROWS, 8 or 16, rows times eight columns a lane, for the `lanes` products of many rows. */
 export const lanes_products = (o: Options): string => products + (is_in_groups(o) ? loop_quantised : loop);
+
+/** A team hands rows round: eight lanes, or all where a subgroup has fewer. */
+export const team_consts = ({ subgroup_size }: Traits) => ({ LANES: subgroup_size, TEAM: Math.min(8, subgroup_size) });

@@ -1,7 +1,7 @@
 import matrix_tile from '../common/matrix_tile.wgsl';
 import matrix_units from '../common/matrix_units.wgsl';
 import register_tile from '../common/register_tile.wgsl';
-import { lanes_products, weights } from '../common/weights.ts';
+import { lanes_products, team_consts, weights } from '../common/weights.ts';
 import {
   bytes_per_weight,
   ceil_div,
@@ -39,7 +39,8 @@ const lanes_variant = (name: Expert['name']): Expert => ({
   name,
   wgsl: (o) => [weights(o), lanes_products(o), lanes],
   subgroups: true,
-  consts: (_, traits) => ({ LANES: traits.subgroup_size, ROWS: expert_tile_rows({ name }) }),
+  least_subgroup: expert_tile_rows({ name }) / 2,
+  consts: (_, traits) => ({ ...team_consts(traits), ROWS: expert_tile_rows({ name }) }),
   // Tiles first: those of one expert follow each other over the same strip of its weights, which stays in the cache.
   grid: (p, _, traits) => [p.max_tiles, ceil_div(p.cols, 8 * traits.subgroup_size), 1],
 });

@@ -37,9 +37,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let group = workgroup.y * LANES + local.x;
   let g = min(group, groups - 1u); // surplus lanes repeat the last group and store nothing
   let w = (expert - params.expert0) * matrix_lines(params.k) * groups + g;
-  let lane = local.x % 8u;
+  let lane = local.x % TEAM;
   let r0 = row_of(lists[list + min(lane, last)]);
-  let r1 = row_of(lists[list + min(8u + lane, last)]);
+  let r1 = row_of(lists[list + min(TEAM + lane, last)]);
   let pairs = select(0u, params.k / 2u, mine);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
@@ -50,9 +50,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let all = array<Sums, 4>(lo0, hi0, lo1, hi1);
   // A loop that cannot unroll: 16 copies of the stores compile slowly.
   for (var i = 0u; i < rows; i++) {
-    let part = 2u * (i / 8u);
+    let part = 2u * (i / TEAM);
     let at = lists[list + i] * (params.c_stride / 4u) + 2u * group;
-    c[at] = all[part][i % 8u];
-    c[at + 1u] = all[part + 1u][i % 8u];
+    c[at] = all[part][i % TEAM];
+    c[at + 1u] = all[part + 1u][i % TEAM];
   }
 }

@@ -2,7 +2,7 @@ import epilogue from '../common/epilogue.wgsl';
 import matrix_tile from '../common/matrix_tile.wgsl';
 import matrix_units from '../common/matrix_units.wgsl';
 import register_tile from '../common/register_tile.wgsl';
-import { lanes_products, weights } from '../common/weights.ts';
+import { lanes_products, team_consts, weights } from '../common/weights.ts';
 import {
   bytes_per_weight,
   ceil_div,
@@ -77,7 +77,8 @@ const lanes_variant = (name: Linear['name'], ROWS: number): Linear => ({
   name,
   wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
   subgroups: true,
-  consts: (_, traits) => ({ LANES: traits.subgroup_size, ROWS }),
+  least_subgroup: ROWS / 2,
+  consts: (_, traits) => ({ ...team_consts(traits), ROWS }),
   grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, ROWS), 1],
   executed: (p, _, traits) => 2 * round_up(p.rows, ROWS) * round_up(p.cols, 8 * traits.subgroup_size) * p.k,
 });

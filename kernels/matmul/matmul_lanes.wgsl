@@ -26,9 +26,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let g = min(group, groups - 1u); // surplus lanes repeat the last group and store nothing
   let row = workgroup.y * ROWS;
   let last = params.rows - 1u;
-  let lane = local.x % 8u;
+  let lane = local.x % TEAM;
   let r0 = (params.a_row0 + min(row + lane, last)) * (params.a_stride / 2u);
-  let r1 = (params.a_row0 + min(row + 8u + lane, last)) * (params.a_stride / 2u);
+  let r1 = (params.a_row0 + min(row + TEAM + lane, last)) * (params.a_stride / 2u);
   var lo0: Sums; var hi0: Sums;
   var lo1: Sums; var hi1: Sums;
   add_all(r0, r1, g, groups, params.k / 2u, &lo0, &hi0, &lo1, &hi1);
@@ -38,8 +38,8 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let all = array<Sums, 4>(lo0, hi0, lo1, hi1);
   // A loop that cannot unroll: 32 copies of the epilogue take seconds to compile.
   for (var i = 0u; i < min(ROWS, params.rows - row); i++) {
-    let at = 2u * (i / 8u);
-    finish4(params.c_row0 + row + i, 2u * group, all[at][i % 8u]);
-    finish4(params.c_row0 + row + i, 2u * group + 1u, all[at + 1u][i % 8u]);
+    let at = 2u * (i / TEAM);
+    finish4(params.c_row0 + row + i, 2u * group, all[at][i % TEAM]);
+    finish4(params.c_row0 + row + i, 2u * group + 1u, all[at + 1u][i % TEAM]);
   }
 }

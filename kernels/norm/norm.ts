@@ -17,6 +17,7 @@ export function row_variants<P extends string>(
       name: 'lanes',
       wgsl: [row_lanes, ...body],
       subgroups: true,
+      least_subgroup: 4,
       consts: (_, traits) => ({ LANES: traits.subgroup_size }),
       grid,
     },

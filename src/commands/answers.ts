@@ -69,8 +69,13 @@ export async function answer_experiment(work: AnswerWork, flags: ResultFlags & A
   const { experiment, model, plan, on, signal, protocol, options } = work;
   const shard = shard_of(flags);
   const { facts } = model.executor.device;
+  const { found } = model.adapter;
+  const number = found.findIndex(
+    ({ device, description }) => device === facts.device && description === facts.description,
+  );
+  const which = found.length > 1 ? ` (adapter ${number} of ${found.length})` : '';
   const whose = shard.from === 'nothing' ? 'all of the work' : `part ${shard.index}/${shard.count} (${shard.from})`;
-  note(`worker   ${whose} on ${hostname()}, pid ${process.pid}, ${facts.description || facts.device}`);
+  note(`worker   ${whose} on ${hostname()}, pid ${process.pid}, ${facts.description || facts.device}${which}`);
   if (flags.fresh) await remove_answers(flags.out);
   const { name } = on.samples.record;
   const metric = flags.predictOnly ? null : ((flags.metric as Metric | undefined) ?? metric_for_dataset(name));

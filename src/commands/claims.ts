@@ -1,7 +1,8 @@
 import { relative, resolve } from 'node:path';
 import { InputError, UsageError } from '../../engine/errors.ts';
-import { type Evidence, read_evidence, type Subject, subjects_of } from '../../experiments/claims/evidence.ts';
+import { type Evidence, read_evidence } from '../../experiments/claims/evidence.ts';
 import { CLAIMS } from '../../experiments/claims/index.ts';
+import { type Subject, subjects_of } from '../../experiments/claims/subject.ts';
 import { type Verdict, verdicts_on } from '../../experiments/claims/verdicts.ts';
 import type { IndexEntry } from '../../experiments/lab/report.ts';
 import { commit, dirty, version } from '../build.ts';

@@ -1,5 +1,6 @@
 import { UsageError } from '../../engine/errors.ts';
 import { visible } from '../../engine/weights/text.ts';
+import { type ComparedAnswers, compare_answers } from '../../experiments/accuracy/compare_answers.ts';
 import {
   type Comparison,
   compare_results,
@@ -30,14 +31,14 @@ export interface Slowdown {
 /** 1 where, with --fail-above, a significant ratio lies above it or B lacks something that A has. */
 export async function compare(a: string, b: string, flags: CompareFlags): Promise<number> {
   const { failAbove } = flags;
-  const { comparison, slowdowns } = await compare_paths(a, b, failAbove);
+  const { comparison, slowdowns, answers } = await compare_paths(a, b, failAbove);
   const { warnings, missing } = comparison;
   if (flags.json) {
     const head = { schema: 'molmoe.compare/1', version, a, b, rule: RULE, fail_above: failAbove ?? null };
-    out(`${JSON.stringify({ ...head, ...comparison, slowdowns })}\n`);
+    out(`${JSON.stringify({ ...head, ...comparison, slowdowns, answers })}\n`);
   } else {
     for (const line of warnings) warn(visible(line));
-    out(`${comparison_lines(comparison, { a, b }).join('\n')}\n`);
+    out(`${comparison_lines(comparison, { a, b }, answers).join('\n')}\n`);
     for (const { key, stage, ratio } of slowdowns) {
       note(`slower: ${key}, ${stage}: ${ratio.toFixed(3)} times A, above ${failAbove}`);
     }
@@ -52,12 +53,14 @@ export async function compare_paths(
   a: string,
   b: string,
   fail_above: number | undefined,
-): Promise<{ comparison: Comparison; slowdowns: Slowdown[] }> {
+): Promise<{ comparison: Comparison; slowdowns: Slowdown[]; answers: ComparedAnswers[] }> {
   if (fail_above !== undefined && !(fail_above > 0)) {
     throw new UsageError(`--fail-above ${fail_above}: expected a ratio above 0, such as 1.10`);
   }
-  const comparison = compare_results(await read_results(a), await read_results(b));
-  if (fail_above === undefined) return { comparison, slowdowns: [] };
+  const [in_a, in_b] = [await read_results(a), await read_results(b)];
+  const comparison = compare_results(in_a, in_b);
+  const answers = compare_answers(in_a, in_b);
+  if (fail_above === undefined) return { comparison, slowdowns: [], answers };
   const few = fewest_runs(comparison.configurations);
   if (few !== undefined) {
     throw new UsageError(
@@ -69,13 +72,14 @@ export async function compare_paths(
       .filter(({ significant, ratio }) => significant && ratio > fail_above)
       .map(({ stage, ratio }) => ({ key, stage, ratio })),
   );
-  return { comparison, slowdowns };
+  return { comparison, slowdowns, answers };
 }
 
 /** The table, and what A and B are. */
 export function comparison_lines(
   { provenance, configurations, only_a, only_b }: Comparison,
   paths: { readonly a: string; readonly b: string },
+  answers: readonly ComparedAnswers[] = [],
 ): string[] {
   const rows = configurations.flatMap(({ key, stages }) =>
     stages.map((stage, i) => [i === 0 ? key : '', ...row(stage)]),
@@ -88,12 +92,30 @@ export function comparison_lines(
     origin('A', paths.a, provenance.a),
     origin('B', paths.b, provenance.b),
     '',
-    table([['configuration', 'stage', 'A ms', 'B ms', 'B/A', 'from', 'to', 'B is'], ...rows]),
-    '',
-    `Medians; from and to: ${interval}. ${RULE}.`,
+    ...(rows.length === 0 && answers.length > 0
+      ? []
+      : [
+          table([['configuration', 'stage', 'A ms', 'B ms', 'B/A', 'from', 'to', 'B is'], ...rows]),
+          '',
+          `Medians; from and to: ${interval}. ${RULE}.`,
+        ]),
+    ...answers_lines(answers),
     ...only('A', only_a),
     ...only('B', only_b),
   ];
+}
+
+/** Accuracies side by side, and what the paired comparison says in words. */
+function answers_lines(answers: readonly ComparedAnswers[]): string[] {
+  if (answers.length === 0) return [];
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const rows = answers.map(({ key, samples, mean_a, mean_b }) => [
+    key,
+    String(samples),
+    percent(mean_a),
+    percent(mean_b),
+  ]);
+  return [table([['configuration', 'samples', 'A', 'B'], ...rows]), '', ...answers.map(({ text }) => `${text}.`)];
 }
 
 function origin(side: string, path: string, provenance: Provenance | null): string {

@@ -1,6 +1,6 @@
 import { mebibytes } from '../../engine/gpu/buffers.ts';
+import type { TuningChoice } from '../../engine/gpu/shipped_tunings.ts';
 import { open_executor } from '../../engine/node/load.ts';
-import type { TuningChoice } from '../../engine/node/tuning.ts';
 import { commit, dirty, version } from '../build.ts';
 import { out, table } from '../print.ts';
 import { type AdapterFlags, device_choice } from './flags.ts';

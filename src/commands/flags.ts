@@ -101,6 +101,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   model: '--model',
   dtype: '--dtype',
   adapter: '--adapter',
+  shard: '--shard',
   variant: '--variant',
   preset: '--preset',
   dataset: '--dataset',

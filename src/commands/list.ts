@@ -33,9 +33,13 @@ export async function list_experiments(flags: ListFlags, debug: boolean): Promis
         Object.keys(experiment.reads).length === 0
           ? plan_of(experiment, known, {}, defaults, { tokens_per_readback: 1 }, samples)
           : { cells: [], skipped: [] };
-      const protocol = { ...experiment.repeats, method: 'direct', once_for: experiment.once_for } as Parameters<
-        typeof experiment.instrument.runs_of
-      >[0];
+      const asked = samples && { samples: samples.list.length, new_tokens: 0, timed: experiment.timed };
+      const protocol = {
+        ...experiment.repeats,
+        method: 'direct',
+        once_for: experiment.once_for,
+        answers: asked,
+      } as Parameters<typeof experiment.instrument.runs_of>[0];
       const runs = experiment.instrument.runs_of(protocol);
       const { name, aliases, group, question } = experiment;
       rows.push({

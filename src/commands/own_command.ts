@@ -1,4 +1,5 @@
 import type { OpenModel } from '../../engine/node/load.ts';
+import { is_shipped } from '../../engine/node/shipped_model.ts';
 
 /** Where to write, how to tell and what to throw away: nothing that a result depends on. */
 const SILENT = ['--json', '--quiet', '--fresh', '--recalibrate', '--dry-run', '--debug'];
@@ -19,10 +20,10 @@ export function own_words(name: string, given: readonly string[]): string[] {
 export function own_command(name: string, given: readonly string[], { facts }: Pick<OpenModel, 'facts'>): string[] {
   const kept = own_words(name, given);
   const names = (flag: string) => kept.some((word) => word === flag || word.startsWith(`${flag}=`));
-  const synthetic = facts.weights_kind === 'synthetic';
+  const by_name = facts.weights_kind === 'synthetic' || is_shipped(facts.name);
   return [
     ...kept,
-    ...(synthetic && !names('--model') ? ['--model', facts.name] : []),
+    ...(by_name && !names('--model') ? ['--model', facts.name] : []),
     ...(names('--dtype') ? [] : ['--dtype', facts.dtype]),
   ];
 }

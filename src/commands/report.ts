@@ -1,19 +1,24 @@
+import { statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { InputError } from '../../engine/errors.ts';
 import type { Experiment } from '../../experiments/lab/define.ts';
-import { basis_for, type Published, publish, published_names } from '../../experiments/lab/publish.ts';
+import { type Published, publish, published_names } from '../../experiments/lab/publish.ts';
 import { results_folders } from '../../experiments/lab/read.ts';
 import { type Results, reopen_results, write_beside } from '../../experiments/lab/record.ts';
-import { build_index, grouped_warnings, type IndexEntry } from '../../experiments/lab/report.ts';
+import { grouped_warnings } from '../../experiments/lab/report/page_data.ts';
+import { build_index, type IndexEntry } from '../../experiments/lab/report.ts';
 import type { Configuration, Provenance } from '../../experiments/lab/schema.ts';
+import { basis_for } from '../../experiments/lab/seen.ts';
 import { scaled_of } from '../../experiments/lab/typical.ts';
+import { unpack } from '../../experiments/lab/unpack.ts';
 import { bold, note, out, warn } from '../print.ts';
 import { claims_entry } from './claims.ts';
 import { experiment_of, saved_in } from './saved.ts';
 import { findings_text, table_text } from './show.ts';
 
-/** Files, figures and page of every experiment in a folder again, and one index of all; nothing is measured. */
-export async function report(folder: string): Promise<number> {
+/** Files, figures and page of every experiment in a folder, or of a file that the live page saved, and one index of all; nothing is measured. */
+export async function report(path: string): Promise<number> {
+  const folder = is_file(path) ? await unpack(path) : path;
   const folders = await results_folders(folder);
   if (folders.length === 0) {
     throw new InputError(
@@ -38,6 +43,8 @@ export async function report(folder: string): Promise<number> {
   note(`${bold('index')}    ${resolve(index)}`);
   return faults > 0 ? 1 : 0;
 }
+
+const is_file = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** The index of a folder as its results stand: nothing else is drawn or written again. Returns its path. */
 export async function write_index(folder: string): Promise<string> {

@@ -1,9 +1,9 @@
 import { InputError } from '../../engine/errors.ts';
 import type { Derived, Experiment, Saved } from '../../experiments/lab/define.ts';
-import { seen_by } from '../../experiments/lab/publish.ts';
 import { read_failures, read_plan, read_results, read_run } from '../../experiments/lab/read.ts';
 import { kept_inputs } from '../../experiments/lab/reading.ts';
 import type { Run } from '../../experiments/lab/schema.ts';
+import { seen_by } from '../../experiments/lab/seen.ts';
 import { EXPERIMENTS } from '../registry.ts';
 
 export const experiment_of = (name: string, where: string): Experiment => {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InputError } from '../../engine/errors.ts';
 import { compare_fronts } from '../../experiments/analysis/fronts.ts';
-import { pareto_front } from '../../experiments/lab/pareto.ts';
+import { jaccard, pareto_front, tied_front } from '../../experiments/lab/pareto.ts';
 import { golden_test } from '../input/support.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-fronts-'));
@@ -26,6 +26,24 @@ describe('a front', () => {
     for (const { name, points, strict_frontier } of pareto) {
       expect(pareto_front(points.map(([x, y]) => ({ x, y }))), name).toEqual(strict_frontier);
     }
+  });
+
+  golden_test('stats.json', 'of the reference, by the rule that keeps ties', (text) => {
+    const { pareto } = JSON.parse(text) as {
+      pareto: { name: string; points: [number, number][]; sweep_frontier: number[] }[];
+    };
+    for (const { name, points, sweep_frontier } of pareto) {
+      expect(tied_front(points.map(([x, y]) => ({ x, y }))), name).toEqual(sweep_frontier);
+    }
+  });
+
+  it('shares with another what both have', () => {
+    expect([jaccard([1, 2, 3], [2, 3, 4]), jaccard([1], [1]), jaccard([1], []), jaccard([], [])]).toEqual([
+      0.5,
+      1,
+      0,
+      null,
+    ]);
   });
 
   it('leaves out what is beaten and nothing else, whatever the order', () => {

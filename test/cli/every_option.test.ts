@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command, Option } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { make_program } from '../../src/program.ts';
+import { EXPERIMENTS } from '../../src/registry.ts';
 import { cli } from '../support/cli.ts';
 import { repo_root } from '../support/golden.ts';
 import { inside } from '../support/inside.ts';
@@ -28,6 +29,9 @@ const QUICK = ['--runs', '1', '--warmup', '0', '--instrumented', '0'];
 const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prompt-tokens', '30', '--new-tokens', '1'];
 
 const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
+
+const ANSWERED = EXPERIMENTS.filter(({ instrument }) => instrument.name === 'answers').map(({ name }) => name);
+const ANSWERS = ['--model', 'nano', '--quick', '--num-samples', '2', '--timed', '0'];
 
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
 const BASES: Readonly<Record<string, readonly string[]>> = {
@@ -80,6 +84,8 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'motivation-exp1': SAMPLES,
   'motivation-exp2': SAMPLES,
   'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
+  merge: [RESULTS],
+  ...Object.fromEntries(ANSWERED.map((name) => [name, ANSWERS])),
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
@@ -101,6 +107,7 @@ const COUNTED: readonly string[] = [
   'motivation-exp1',
   'motivation-exp2',
   'motivation-exp4',
+  ...ANSWERED.filter((name) => name !== 'exp2_accuracy'),
 ];
 /** Runs for minutes whatever its options: its own test runs it. */
 const LONG: readonly string[] = ['tune', 'quality'];
@@ -171,12 +178,23 @@ const VALUES: Readonly<Record<string, string>> = {
   '--caption-lengths': '3',
   '--knobs': 'blocks,new-tokens',
   '--regime': 'low',
+  '--tier-list': 'low,medium',
+  '--latency-metric': 'P50',
   '--config': 'mid',
   '--dataset': 'shapes',
   '--split': 'train+test',
   '--data-dir': scratch,
   '--num-samples': '5',
   '--workers': '2',
+  '--batch-size': '3',
+  '--shard': '1/2',
+  '--timed': '1',
+  '--start-from': '2',
+  '--random-sets': '1',
+  '--min-layers': '3',
+  '--beam-width': '2',
+  '--max-blocks-to-remove': '2',
+  '--importance-scores-file': join(scratch, 'none.json'),
   '--accuracy': RESULTS,
   '--latency': RESULTS,
 };

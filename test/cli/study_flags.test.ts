@@ -44,3 +44,17 @@ it('samples of a cell are timed runs, folders and models are what ours are', () 
   // Defaults stay those of our own flags.
   expect(opts('measure_flops_scaling')).toMatchObject({ out: 'results/profiling/flops-scaling', model: 'auto' });
 });
+
+it('grids of knobs are asked for as the study asks', () => {
+  const lists = ['--max_crops', '2', '6', '--top_k', '4', '8', '--num_active_blocks', '12', '16'];
+  const rest = ['--sampling_strategy', 'lhs', '--num_samples', '50', '--batch_size', '8', '--max_new_tokens', '16'];
+  expect(opts('exp5_accuracy', ...lists, ...rest, '--dataset_name', 'text_vqa', '--split', 'train')).toMatchObject({
+    ...{ maxCrops: [2, 6], topK: [4, 8], numActiveBlocks: [12, 16], sampling: 'lhs', batchSize: 8, newTokens: 16 },
+    ...{ num_samples: 50, dataset: 'text_vqa', split: 'train' },
+  });
+  expect(opts('exp6_latency', ...lists, '--latency_metric', 'P95')).toMatchObject({ latencyMetric: 'P95' });
+  const core = ['--tier_list', 'low', 'high', '--top_k_list', '5', '7', '--num_active_blocks_list', '13', '15'];
+  expect(opts('core_exp', ...core, '--num_runs_per_sample', '1', '--importance_scores_file', 'a.json')).toMatchObject({
+    ...{ tierList: ['low', 'high'], topK: [5, 7], numActiveBlocks: [13, 15], runs: 1, importanceScoresFile: 'a.json' },
+  });
+});

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type PublishedFile, read_evidence, subjects_of } from '../../experiments/claims/evidence.ts';
+import { read_evidence } from '../../experiments/claims/evidence.ts';
+import { type PublishedFile, subjects_of } from '../../experiments/claims/subject.ts';
 import type { Verdict } from '../../experiments/claims/verdicts.ts';
 import * as registry from '../../experiments/index.ts';
 import type { Configuration } from '../../experiments/lab/schema.ts';

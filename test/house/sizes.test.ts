@@ -10,7 +10,7 @@ const MOST: readonly (readonly [RegExp, number])[] = [
   [/^engine\/.*\.ts$/, 400],
   [/\.(ts|mjs|wgsl)$/, 500],
 ];
-const ROOMS = ['kernels', 'engine', 'experiments', 'src', 'tools', 'bench', 'test'];
+const ROOMS = ['kernels', 'engine', 'experiments', 'src', 'web', 'tools', 'bench', 'test'];
 
 const files = ROOMS.flatMap((room) =>
   (readdirSync(join(repo_root, room), { recursive: true }) as string[]).map((name) => `${room}/${name}`),

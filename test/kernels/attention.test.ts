@@ -90,7 +90,7 @@ async function run(e: Executor, c: Case) {
   };
 }
 
-for (const variant of ['tiled', 'lanes'] as const) {
+for (const variant of ['tiled', 'lanes', 'simple'] as const) {
   describe(`attention ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const c of [...FULL, ...CAUSAL]) {

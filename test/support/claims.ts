@@ -1,5 +1,5 @@
-import { type PublishedFile, subjects_of } from '../../experiments/claims/evidence.ts';
 import { CLAIMS } from '../../experiments/claims/index.ts';
+import { type PublishedFile, subjects_of } from '../../experiments/claims/subject.ts';
 import { type Verdict, verdicts_on } from '../../experiments/claims/verdicts.ts';
 import * as registry from '../../experiments/index.ts';
 import type { Experiment, FileHead } from '../../experiments/lab/define.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { InputError } from '../../../engine/errors.ts';
 import { file_error } from '../../../engine/node/files.ts';
-import { checked, first_issue, schema_of } from '../../lab/read.ts';
+import { checked, first_issue, schema_of } from '../../lab/checked.ts';
 import type { Grid, Key } from './grid.ts';
 import { type Line, whole_lines } from './lines.ts';
 import { check_same_run } from './run_file.ts';

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { InputError } from '../../../engine/errors.ts';
 import { file_error } from '../../../engine/node/files.ts';
 import { counted, shown } from '../../../engine/weights/text.ts';
+import { checked, first_issue } from '../../lab/checked.ts';
 import { differences, digest_of, some_of } from '../../lab/fingerprint.ts';
 import { RUN_FILE, read_own_text } from '../../lab/own_files.ts';
-import { checked, first_issue, read_json } from '../../lab/read.ts';
+import { read_json } from '../../lab/read.ts';
 import { type Grid, grid_of } from './grid.ts';
 import { type AnswersRun, type AskedLine, answers_run_schema, asked_line_schema, type Fingerprint } from './schema.ts';
 

@@ -16,7 +16,7 @@ export function tally(): { add(answer: AnswerLine): void; result(): Tallied } {
       for (const group of GROUPS) {
         // Of a request that was timed several times, each run.
         for (const numbers of [answer[group] ?? []].flat()) {
-          // A stage that did not run has no time.
+          // A stage that did not run has no time, and a list of single steps no mean of its own here.
           for (const name in numbers) add_to(groups[group], name, numbers[name as keyof typeof numbers]);
         }
       }
@@ -40,8 +40,8 @@ interface Moments {
   squares: number;
 }
 
-function add_to(all: Map<string, Moments>, name: string, value: number | null | undefined): void {
-  if (value === null || value === undefined) return;
+function add_to(all: Map<string, Moments>, name: string, value: unknown): void {
+  if (typeof value !== 'number') return;
   let one = all.get(name);
   if (one === undefined) {
     one = { n: 0, mean: 0, squares: 0 };

@@ -21,22 +21,34 @@ export interface Interval {
  * An interval by drawing whole clusters with replacement: questions of one picture are right or wrong together, so the
  * questions themselves would make it too narrow.
  */
-export function bootstrap<T>(
+export const bootstrap = <T>(
   clusters: readonly T[],
   statistic: (drawn: readonly T[]) => number,
-  { resamples = RESAMPLES, seed = 1 }: Resampling = {},
+  resampling: Resampling = {},
+): Interval =>
+  bootstrap_places(
+    clusters.length,
+    (places) => statistic(Array.from(places, (place) => clusters[place] as T)),
+    resampling,
+  );
+
+/** By the places of what is drawn. */
+function bootstrap_places(
+  n: number,
+  statistic: (places: readonly number[] | Uint32Array) => number,
+  { resamples = RESAMPLES, seed = 1 }: Resampling,
 ): Interval {
-  if (clusters.length === 0) throw new InputError('bootstrap: expected at least one cluster, found none');
+  if (n === 0) throw new InputError('bootstrap: expected at least one cluster, found none');
   if (!Number.isInteger(resamples) || resamples < 1) {
     throw new UsageError(`bootstrap: expected a whole number of resamples from 1 on, found ${resamples}`);
   }
-  const n = clusters.length;
-  const value = statistic(clusters);
+  const value = statistic(Array.from({ length: n }, (_, i) => i));
   if (n === 1) return { value, ci95: null, clusters: n };
   const random = random_numbers(seed);
+  const places = new Uint32Array(n);
   const values = Array.from({ length: resamples }, () => {
-    const drawn = Array.from({ length: n }, () => clusters[below(n, random)] as T);
-    return statistic(drawn);
+    for (let i = 0; i < n; i++) places[i] = below(n, random);
+    return statistic(places);
   });
   const ci95 = values.every(Number.isFinite) ? ([percentile(values, 2.5), percentile(values, 97.5)] as const) : null;
   return { value, ci95, clusters: n };
@@ -67,7 +79,29 @@ export function mean_score(scored: readonly Scored[], resampling?: Resampling): 
     sum: group.reduce((sum, { score }) => sum + score, 0),
     n: group.length,
   }));
-  return bootstrap(sums, (drawn) => ratio_of(drawn, 'sum', 'n'), resampling);
+  return bootstrap_ratio(sums, 'sum', 'n', resampling);
+}
+
+/** A ratio of two sums over clusters, such as scores over samples: `bootstrap` of that, without the lists it would make. */
+export function bootstrap_ratio<K extends string>(
+  clusters: readonly Readonly<Record<K, number>>[],
+  above: K,
+  under: K,
+  resampling: Resampling = {},
+): Interval {
+  const [over, below_it] = [above, under].map((name) => Float64Array.from(clusters, (cluster) => cluster[name])) as [
+    Float64Array,
+    Float64Array,
+  ];
+  const ratio = (drawn: readonly number[] | Uint32Array): number => {
+    let [sum, of] = [0, 0];
+    for (const i of drawn) {
+      sum += over[i] as number;
+      of += below_it[i] as number;
+    }
+    return sum / of;
+  };
+  return bootstrap_places(clusters.length, ratio, resampling);
 }
 
 /** Of sums over clusters. */

@@ -1,13 +1,5 @@
 import { InputError } from '../../../engine/errors.ts';
-import {
-  bootstrap,
-  check_scores,
-  grouped,
-  type Interval,
-  type Resampling,
-  ratio_of,
-  type Scored,
-} from './bootstrap.ts';
+import { bootstrap_ratio, check_scores, grouped, type Interval, type Resampling, type Scored } from './bootstrap.ts';
 import { mcnemar, sign_flips } from './paired_tests.ts';
 import { quoted } from './text.ts';
 
@@ -73,7 +65,7 @@ export function compare_paired(a: Configuration, b: Configuration, resampling: R
     change: group.reduce((sum, pair) => sum + (pair.b - pair.a), 0),
     n: group.length,
   }));
-  const { value: difference, ci95 } = bootstrap(sums, (drawn) => ratio_of(drawn, 'change', 'n'), resampling);
+  const { value: difference, ci95 } = bootstrap_ratio(sums, 'change', 'n', resampling);
   const found = {
     samples: pairs.length,
     pictures: pictures.length,

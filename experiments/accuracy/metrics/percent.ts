@@ -1,4 +1,4 @@
-import { bootstrap, grouped, type Interval, type Resampling, ratio_of } from './bootstrap.ts';
+import { bootstrap_ratio, grouped, type Interval, type Resampling } from './bootstrap.ts';
 import { type Configuration, pair_up } from './paired.ts';
 
 /**
@@ -14,6 +14,6 @@ export function percent_of_full(
     full: group.reduce((sum, { a }) => sum + a, 0),
     kept: group.reduce((sum, { b }) => sum + 100 * b, 0),
   }));
-  const { value, ...interval } = bootstrap(sums, (drawn) => ratio_of(drawn, 'kept', 'full'), resampling);
+  const { value, ...interval } = bootstrap_ratio(sums, 'kept', 'full', resampling);
   return { ...interval, percent: Number.isFinite(value) ? value : null };
 }

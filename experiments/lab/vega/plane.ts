@@ -66,7 +66,8 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
   const front = chart.front.toSorted((a, b) => a.x - b.x);
   // What the front promises between two of its points is the worse of them: that of the one that costs less.
   const interpolate = chart.better.x === 'low' ? ('step-after' as const) : ('step-before' as const);
-  const marks = [...points.flatMap((point) => spots(point, axes, room)), ...steps_of(front, chart, axes, room)];
+  const marks = points.flatMap((point) => spots(point, axes, room).slice(0, 1));
+  const lines = [...points.flatMap((point) => bar_of(point, axes, room)), ...steps_of(front, chart, axes, room)];
   // Points of the front are named first: theirs are the labels that must find a place.
   const on_front = (point: Point): boolean => front.some(({ x, y }) => x === point.x && y === point.y);
   const named = chart.series.flatMap((series) => series.points);
@@ -77,6 +78,8 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
     y: chart.better.y === 'low' ? room.height - 8 : 10,
     text: `${arrow} better`,
   };
+  const reaches = (chart.better.x === 'low' ? 1 : -1) * text_width(corner.text, SIZE.note);
+  const written = between(corner, { x: corner.x + reaches, y: corner.y });
   return [
     {
       data: { values: front.map(({ x, y }) => ({ x, y })) },
@@ -86,7 +89,7 @@ export function pareto_layers(chart: Pareto, room: Room): Layer[] {
     ...whiskers(chart.series, axes),
     ...point_layer(chart.series, axes),
     ...text_layer([corner], { align: chart.better.x === 'low' ? 'left' : 'right', color: AID.text }),
-    ...placed_labels(labels_of(labelled, axes, room), [...marks, corner], room),
+    ...placed_labels(labels_of(labelled, axes, room), [...marks, ...written], room, lines),
   ];
 }
 
@@ -99,6 +102,12 @@ const spot = ({ x, y }: Point, axes: Axes, room: Room) => ({
 
 /** A point and the ends of its error bar. */
 const spots = (point: Point, axes: Axes, room: Room) => reach(point).map((y) => spot({ x: point.x, y }, axes, room));
+
+/** Places along an error bar. */
+const bar_of = (point: Point, axes: Axes, room: Room): Spot[] => {
+  const [at, low, high] = spots(point, axes, room) as [Spot, Spot, Spot];
+  return low.y === high.y ? [at] : between(low, high);
+};
 
 /** Places along the steps of a front, a few points apart, so that labels keep off them. */
 function steps_of(front: readonly Point[], { better }: Pareto, axes: Axes, room: Room) {
@@ -121,8 +130,13 @@ function between(a: Spot, b: Spot) {
 const labels_of = (points: readonly Point[], axes: Axes, room: Room): Label[] =>
   points.flatMap((point) => (point.label ? { ...spot(point, axes, room), text: point.label } : []));
 
-function placed_labels(labels: readonly Label[], marks: readonly Spot[], room: Room): Layer[] {
-  const places = place_labels(labels, marks, room);
+function placed_labels(
+  labels: readonly Label[],
+  marks: readonly Spot[],
+  room: Room,
+  lines: readonly Spot[] = [],
+): Layer[] {
+  const places = place_labels(labels, marks, room, lines);
   return text_layer(
     labels.flatMap(({ text }, i) => {
       const place = places[i];

@@ -199,11 +199,11 @@ const texts_of = ({ title, notes, panels }: Figure): (string | undefined)[] => [
   ]),
 ];
 
-/** A figure with all its panels, and the files it was drawn to. */
-export function figure_view(figure: Figure, folder: string, basis: string | undefined): HTMLElement {
+/** A figure with all its panels, and the files it was drawn to where it was. */
+export function figure_view(figure: Figure, folder: string | null, basis: string | undefined): HTMLElement {
   const { name, title, notes, panels } = figure;
-  const link = (ending: string) => {
-    const parts = [...folder.split('/'), 'figures', `${name}.${ending}`].filter((part) => part !== '');
+  const link = (ending: string, from: string) => {
+    const parts = [...from.split('/'), 'figures', `${name}.${ending}`].filter((part) => part !== '');
     return el('a', { href: `./${parts.map(encodeURIComponent).join('/')}` }, ending.toUpperCase());
   };
   return el(
@@ -213,7 +213,9 @@ export function figure_view(figure: Figure, folder: string, basis: string | unde
     ...notes.map((text) => el('p', { class: 'caption' }, text)),
     el('div', { class: 'panels' }, ...panels.map((panel) => chart_view(panel, title))),
     names_formulas(texts_of(figure)) ? el('p', { class: 'caption' }, FORMULAS_EXPLAINED) : null,
-    el('p', { class: 'files-of' }, 'As a file: ', link('svg'), ' · ', link('png')),
+    folder === null
+      ? null
+      : el('p', { class: 'files-of' }, 'As a file: ', link('svg', folder), ' · ', link('png', folder)),
   );
 }
 
