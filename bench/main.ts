@@ -6,6 +6,7 @@ import { bench_accuracy } from '../tools/nano_accuracy.ts';
 import { bench_sweep } from '../tools/sweep_check.ts';
 import { bench_answers } from './answers.bench.ts';
 import type { Bench } from './bench.ts';
+import { bench_budget } from './budget.bench.ts';
 import { bench_builds } from './builds.bench.ts';
 import { bench_gpu } from './gpu.bench.ts';
 import { append_history, read_history, record_of } from './history.ts';
@@ -21,7 +22,7 @@ import { bench_targets } from './targets.bench.ts';
 
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep] [answers] [accuracy]
+ *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep] [answers] [accuracy] [budget]
  *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
@@ -39,9 +40,10 @@ const BENCHES = {
   sweep: bench_sweep,
   answers: bench_answers,
   accuracy: bench_accuracy,
+  budget: bench_budget,
 };
 type Name = keyof typeof BENCHES;
-/** molmoe-1b and slice need 17 GB of memory and minutes, sweep and accuracy minutes, gpu a GPU, builds another build: only when asked for. */
+/** molmoe-1b and slice need 17 GB of memory and minutes, sweep, accuracy and budget minutes, gpu a GPU, builds another build: only when asked for. */
 const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets', 'answers'];
 /** Options that only some benches know. */
 const USED_BY = {

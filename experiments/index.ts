@@ -1,12 +1,15 @@
 /** Every experiment, a line each: the command line, the list, the pages and the JSON Schemas are made from this. */
 export { acc_lat_profiling } from './accuracy/acc_lat_profiling.ts';
 export { e2_quality } from './accuracy/e2_quality.ts';
+export { e4 } from './accuracy/e4.ts';
 export { exp1_accuracy } from './accuracy/exp1_accuracy.ts';
 export { exp2_accuracy } from './accuracy/exp2_accuracy.ts';
 export { exp3_accuracy } from './accuracy/exp3_accuracy.ts';
 export { exp5 } from './accuracy/exp5.ts';
 export { exp6 } from './accuracy/exp6.ts';
 export { m1_quality } from './accuracy/m1_quality.ts';
+export { m3 } from './accuracy/m3.ts';
+export { m4 } from './accuracy/m4.ts';
 export { m5 } from './accuracy/m5.ts';
 export { sensitivity } from './accuracy/sensitivity.ts';
 export { e1 } from './core/e1.ts';

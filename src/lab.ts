@@ -66,6 +66,29 @@ export function add_lab(program: Command, run: Run, debug: () => boolean): void 
     .option('--json', 'print one JSON object')
     .action((flags) => run(async () => (await import('./commands/predict.ts')).predict(flags, debug())));
 
+  on_model(program.command('budget'))
+    .description(
+      'a latency budget as knobs: of the measured settings the one of the best answers that is predicted to keep to it; --run keeps it',
+    )
+    .requiredOption('--ms <n>', 'milliseconds from the first stage to the last token', number)
+    .option('--quality-at-least <share>', 'mean score of the answers by the table, 0 to 1', number)
+    .option('--image <file>', 'PNG, JPEG, WebP, GIF or TIFF; - reads stdin', once)
+    .option('--image-size <size>', 'picture of this size, such as 128x96, or none')
+    .option('--prompt <text>', 'question, or - for stdin', once)
+    .option(
+      '--prompt-tokens <n>',
+      'text tokens of the prompt, template included, where its words are not known',
+      positive,
+    )
+    .option('--new-tokens <n>', 'tokens of the answer at most; as long as measured answers when left out', positive)
+    .option(
+      '--results <path>',
+      'of exp5: exp5_accuracy_results.json or its folder; those here, or what the program ships',
+    )
+    .option('--run', 'run the request with these knobs: predicted and measured, held or missed')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/budget.ts')).budget(options, debug())));
+
   on_model(program.command('quality'))
     .description('what --dtype q8 (by default) or q4 changes: built-in requests against the same with f16 weights')
     .option('--out <file>', 'write the JSON object there too')
@@ -237,7 +260,8 @@ function add_experiment(program: Command, experiment: Experiment): Command {
     command.option('--top-k-vision <k>', 'experts that picture tokens take instead, in the same forms', list(integer));
   }
   if (free('blocks')) command.option('--blocks <list>', 'blocks that run, such as 0-7,12, or none');
-  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset, answers);
+  const answered = answers || experiment.instrument.name === 'budget';
+  if (experiment.dataset !== undefined) add_dataset(command, experiment.dataset, answered);
   if (experiment.instrument.name === 'latency') {
     const { runs, warmup, instrumented } = repeats;
     const once = experiment.once_for === 'shape' ? ', once for each shape of request' : '';

@@ -17,6 +17,7 @@ const entries = {
   bench: './bench/main.ts',
   ensure_adapter: './tools/adapter/ensure.ts',
   probe: './tools/adapter/probe.ts',
+  quality_table: './tools/quality_table.ts',
 };
 
 /** Changes with every source, with the packages and with the commit. */

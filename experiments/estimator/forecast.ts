@@ -1,6 +1,7 @@
 import { STAGES, type StageName } from '../lab/schema.ts';
 import type { Choice } from './choose.ts';
 import { type Estimator, type Phase, predict } from './estimator.ts';
+import type { Quantities } from './example.ts';
 import { type Beyond, beyond } from './hull.ts';
 import { type Interval, interval_for } from './interval.ts';
 import { label_of } from './model_file.ts';
@@ -22,7 +23,7 @@ export interface Forecast {
  * Left-out samples were measured in the same minutes as the others; what is asked now runs at another hour. The same
  * adapter measured again lay outside up to a tenth: of 42 fresh configurations 34 were inside, 39 with this.
  */
-const ANOTHER_HOUR = 1.05;
+export const ANOTHER_HOUR = 1.05;
 
 const widened = (interval: Interval | null): Interval | null =>
   interval && [interval[0] / ANOTHER_HOUR, interval[1] * ANOTHER_HOUR];
@@ -57,6 +58,12 @@ export function forecast(estimator: Estimator, counted: Counted, choice: Choice 
         : []),
     ],
   };
+}
+
+/** What a prediction for such a request rests on that it should not. */
+export function doubts_of(choice: Choice, quantities: Quantities): string[] {
+  const found = beyond(choice.known.file.samples, quantities);
+  return [...choice_warnings(choice), ...(found === null ? [] : beyond_warnings(found))];
 }
 
 function choice_warnings({ known, nearness, same_dtype, other_host }: Choice): string[] {

@@ -10,7 +10,7 @@ export type Interval = readonly [low: number, high: number];
  * model that had not seen it says of this request. It supposes nothing of how errors are spread, only that the request is
  * one like the samples. null: fewer samples than a level wants, nine for 0.9.
  */
-export function interval_for(estimator: Estimator, asked: Asked, phase: Phase): Interval | null {
+export function interval_for(estimator: Estimator, asked: Asked, phase: Phase, level = LEVEL): Interval | null {
   const predicted = estimator.folds.map((one) => predict(one, estimator.roof, asked)[phase]);
   const ends = estimator.left_out.flatMap(({ fold, off }): [number, number][] => {
     const at = predicted[fold];
@@ -18,7 +18,7 @@ export function interval_for(estimator: Estimator, asked: Asked, phase: Phase): 
     if (at === undefined || error === undefined) return [];
     return [[at * Math.exp(-Math.abs(error)), at * Math.exp(Math.abs(error))]];
   });
-  return conformal(ends, LEVEL);
+  return conformal(ends, level);
 }
 
 /** From the ends that each left-out sample gives, those that so many of one more are to lie between. */

@@ -62,6 +62,12 @@ export async function count_request(
   machine: DryMachine,
   request: Sizes,
 ): Promise<Counted> {
+  sizes_of(config, request); // what the model cannot take is refused before it is made
+  return count_with(await dry_model(config, dtype, machine), config, request);
+}
+
+/** The same on a model that is there already; one request at a time. */
+export async function count_with(model: DryModel, config: ModelConfig, request: Sizes): Promise<Counted> {
   const sizes = sizes_of(config, request);
   const { positions, views, steps } = sizes.quantities;
   const { knobs } = request;
@@ -69,7 +75,6 @@ export async function count_request(
   // Where the picture's cells lie matters only to tokens that take other numbers of experts.
   const asks = sizes.tiling !== null && knobs.topKVision !== undefined;
   const index = asks ? cell_rows({ rows, cols }, geometry_of(config)) : undefined;
-  const model = await dry_model(config, dtype, machine);
   const is_long = steps > MOST_STEPS;
   const maxNewTokens = is_long ? 1 : request.new_tokens;
   const { ledger } = await model.run({ prompt_tokens: positions, views, maxNewTokens, knobs, index });

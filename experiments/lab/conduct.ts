@@ -138,6 +138,7 @@ async function complete(
       on_run,
       on_instrumented: write_trace,
       shapes,
+      provenance: results.run.fingerprint.provenance,
       signal,
     });
     configuration = {

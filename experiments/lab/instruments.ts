@@ -24,6 +24,7 @@ import type {
   KernelRow,
   MethodSample,
   Protocol,
+  Provenance,
   RequestRecord,
   Sample,
 } from './schema.ts';
@@ -41,6 +42,8 @@ export interface Watch {
   readonly on_instrumented?: (result: GenerateResult) => Promise<void>;
   /** What was seen of shapes so far, where warm-up and stamps are made once for each. */
   readonly shapes?: Shapes;
+  /** Of the run: where and on what it is measured. */
+  readonly provenance?: Provenance;
   readonly signal?: AbortSignal;
 }
 
@@ -69,6 +72,7 @@ export interface Observed
     | 'requests'
     | 'memory'
     | 'warnings'
+    | 'budget'
   > {
   /** Stamps of an earlier request of this shape, where the cell has none of its own. */
   readonly like?: Instrumented;
@@ -76,7 +80,7 @@ export interface Observed
 
 /** How a cell is observed. */
 export interface Instrument {
-  readonly name: 'latency' | 'counts' | 'answers' | 'nothing';
+  readonly name: 'latency' | 'counts' | 'answers' | 'budget' | 'nothing';
   /** Whether it needs weights on a GPU; else a model that only counts what it would dispatch. */
   readonly runs: boolean;
   /** Runs of one request of a cell, for progress: all are alike. */
@@ -269,7 +273,8 @@ export const nothing: Instrument = {
   observe: () => Promise.reject(new Error('nothing is observed')),
 };
 
-function record_of(
+/** What is kept of a request that ran. */
+export function record_of(
   model: Runner,
   { id, image, sample }: NamedRequest,
   request: GenerateRequest,
@@ -299,7 +304,7 @@ function answer_of(
   return { text, text_full: tokenizer.decode(ids), finish, forced: ignoreEos === true };
 }
 
-function of_requests(records: readonly RequestRecord[]) {
+export function of_requests(records: readonly RequestRecord[]) {
   const { id: _, ...first } = records[0] as RequestRecord;
   return { ...first, requests: records.length > 1 ? [...records] : [] };
 }

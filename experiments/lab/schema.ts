@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { machine_schema } from './machine.ts';
 import { answers_schema } from './schema_answers.ts';
+import { budget_schema } from './schema_budget.ts';
 import { answer_schema, dataset_schema, sample_source_schema } from './schema_dataset.ts';
 import {
   amount,
@@ -396,6 +397,8 @@ export const configuration_schema = z.strictObject({
   routing: routing_schema.nullable(),
   /** What was answered to each sample. Absent where nothing was scored. */
   answers: answers_schema.optional(),
+  /** How it kept to a budget. Absent where it was given none. */
+  budget: budget_schema.optional(),
   warnings: strings,
 });
 export type Configuration = z.infer<typeof configuration_schema>;

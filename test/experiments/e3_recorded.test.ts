@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { VariantChoice } from '../../engine/gpu/pipelines.ts';
 import { preset_config } from '../../engine/model/presets.ts';
+import { config_of, type Found, resolve_model } from '../../engine/node/choose_model.ts';
 import { choose_estimator, site_of } from '../../experiments/estimator/choose.ts';
 import { transfer_curve } from '../../experiments/estimator/curves.ts';
 import { folds_of, prior_of } from '../../experiments/estimator/estimator.ts';
@@ -31,10 +32,10 @@ const names_in = (folder: string): string[] =>
 const read = (folder: string, name: string): Promise<Known> => read_model(join(folder, name));
 
 /** The request that a sample was, counted anew from its sizes on the machine that its file remembers. */
-function counted(sample: Example, { file }: Known, model = file.provenance.model.name) {
+async function counted(sample: Example, { file }: Known, model = file.provenance.model.name) {
   const { adapter, variant, tuning, model: measured } = file.provenance;
   if (adapter.machine === undefined) throw new Error(`${label_of(file.provenance)}: no machine`);
-  const config = preset_config(model);
+  const config = await config_of(resolve_model(model) as Found);
   const { image, max_crops, top_k, blocks } = sample.settings;
   const whole = model !== measured.name;
   const machine = {
@@ -71,7 +72,7 @@ describe('estimators that the program ships', () => {
     const own = choose_estimator(
       [known],
       site_of(known.file.provenance),
-      preset_config(known.file.provenance.model.name),
+      await config_of(resolve_model(known.file.provenance.model.name) as Found),
       undefined,
     );
     expect(own?.nearness).toBe('same');
