@@ -33,6 +33,7 @@ export const exp6 = define({
   instrument: answers,
   dataset: ON_SAMPLES,
   timed: 30,
+  needs_times: true,
   quick: { options: { maxCrops: [1, 3, 6], topK: [2, 8], numActiveBlocks: [6, 8], sampling: 'full' } },
   repeats: { runs: 3, warmup: 3, instrumented: 0 },
   check: grid.check_grid,

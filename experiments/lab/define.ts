@@ -112,6 +112,8 @@ export interface Definition<O extends Shape, F extends Readonly<Record<string, S
   readonly cells: (on: Subject, options: Values<O>) => readonly (Cell | Skipped)[];
   /** Of answers: how many samples are timed alone as well, where the command line does not say; none where absent. */
   readonly timed?: number;
+  /** Without timed samples there is nothing to publish. */
+  readonly needs_times?: true;
   /** The round of configurations that timing begins with: only what is timed together is held against each other. */
   readonly timed_from?: number;
   /** Of answers: what is answered next, by the answers to everything before; nothing ends it. */
@@ -153,7 +155,16 @@ export interface Derived extends Shown {
 export interface Experiment
   extends Pick<
     Definition<Shape, Record<string, Shape>>,
-    'name' | 'group' | 'title' | 'question' | 'options' | 'sweeps' | 'instrument' | 'dataset' | 'once_for'
+    | 'name'
+    | 'group'
+    | 'title'
+    | 'question'
+    | 'options'
+    | 'sweeps'
+    | 'instrument'
+    | 'dataset'
+    | 'once_for'
+    | 'needs_times'
   > {
   readonly aliases: readonly string[];
   readonly basis: Basis;

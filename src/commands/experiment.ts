@@ -155,6 +155,9 @@ function with_answers(
     flags.timed ?? (flags.quick ? Math.min(experiment.timed, QUICK_TIMED) : experiment.timed),
     count,
   );
+  if (experiment.needs_times && timed === 0) {
+    throw new UsageError(`--timed 0: ${experiment.name} is about times; ask for at least 1`);
+  }
   const { warmup, runs } = protocol;
   return {
     ...protocol,

@@ -86,6 +86,7 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
   merge: [RESULTS],
   ...Object.fromEntries(ANSWERED.map((name) => [name, ANSWERS])),
+  exp6: [...ANSWERS.slice(0, -1), '1', '--runs', '1'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
