@@ -1,5 +1,6 @@
 import type { Knobs } from '../../engine/model/knobs.ts';
 import type { Saved } from '../lab/define.ts';
+import { random_numbers } from '../lab/random.ts';
 import type { Configuration, Settings } from '../lab/schema.ts';
 import { spearman } from '../lab/stats.ts';
 import { mean } from '../lab/typical.ts';
@@ -107,18 +108,24 @@ export function pruned(
   return least_first(importance.filter(({ block }) => block > 0 && block < layers - 1)).slice(0, gone);
 }
 
+const HALVES_SEED = 1;
+
 /** Whether half of the samples ranks the blocks as the other half does: Spearman's correlation; null where all are alike. */
 export function halves_agree(saved: Pick<Saved, 'configurations' | 'run'>): number | null {
   const full = cell_without(saved, []);
   if (full === undefined || scored_of(full).length < 2) return null;
-  const of_half = (half: number) =>
+  // Drawn, not every other one: sets ask their types of questions in turns.
+  const random = random_numbers(HALVES_SEED);
+  const first = scored_of(full).map(() => random() < 0.5);
+  if (!first.includes(true) || !first.includes(false)) return null;
+  const of_half = (half: boolean) =>
     all_blocks(layers_of(saved)).flatMap((block) => {
       const ablated = cell_without(saved, [block]);
       if (ablated === undefined) return [];
-      const in_half = (one: Configuration) => scored_of(one).filter((_, i) => i % 2 === half);
+      const in_half = (one: Configuration) => scored_of(one).filter((_, i) => first[i] === half);
       return mean(in_half(full).map(({ score }) => score)) - mean(in_half(ablated).map(({ score }) => score));
     });
-  return spearman(of_half(0), of_half(1));
+  return spearman(of_half(true), of_half(false));
 }
 
 export interface BeamOptions {
