@@ -92,7 +92,7 @@ describe.skipIf(no_browser)(`the live page${no_browser ? ` (skipped: ${no_browse
     await page.locator('.knob-result h3').waitFor();
     const said = await page.locator('.knob-result').innerText();
     expect(said).toContain('maxCrops 1');
-    expect(said).toMatch(/interval −?[\d.,]+ to −?[\d.,]+ ms; n = 5 each/);
+    expect(said).toMatch(/95 % interval −?[\d.,]+ to −?[\d.,]+ ms; n = 6 each/);
     expect(said).toMatch(/The answer (stays|changes): "/);
   });
 

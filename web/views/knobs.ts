@@ -4,12 +4,13 @@ import { chart_view } from '../../experiments/lab/report/charts/view.ts';
 import { el } from '../../experiments/lab/report/dom.ts';
 import { digits, ms, percent } from '../../experiments/lab/report/format.ts';
 import { words_of } from '../../experiments/lab/style.ts';
+import { interval_name } from '../../experiments/lab/words.ts';
 import type { App } from '../app.ts';
 import type { KnobView, ModelView } from '../protocol.ts';
 import { action, labelled, page_section, type View } from './parts.ts';
 
-/** Runs of each side: few, so that moving a knob answers at once; the interval says how few. */
-const PAIRS = 5;
+/** Runs of each side: the fewest that have an interval, so that moving a knob answers soon. */
+const PAIRS = 6;
 const PAUSE_MS = 500;
 
 /** Sliders for what a request may leave out, and what that changes in time and in the answer. */
@@ -135,7 +136,7 @@ function outcome(found: KnobView, knobs: Knobs, app: App): HTMLElement[] {
   const { plain, turned, difference_ms, difference_ci95, ratio, significant, pairs } = found;
   const words = Object.entries(knobs).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   const interval = difference_ci95
-    ? `, interval ${digits(difference_ci95[0])} to ${digits(difference_ci95[1])} ms`
+    ? `, ${interval_name(pairs)} ${digits(difference_ci95[0])} to ${digits(difference_ci95[1])} ms`
     : ', one run each: no interval';
   const verdict = significant
     ? `${difference_ms < 0 ? 'less' : 'more'} time, told apart from chance`
