@@ -6,7 +6,7 @@ import type { AnswerView } from '../protocol.ts';
 import { chooser } from './chooser.ts';
 import { action, labelled, page_section, type View } from './parts.ts';
 import { picture_view } from './picture.ts';
-import { stage_bars } from './stages.ts';
+import { DRAW_MS, stage_bars } from './stages.ts';
 
 /** A run this short is run again with a stamp around every kernel, unasked. */
 const SHORT_MS = 4000;
@@ -45,14 +45,28 @@ export function ask_view(app: App, show_inside: () => void): View {
     asking = true;
     bars.begin();
     const times: HTMLElement[] = [];
+    // What is cleared is drawn before the request begins, and what it tells with the bars: a frame costs a software adapter's cores.
+    await painted();
+    const heard: (() => void)[] = [];
+    const flush = () => {
+      for (const draw of heard.splice(0)) draw();
+    };
+    const timer = setInterval(flush, DRAW_MS);
     const answer = await app.run('Answering', 'ask', [app.request()], (told) => {
       bars.hear(told);
       if (told.kind === 'prepared') {
-        tiling = told.tiling;
-        update_picture(tiling);
+        heard.push(() => {
+          tiling = told.tiling;
+          update_picture(tiling);
+        });
       }
-      if (told.kind === 'token') times[told.index] = token(list, times[told.index], told.text, told.ms);
+      if (told.kind === 'token') {
+        heard.push(() => {
+          times[told.index] = token(list, times[told.index], told.text, told.ms);
+        });
+      }
     });
+    clearInterval(timer);
     asking = false;
     bars.end();
     if (answer === undefined) return;
@@ -167,6 +181,18 @@ function inside_words(app: App, show_inside: () => void, look_inside: () => void
     action('See all kernels', show_inside),
   ];
 }
+
+/** When what was changed is on the screen; a tab in the background draws nothing and waits for no frame. */
+const painted = (): Promise<void> =>
+  new Promise((done) => {
+    const late = setTimeout(done, 100);
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        clearTimeout(late);
+        done();
+      }),
+    );
+  });
 
 /** A token and its milliseconds: what the model said is text, whatever it looks like. */
 function token(list: HTMLElement, known: HTMLElement | undefined, text: string, took: number | undefined): HTMLElement {

@@ -9,7 +9,7 @@ const ROWS = ['preprocess', 'vision_encoder', 'projector', 'prefill', 'decode'] 
 type Row = (typeof ROWS)[number];
 
 /** Often enough to see it grow. Each drawing takes a little of the cores that a software adapter computes on. */
-const DRAW_MS = 200;
+export const DRAW_MS = 200;
 
 interface Parts {
   readonly bar: SVGElement;
