@@ -8,7 +8,8 @@ import type { ModelConfig } from '../../engine/model/config.ts';
 import { type Knobs, plan_blocks } from '../../engine/model/knobs.ts';
 import { file_error } from '../../engine/node/files.ts';
 import { nearness } from '../estimator/choose.ts';
-import { checked, read_json } from '../lab/read.ts';
+import { checked } from '../lab/checked.ts';
+import { read_json } from '../lab/read.ts';
 import { count, finite, head_shape } from '../lab/schema.ts';
 import { ANY, type AnswerTokens, answer_tokens } from './answer_length.ts';
 
