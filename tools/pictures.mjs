@@ -6,7 +6,7 @@
  *   node dist/cli.js run all --quick && node tools/pictures.mjs --pages results
  */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -44,13 +44,14 @@ function pictures_of_pages(folder) {
   const target = join(pictures, 'experiments');
   const pages = fileURLToPath(new URL('../docs/experiments', import.meta.url));
   mkdirSync(target, { recursive: true });
-  for (const page of readdirSync(pages)) {
+  const all = readdirSync(pages);
+  const owner = (path) => `${basename(dirname(dirname(path)))}.md`;
+  for (const page of all) {
     const text = readFileSync(join(pages, page), 'utf8');
     for (const [, name] of text.matchAll(/\]\(\.\.\/pictures\/experiments\/([^)]+)\)/g)) {
       const same = drawn.filter((path) => basename(path) === name);
-      // Two experiments may draw a figure of one name: each page shows its own.
-      const own = join(basename(page, '.md'), 'figures', name);
-      const from = same.find((path) => path.endsWith(own)) ?? same[0];
+      // Two experiments may draw a figure of one name: each page shows its own, or one of a folder that is no page's.
+      const from = same.find((path) => owner(path) === page) ?? same.find((path) => !all.includes(owner(path)));
       if (from === undefined) process.stderr.write(`warning: ${page}: no ${name} in ${folder}; the old one stays\n`);
       else copyFileSync(join(folder, from), join(target, name));
     }

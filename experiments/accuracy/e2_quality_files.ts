@@ -155,7 +155,7 @@ function columns_of({ configurations }: Saved): { readonly one: Configuration; r
   });
 }
 
-/** The first sample of each type that these cells answer differently; of a set without types the first ones. */
+/** Of each type a sample that these cells answer differently, in another way than those before; else the first. */
 export function e2_cases(saved: Saved): Pick<E2QualityFiles['e2_quality_cases'], 'columns' | 'cases' | 'note'> {
   const columns = columns_of(saved);
   const scores = columns.map(({ one }) => scored_of(one).map(({ score }) => score));
@@ -165,7 +165,14 @@ export function e2_cases(saved: Saved): Pick<E2QualityFiles['e2_quality_cases'],
     .map((sample, place) => ({ sample, place }))
     .filter(({ place }) => new Set(scores.map((of) => of[place])).size > 1);
   const by_type = grouped(differ, ({ sample }) => type_of(sample));
-  const chosen = by_type.length > 1 ? by_type.map(([first]) => first as (typeof differ)[number]) : differ;
+  const shown = new Set<string>();
+  const pattern = ({ place }: { readonly place: number }) => scores.map((of) => of[place]).join();
+  const pick = (some: readonly (typeof differ)[number][]) => {
+    const one = some.find((each) => !shown.has(pattern(each))) ?? (some[0] as (typeof differ)[number]);
+    shown.add(pattern(one));
+    return one;
+  };
+  const chosen = by_type.length > 1 ? by_type.map(pick) : differ;
   return {
     columns: columns.map(({ one, name }) => ({ key: one.key, name })),
     cases: chosen.slice(0, MOST_CASES).map(({ sample, place }) => ({
@@ -175,6 +182,6 @@ export function e2_cases(saved: Saved): Pick<E2QualityFiles['e2_quality_cases'],
         ...{ key: one.key, answer: answers[i]?.[place]?.answer ?? '', accuracy: scores[i]?.[place] ?? 0 },
       })),
     })),
-    note: `${differ.length} of ${answers[0]?.length ?? 0} samples are answered differently; shown is the first of each type`,
+    note: `${differ.length} of ${answers[0]?.length ?? 0} samples are answered differently; shown is one of each type`,
   };
 }

@@ -19,7 +19,7 @@ const METRIC_NAMES: Readonly<Record<LatencyMetric, string>> = { mean: 'mean', P5
 function clock_note([first]: readonly LatencyRow[], metric: LatencyMetric): string {
   const { num_samples = 0, runs = 0 } = first?.latency ?? {};
   const of_runs = runs === 1 ? 'by one run' : `by the median of ${runs} runs`;
-  return `latency: ${METRIC_NAMES[metric]} over ${num_samples} samples, each alone, ${of_runs}; host wall time between fences`;
+  return `latency: ${METRIC_NAMES[metric]} over ${num_samples} samples, each alone, ${of_runs}; host wall time`;
 }
 
 /** Accuracy against each of the three times, a figure each, as the study draws them. */

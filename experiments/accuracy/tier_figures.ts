@@ -66,7 +66,7 @@ export function tier_figures({ summary, front, note }: Drawn): Figure[] {
     ? knob_pareto(rows, total_ms, front.keys, { ...look, label: 'Total latency (ms)' })
     : knob_pareto(rows, in_gflop, front.keys, { ...look, label: FLOPS_AXIS });
   const { num_samples = 0, runs = 0 } = summary[0]?.latency ?? {};
-  const clock = `latency: mean over ${num_samples} samples, each alone, by the median of ${runs} runs; host wall time between fences`;
+  const clock = `latency: mean over ${num_samples} samples, each alone, by the median of ${runs} runs; host wall time`;
   const notes = [note, ...(timed ? [clock] : []), 'labels, where there is room: experts a token / blocks'];
   return figure_of(
     'acc_lat_profiling_pareto',

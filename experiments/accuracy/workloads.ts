@@ -130,5 +130,5 @@ interface Noted {
 /** What the numbers of a picture of workloads rest on. */
 export const cost_note = (cost: Cost, some: readonly Noted[]): string =>
   cost === 'latency'
-    ? `latency: mean over ${some.map(({ num_timed }) => num_timed).join(' and ')} samples, each alone, by the median of its runs; host wall time between fences`
+    ? `latency: mean over ${some.map(({ num_timed }) => num_timed).join(' and ')} samples, each alone, median of its runs; host wall time`
     : 'FLOPs: exact, mean of a request; too few requests of a workload were timed to go by latency';
