@@ -85,7 +85,7 @@ export function e4_figures({ rows, chosen_by }: Results, tries: Tries): Figure[]
               .filter((one) => one.fraction === fraction)
               .map(({ predicted_ms, runs_ms }) => ({ x: predicted_ms, y: runs_ms[0] as number })),
           })),
-          fits: [{ slope: 1, intercept: 0, label: 'dashed: equal' }],
+          fits: [{ slope: 1, intercept: 0, label: 'equal' }],
         },
       ],
     },

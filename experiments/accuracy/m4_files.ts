@@ -115,11 +115,12 @@ function margin_finding(rows: readonly GuardRow[]): Finding {
 function ends_finding(rows: readonly GuardRow[]): Finding {
   const expectation = 'Of what the upper end of the interval lets through at most one in twenty takes longer';
   const { of, wrong } = all_of(rows, 'upper end');
+  const { low, high } = proportion(Array.from({ length: of }, (_, i) => i < wrong));
   if (of < LEAST_ACCEPTED)
     return not_tested(expectation, `${LEAST_ACCEPTED} settings let through say something, here are ${of}`);
   return {
     expectation,
-    outcome: wrong <= ALLOWED * of ? 'confirmed' : 'refuted',
-    because: in_words(rows, 'upper end'),
+    outcome: wrong <= ALLOWED * of ? 'confirmed' : low > ALLOWED ? 'refuted' : 'not tested',
+    because: `${wrong} of ${of} (95 % interval ${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %; refuted where all of it lies above one in twenty); ${in_words(rows, 'upper end')}`,
   };
 }

@@ -31,6 +31,8 @@ const TOPK = [...TINY, ...QUICK, '--top-k', '1', '--image-size', 'none', '--prom
 const SAMPLES = [...TINY, ...QUICK, '--num-samples', '1', '--max-crops', '1'];
 
 const ANSWERED = EXPERIMENTS.filter(({ instrument }) => instrument.name === 'answers').map(({ name }) => name);
+const BUDGETED = EXPERIMENTS.filter(({ instrument }) => instrument.name === 'budget').map(({ name }) => name);
+const BUDGETS = ['--model', 'nano', '--quick', '--num-samples', '3', '--skip', '0'];
 const ANSWERS = ['--model', 'nano', '--quick', '--num-samples', '2', '--timed', '0'];
 
 /** What each command is run with besides the option in turn; `replaces` says which of it an option takes the place of. */
@@ -87,6 +89,8 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   merge: [RESULTS],
   ...Object.fromEntries(ANSWERED.map((name) => [name, ANSWERS])),
   exp6: [...ANSWERS.slice(0, -1), '1', '--runs', '1'],
+  ...Object.fromEntries(BUDGETED.map((name) => [name, BUDGETS])),
+  budget: ['--model', 'nano', '--ms', '1000'],
 };
 /** Too slow to be run for each of their options: parsed, planned and refused alike, but only counted. */
 const COUNTED: readonly string[] = [
@@ -109,9 +113,10 @@ const COUNTED: readonly string[] = [
   'motivation-exp2',
   'motivation-exp4',
   ...ANSWERED.filter((name) => name !== 'exp2_accuracy'),
+  ...BUDGETED,
 ];
-/** Runs for minutes whatever its options: its own test runs it. */
-const LONG: readonly string[] = ['tune', 'quality'];
+/** Runs for minutes whatever its options, or wants what was measured of one model: its own test runs it. */
+const LONG: readonly string[] = ['tune', 'quality', 'budget'];
 
 /** A value of an option that takes any: from its own words where they give one. */
 const VALUES: Readonly<Record<string, string>> = {
@@ -135,6 +140,9 @@ const VALUES: Readonly<Record<string, string>> = {
   '--top-k': '2',
   '--top-k-vision': '1',
   '--blocks': '0-2,3',
+  '--skip': '1',
+  '--ms': '1000',
+  '--quality-at-least': '0.5',
   '--set': 'tiny',
   '--case': 'text1',
   '--without': 'subgroups',
