@@ -74,8 +74,9 @@ async function build(with_types) {
       __BUILD__: JSON.stringify(digest.slice(0, 16)),
     },
   };
-  const { cli, bench, ...others } = entries;
+  const { cli, bench, quality_table, ...others } = entries;
   if (existsSync(join(root, bench))) others.bench = bench;
+  if (existsSync(join(root, 'experiments'))) others.quality_table = quality_table;
   const built = await Promise.all([
     bundle({ ...shared, entryPoints: { cli }, banner: { js: '#!/usr/bin/env node' } }),
     bundle({ ...shared, entryPoints: others }),

@@ -87,6 +87,7 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   'motivation-exp2': SAMPLES,
   'motivation-exp4': [...SAMPLES, '--new-tokens', '2'],
   merge: [RESULTS],
+  serve: [],
   ...Object.fromEntries(ANSWERED.map((name) => [name, ANSWERS])),
   exp6: [...ANSWERS.slice(0, -1), '1', '--runs', '1'],
   ...Object.fromEntries(BUDGETED.map((name) => [name, BUDGETS])),
@@ -116,7 +117,7 @@ const COUNTED: readonly string[] = [
   ...BUDGETED,
 ];
 /** Runs for minutes whatever its options, or wants what was measured of one model: its own test runs it. */
-const LONG: readonly string[] = ['tune', 'quality', 'budget'];
+const LONG: readonly string[] = ['tune', 'quality', 'budget', 'serve'];
 
 /** A value of an option that takes any: from its own words where they give one. */
 const VALUES: Readonly<Record<string, string>> = {
