@@ -141,8 +141,8 @@ function findings_of(rows: readonly E4Row[], contests: z.infer<typeof contest_sc
   const ours = rows.filter(({ policy }) => policy === 'several knobs');
   const told = ours.filter(({ promised }) => promised.of >= LEAST_PROMISED);
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  const kept = 'A budget that is promised is kept in at least 95 of 100 requests, at each fraction';
-  const better = 'Several knobs answer no worse in time than the best single one, at each fraction';
+  const kept = 'A budget that is promised is kept in at least 95 of 100 requests, at each fraction that has any';
+  const better = 'Several knobs answer no worse in time than the best single one, at each fraction that has promises';
   const lost = contests.filter(({ comparison: { ci95 } }) => ci95 !== null && ci95[1] < 0);
   return [
     told.length === 0

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../../engine/errors.ts';
-import type { Figure, Lines, Series } from '../lab/charts.ts';
+import type { Figure, Scatter, Series } from '../lab/charts.ts';
 import type { Files, Saved } from '../lab/define.ts';
 import { not_tested } from '../lab/findings.ts';
 import { random_numbers, shuffled } from '../lab/random.ts';
@@ -202,9 +202,9 @@ export function m5_figures({ m5_mask_strategy_comparison: { rows, full, note } }
         .sort((a, b) => a.x - b.x);
       return points.length === 0 ? [] : [{ name: NAMES[policy], look, points }];
     });
-  const chart = (label: string, some: Series[], zero: boolean): Lines => ({
+  const chart = (label: string, some: Series[], zero: boolean): Scatter => ({
     ...{
-      kind: 'lines',
+      kind: 'scatter',
       x: { label: 'Blocks that run', from_zero: false },
       y: { label, from_zero: zero },
       series: some,
