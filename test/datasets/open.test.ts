@@ -5,9 +5,16 @@ import { geometry_of, type ImageGeometry } from '../../engine/model/geometry.ts'
 import { preset_config } from '../../engine/model/presets.ts';
 import type { Dataset, DatasetSample } from '../../experiments/datasets/dataset.ts';
 import { DATASETS, open_dataset } from '../../experiments/datasets/index.ts';
+import { shapes_sample } from '../../experiments/datasets/shapes.ts';
 import { nano_geometry } from '../../tools/train/nano_geometry.ts';
 
 const published = geometry_of(preset_config('molmoe-1b'));
+/** Crops of 80 pixels in patches of 8, two of margin on each side. */
+const small_geometry = geometry_of({
+  ...preset_config('molmoe-1b'),
+  vit: { image: 80, patch: 8 },
+  overlap_margins: [2, 2],
+});
 
 async function first(set: Dataset, count: number, from = 0): Promise<DatasetSample[]> {
   const samples: DatasetSample[] = [];
@@ -45,7 +52,7 @@ describe('the built-in set', () => {
 
   it.each([
     ['published', published],
-    ['of a small model', nano_geometry],
+    ['of a small model', small_geometry],
   ])('is cut as the photographs of VQA v2 are: %s', async (_name, geometry) => {
     const set = await open_dataset({ name: 'shapes' }, geometry);
     const found = await crops_of(set, geometry);
@@ -61,6 +68,18 @@ describe('the built-in set', () => {
       expect(off, `${crops} crops`).toBeLessThan(4 * Math.sqrt(of_5000 * (1 - of_5000 / 5000)));
     }
     expect(found.size).toBe(6);
+  });
+
+  it('is what nano learnt from where crops are those of nano', async () => {
+    const sizes = new Set<string>();
+    for (const { picture } of await first(await open_dataset({ name: 'shapes' }, nano_geometry), 200)) {
+      const { width, height } = (await picture?.size()) ?? { width: 0, height: 0 };
+      expect(Math.max(width, height)).toBeLessThanOrEqual(128);
+      sizes.add(`${width > 96}${height > 96}`);
+    }
+    expect(sizes.size).toBe(3);
+    const [sample] = await first(await open_dataset({ name: 'shapes' }, nano_geometry), 1, 8);
+    expect(await sample?.picture?.open()).toEqual(shapes_sample('test', 8).picture);
   });
 
   it('has a digest of its own for every split and geometry', async () => {
