@@ -22,7 +22,15 @@ import { be_quiet, dim, note, progress } from '../print.ts';
 import { type AnswerFlags, type AnswerWork, answer_experiment, shard_of, with_local_adapter } from './answers.ts';
 import { ceilings_of } from './ceilings.ts';
 import { dry_run } from './dry_run.ts';
-import { type AdapterFlags, answering, in_flags, knobs_of, load_options, type ModelFlags } from './flags.ts';
+import {
+  type AdapterFlags,
+  answering,
+  in_flags,
+  knobs_of,
+  load_options,
+  type ModelFlags,
+  wants_answers,
+} from './flags.ts';
 import { parse_size } from './inputs.ts';
 import { own_command } from './own_command.ts';
 import { read_others } from './reading.ts';
@@ -77,7 +85,7 @@ export async function conduct_experiment(
   const answers = experiment.instrument.name === 'answers';
   if (answers) shard_of(flags);
   const model = await open_model({
-    ...load_options(answers ? answering(with_local_adapter(flags)) : flags, debug),
+    ...load_options(wants_answers(experiment) ? answering(with_local_adapter(flags)) : flags, debug),
     // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
     on_model: async (known) => {
       samples = await samples_for(experiment, known, flags);

@@ -2,6 +2,7 @@ import type { Knobs } from '../../engine/model/knobs.ts';
 import { parse_blocks } from '../../engine/model/knobs.ts';
 import { resolve_model } from '../../engine/node/choose_model.ts';
 import type { DeviceChoice, LoadOptions } from '../../engine/node/load.ts';
+import type { Experiment } from '../../experiments/lab/define.ts';
 import type { WeightFormat } from '../../kernels/spec.ts';
 import { dim, note } from '../print.ts';
 
@@ -56,6 +57,10 @@ export function answering<F extends ModelFlags>(flags: F): F {
   );
   return { ...flags, model: 'nano' };
 }
+
+/** Its cells are about answers, which only trained weights give. */
+export const wants_answers = ({ instrument }: Pick<Experiment, 'instrument'>): boolean =>
+  instrument.name === 'answers' || instrument.name === 'budget';
 
 export const load_options = (flags: AdapterFlags & ModelFlags, debug: boolean): LoadOptions => ({
   ...device_choice(flags, debug),

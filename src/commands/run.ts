@@ -8,7 +8,7 @@ import { be_quiet, bold, note, out, progress, warn } from '../print.ts';
 import { EXPERIMENTS } from '../registry.ts';
 import { type Children, children } from './children.ts';
 import { duration } from './dry_run.ts';
-import { type AdapterFlags, answering, load_options, type ModelFlags } from './flags.ts';
+import { type AdapterFlags, answering, load_options, type ModelFlags, wants_answers } from './flags.ts';
 import { write_index } from './report.ts';
 import { chosen } from './run_choice.ts';
 import { hold_adapter, hold_folder } from './runner_lock.ts';
@@ -79,7 +79,7 @@ export async function run_experiments(
   if (flags.quiet) be_quiet();
   const experiments = chosen(words, flags.without ?? [], EXPERIMENTS);
   // What no experiment could use (a model, an adapter) is refused once, here.
-  const only_answers = experiments.every(({ instrument }) => instrument.name === 'answers');
+  const only_answers = experiments.every(wants_answers);
   const model = await open_model(load_options(only_answers ? answering(flags) : flags, debug));
   await model.close();
   const locks = flags.dryRun ? [] : [await lock_folder(flags.out)];
