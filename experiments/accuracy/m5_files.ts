@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UsageError } from '../../engine/errors.ts';
-import type { Figure, Scatter, Series } from '../lab/charts.ts';
+import type { Bar, Figure, Stack } from '../lab/charts.ts';
 import type { Files, Saved } from '../lab/define.ts';
 import { not_tested } from '../lab/findings.ts';
 import { random_numbers, shuffled } from '../lab/random.ts';
@@ -192,63 +192,48 @@ function better(saved: Saved, rows: readonly M5Row[]): Finding[] {
   });
 }
 
+/** A bar a set: sets of one number stand side by side. */
 export function m5_figures({ m5_mask_strategy_comparison: { rows, full, note } }: M5Files): Figure[] {
   if (rows.length === 0) return [];
-  const series = (of: (one: M5Row) => { y: number; low?: number; high?: number }): Series[] =>
-    POLICIES.flatMap((policy, look) => {
-      const some = rows.filter((one) => one.policy === policy);
-      const points = some
-        .map((one) => ({ x: one.num_active_blocks, n: one.num_samples, ...of(one) }))
-        .sort((a, b) => a.x - b.x);
-      return points.length === 0 ? [] : [{ name: NAMES[policy], look, points }];
-    });
-  const chart = (label: string, some: Series[], zero: boolean): Scatter => ({
-    ...{
-      kind: 'scatter',
-      x: { label: 'Blocks that run', from_zero: false },
-      y: { label, from_zero: zero },
-      series: some,
-    },
+  const chart = (label: string, some: readonly M5Row[], of: (one: M5Row) => NonNullable<Bar['total']>): Stack => ({
+    ...{ kind: 'stack', categories: 'Blocks', value: { label }, lying: true },
+    bars: some.map((one) => ({
+      label: [`${one.num_active_blocks}`, NAMES[one.policy]],
+      segments: [{ look: POLICIES.indexOf(one.policy), name: NAMES[one.policy], value: of(one).value }],
+      total: of(one),
+    })),
   });
-  const quality = series((one) => ({
-    y: 100 * one.accuracy,
-    ...(one.accuracy_ci95 && { low: 100 * one.accuracy_ci95[0], high: 100 * one.accuracy_ci95[1] }),
+  const ends = (ci95: readonly [number, number] | null | undefined, scale = 1) =>
+    ci95 ? { low: scale * ci95[0], high: scale * ci95[1] } : {};
+  const accuracy = chart('Accuracy (%)', rows, ({ accuracy: share, accuracy_ci95 }) => ({
+    ...{ value: 100 * share, label: (100 * share).toFixed(1) },
+    ...ends(accuracy_ci95, 100),
   }));
   const timed = rows.filter(({ latency }) => latency !== null);
+  const latency = chart('Latency (ms)', timed, ({ latency: times }) => {
+    const { median = 0, median_ci95 } = times?.T_total ?? {};
+    return { value: median, label: median.toFixed(1), ...ends(median_ci95) };
+  });
+  const { num_samples, runs } = timed[0]?.latency ?? {};
   const whole = full === null ? [] : [`all blocks: ${(100 * full.accuracy).toFixed(1)} %`];
-  return [
+  const figures: Figure[] = [
     {
       name: 'm5_accuracy_by_policy',
       title: 'The same number of blocks, chosen in three ways',
       notes: [note, ...whole],
-      panels: [chart('Accuracy (%)', quality, true)],
+      panels: [accuracy],
       untimed: true,
     },
-    ...(timed.length === 0
-      ? []
-      : [
-          {
-            name: 'm5_latency_by_policy',
-            title: 'Time at the same number of blocks',
-            notes: [
-              `${timed[0]?.latency?.num_samples} samples, each alone, median of ${timed[0]?.latency?.runs} runs; error bars: 95 % interval of the median over samples; host wall time between fences`,
-            ],
-            panels: [
-              chart(
-                'Latency (ms)',
-                series(({ latency }) => ({
-                  y: latency?.T_total.median ?? 0,
-                  ...(latency?.T_total.median_ci95 && {
-                    low: latency.T_total.median_ci95[0],
-                    high: latency.T_total.median_ci95[1],
-                  }),
-                })),
-                true,
-              ),
-            ],
-          },
-        ]),
+    {
+      name: 'm5_latency_by_policy',
+      title: 'Time at the same number of blocks',
+      notes: [
+        `${num_samples} samples, each alone, median of ${runs} runs; error bars: 95 % interval of the median over samples; host wall time between fences`,
+      ],
+      panels: [latency],
+    },
   ];
+  return timed.length > 0 ? figures : figures.slice(0, 1);
 }
 
 const NAMES: Readonly<Record<Policy, string>> = {

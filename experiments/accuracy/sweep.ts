@@ -117,7 +117,7 @@ export function accuracy_figure({ axis, label, figure }: Turn, summary: readonly
   };
   const by_type = types_heat(summary, { title: label, columns: summary.map((row) => String(row[axis])) });
   const panels = by_type === null ? [all] : [all, by_type];
-  const title = `What ${label.toLowerCase()} cost in answers`;
+  const title = `Answers against ${label.toLowerCase()}`;
   return [{ name: figure, title, notes: [note], panels, untimed: true }];
 }
 

@@ -335,7 +335,7 @@ async function names_in(folder: string): Promise<string[]> {
   }
 }
 
-async function remove(path: string): Promise<void> {
+export async function remove(path: string): Promise<void> {
   try {
     await rm(path, { force: true });
   } catch (error) {
