@@ -23,7 +23,7 @@ export const exp1_accuracy = accuracy_sweep({
   points: ({ config: { max_crops } }, { maxCrops, startFrom }) =>
     (maxCrops ?? Array.from({ length: max_crops }, (_, i) => i + 1))
       .filter((value) => value >= startFrom)
-      .sort((a, b) => a - b)
+      .toSorted((a, b) => a - b)
       .map((value) => ({ value, knobs: value === max_crops ? {} : { maxCrops: value } })),
   findings: (summary) => [
     costs_answers('With a single crop answers are worse', 'max_crops', summary, (rows) =>

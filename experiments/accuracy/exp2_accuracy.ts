@@ -19,9 +19,9 @@ export const exp2_accuracy = accuracy_sweep({
   quick: { topK: [1, 8] },
   points: ({ config: { n_experts, top_k } }, { topK }) => {
     const usual = [1, 2, 4, ...Array.from({ length: n_experts / 4 }, (_, i) => 4 * (i + 1)), top_k];
-    const values = [...new Set(topK ?? usual)].filter((k) => topK !== undefined || k <= n_experts);
+    const values = topK ?? [...new Set(usual)].filter((k) => k <= n_experts);
     return values
-      .sort((a, b) => a - b)
+      .toSorted((a, b) => a - b)
       .map((value) => ({
         value,
         knobs: value === top_k ? {} : { topK: value },

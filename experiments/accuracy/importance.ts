@@ -41,6 +41,10 @@ export const ablations = (layers: number, alone: boolean): BlockPoint[] => [
   ...(alone ? all_blocks(layers) : []).map((block) => without([block], layers)),
 ];
 
+/** A file that cannot be read is refused before anything runs. */
+export const check_importance = ({ importanceScoresFile: file }: { importanceScoresFile?: string | undefined }): void =>
+  void (file && read_importance(file));
+
 /** What ablations here say, or a file. */
 export const known_importance = (
   saved: Pick<Saved, 'configurations' | 'run'>,

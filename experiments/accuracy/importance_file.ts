@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { InputError } from '../../engine/errors.ts';
 import { file_error } from '../../engine/node/files.ts';
@@ -12,14 +12,17 @@ const MOST_BYTES = 2 ** 20;
 
 /** Block to score, as `layer_importance_scores.json` has it. */
 export function read_importance(path: string): { block: number; score: number }[] {
+  const expected = 'expected JSON of block to score, such as {"0": 0.31, "1": 0.02}';
   let text: string;
   try {
+    // A device or a pipe has no end, or none yet.
+    const stats = statSync(path);
+    if (!stats.isFile() && !stats.isDirectory()) throw new InputError(`${path}: ${expected}, found a pipe or device`);
+    if (stats.size > MOST_BYTES) throw new InputError(`${path}: ${expected}, found a file of ${stats.size} bytes`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw file_error(error, path, 'importance scores of blocks');
   }
-  const expected = 'expected JSON of block to score, such as {"0": 0.31, "1": 0.02}';
-  if (text.length > MOST_BYTES) throw new InputError(`${path}: ${expected}, found a file of ${text.length} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -7,6 +7,7 @@ import { answers_cell } from './cell.ts';
 import {
   ablations,
   beam_step,
+  check_importance,
   known_importance,
   layers_of,
   left_out_prefix,
@@ -15,7 +16,6 @@ import {
   without,
 } from './importance.ts';
 import {
-  cell_file,
   sensitivity_body,
   sensitivity_each,
   sensitivity_figures,
@@ -54,6 +54,7 @@ export const sensitivity = define({
   dataset: ON_SAMPLES,
   quick: { options: { beamWidth: 1, maxBlocksToRemove: 2 } },
   repeats: { runs: 3, warmup: 1, instrumented: 0 },
+  check: check_importance,
   cells: (on, { importanceScoresFile: file }) =>
     ablations(on.config.n_layers, file === undefined).map((one) => answers_cell(on, one.settings, one.knobs)),
   next: (saved, { minLayers, beamWidth, maxBlocksToRemove, importanceScoresFile, seed }) => {
@@ -70,7 +71,7 @@ export const sensitivity = define({
     );
   },
   files: sensitivity_files,
-  each: { ...sensitivity_each, of: cell_file },
+  each: sensitivity_each,
   derive: (saved, { importanceScoresFile, ...asked }) => sensitivity_body(saved, asked, importanceScoresFile),
   figures: sensitivity_figures,
   tables: sensitivity_tables,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Figure, Lines, Series, Stack } from '../lab/charts.ts';
-import type { Files, Saved } from '../lab/define.ts';
+import type { Each, Files, Saved } from '../lab/define.ts';
 import { not_tested } from '../lab/findings.ts';
 import { type Configuration, count, type Finding, finding_schema, finite } from '../lab/schema.ts';
 import { scored_sample_schema } from '../lab/schema_answers.ts';
@@ -56,13 +56,8 @@ export const sensitivity_files = {
 };
 export type SensitivityFiles = Files<typeof sensitivity_files>;
 
-export const sensitivity_each = {
-  name: 'exp3_accuracy_sensitivity_blocks',
-  shape: { summary: z.array(row), all_samples: z.array(scored_sample_schema), config: z.strictObject(config_shape) },
-};
-
 /** The study's names: a block alone, and what the search took out at which step. */
-export function cell_file(one: Configuration, saved: Saved) {
+function cell_file(one: Configuration, saved: Saved) {
   const gone = removed_of(one);
   const blocks = layers_of(saved) - gone.length;
   const [block] = gone;
@@ -78,6 +73,12 @@ export function cell_file(one: Configuration, saved: Saved) {
     body: { summary: rows, all_samples: samples_of(one), config: config_of(saved, [one]) },
   };
 }
+
+export const sensitivity_each: Each = {
+  name: 'exp3_accuracy_sensitivity_blocks',
+  shape: { summary: z.array(row), all_samples: z.array(scored_sample_schema), config: z.strictObject(config_shape) },
+  of: cell_file,
+};
 
 type Policy = SensitivityRow['policy'];
 

@@ -101,6 +101,8 @@ describe('the importance of blocks', () => {
       expect(() => read_importance(path), text).toThrow(/expected JSON of block to score/);
     }
     expect(() => read_importance(join(scratch, 'none.json'))).toThrow(/importance scores of blocks/);
+    expect(() => read_importance('/dev/zero')).toThrow(/found a pipe or device/);
+    expect(() => sensitivity.check({ importanceScoresFile: path }, new Set())).toThrow(/block to score/);
   });
 });
 
