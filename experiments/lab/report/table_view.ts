@@ -8,6 +8,9 @@ const MOST_NARROW = 3;
 /** More columns than this scroll in their own frame on any screen. */
 const MOST_CARDS = 24;
 
+/** Words that are shorter fit a card and are not broken. */
+const LONGEST_WHOLE = 14;
+
 /** Any table. On a narrow screen each row is a card, so that no column is out of sight; roles keep it a table to readers. */
 export function table_view({ title, columns, rows, note }: Table): HTMLElement {
   const side = (i: number) => (columns[i]?.unit === 'text' ? undefined : 'number');
@@ -21,7 +24,9 @@ export function table_view({ title, columns, rows, note }: Table): HTMLElement {
         const value = row[i] ?? null;
         const text = value === null || value === '' ? NONE : spaced(written(value, column));
         if (i === 0) return el('th', { scope: 'row', role: 'rowheader' }, text);
-        return el('td', { class: side(i), role: 'cell', 'data-label': column.name }, text);
+        const whole = text.split(/\s/).every(({ length }) => length <= LONGEST_WHOLE) ? 'whole' : undefined;
+        const look = [side(i), whole].filter((name) => name !== undefined).join(' ');
+        return el('td', { class: look || undefined, role: 'cell', 'data-label': column.name }, text);
       }),
     ),
   );
