@@ -113,13 +113,10 @@ const with_kernel = (made: KernelCase, kernel: Kernel): KernelCase => {
 
 /** Loads in the loop of `lanes` matmul, and what costs nothing in their place. */
 const NO_WEIGHTS = {
-  'weight8(first + 2u * k * groups)': 'Eight(vec4f(f32(first + k)), vec4f(f32(first - k)))',
-  'weight8(first + (2u * k + 1u) * groups)': 'Eight(vec4f(f32(first + 2u * k)), vec4f(f32(first - 2u * k)))',
+  'weight_row(column, 2u * k)': 'Eight(vec4f(f32(column.first + k)), vec4f(f32(column.first - k)))',
+  'weight_row(column, 2u * k + 1u)': 'Eight(vec4f(f32(column.first + 2u * k)), vec4f(f32(column.first - 2u * k)))',
 };
-const NO_A = {
-  'a[r0 + k]': 'vec2f(f32(r0 + k), f32(r0 ^ k))',
-  'a[r1 + k]': 'vec2f(f32(r1 + k), f32(r1 ^ k))',
-};
+const NO_A = { 'a[starts[b] + k]': 'vec2f(f32(starts[b] + k), f32(starts[b] ^ k))' };
 
 /** `lanes` matmul with parts of its text replaced. */
 function without(name: string, parts: Readonly<Record<string, string>>): Kernel {
@@ -172,7 +169,8 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
       rung('and four rows: a load serves 32 products', eight('matmul_four_rows', 4), 'simple'),
       rung('64x64 tile in workgroup memory (tiled)', product, 'tiled'),
       rung('lanes own columns, eight rows are handed round', shared, 'simple', true),
-      rung('sixteen rows, two steps along k a turn (lanes)', product, 'lanes', true),
+      rung('sixteen rows, two steps along k a turn (lanes_16)', product, 'lanes_16', true),
+      rung('thirty-two rows (lanes)', product, 'lanes', true),
       { ...rung('rows of a an odd number of cache lines apart', product, 'lanes', true), make: spaced },
       ...[
         without('no loads of weights', NO_WEIGHTS),

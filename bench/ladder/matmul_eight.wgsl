@@ -11,10 +11,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let row = id.y * ROWS;
+  let column = column_at(0u, id.x, groups, params.k);
   var lo: array<vec4f, ROWS>;
   var hi: array<vec4f, ROWS>;
   for (var k = 0u; k < params.k; k++) {
-    let w = weight8(k * groups + id.x);
+    let w = weight_row(column, k);
     for (var i = 0u; i < ROWS; i++) {
       let x = vec4f(a[min(row + i, params.rows - 1u) * params.a_stride + k]);
       lo[i] = fma(x, w.lo, lo[i]);

@@ -11,11 +11,12 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let g = min(group, groups - 1u);
   let row = workgroup.y * 8u;
   let own_row = min(row + local.x % 8u, params.rows - 1u) * params.a_stride;
+  let column = column_at(0u, g, groups, params.k);
   var lo: array<vec4f, 8>;
   var hi: array<vec4f, 8>;
   for (var k = 0u; k < params.k; k++) {
     let own = a[own_row + k];
-    let w = weight8(k * groups + g);
+    let w = weight_row(column, k);
     for (var i = 0u; i < 8u; i++) {
       let x = vec4f(subgroupShuffle(own, i));
       lo[i] = fma(x, w.lo, lo[i]);

@@ -1,4 +1,5 @@
 import { attention } from '../../kernels/attention/attention.ts';
+import { in_strips } from '../../kernels/common/strips.ts';
 import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { EPILOGUE, matmul } from '../../kernels/matmul/matmul.ts';
 import { FORMATS, type Kernel, type Options, type Params, runs_on, type Variant } from '../../kernels/spec.ts';
@@ -68,7 +69,7 @@ function matmul_case(kernel: MatrixKernels['matmul']): Case {
       epilogue: EPILOGUE.none,
     },
     options: { WEIGHT_FORMAT: FORMATS.f32 },
-    inputs: { a, weights: w, c: new Float32Array(rows * cols) },
+    inputs: { a, weights: in_strips(w, k, cols / 8), c: new Float32Array(rows * cols) },
     ...products(a, w, rows, k, cols),
     output: 'c',
   };
@@ -98,7 +99,7 @@ function expert_case(kernel: MatrixKernels['expert_matmul'], name: Variant['name
     },
     options: { WEIGHT_FORMAT: FORMATS.f32 },
     inputs: {
-      ...{ a, weights: w, tiles: Uint32Array.from(tiles.flat()), counts: Uint32Array.of(0, rows) },
+      ...{ a, weights: in_strips(w, k, cols / 8, 2), tiles: Uint32Array.from(tiles.flat()), counts: Uint32Array.of(0, rows) },
       lists: Uint32Array.from({ length: 2 * rows }, (_, i) => rows - 1 - (i % rows)),
       c: new Float32Array(rows * cols),
     },

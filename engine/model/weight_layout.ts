@@ -14,7 +14,7 @@ export interface ColumnSlice<B = Buffer> {
   readonly true_cols: number;
 }
 
-/** [k][cols] in its storage format, cut into slices of columns that one binding can hold. */
+/** [k][cols] in its storage format, in the strips of kernels/common/eight.wgsl, cut into slices of columns that one binding can hold. */
 export interface Matrix<B = Buffer> {
   readonly format: WeightFormat;
   readonly k: number;
@@ -146,6 +146,7 @@ export function weight_layout<B>(
           row0: from - part_col0,
           rows: to - from,
           output: slice.buffer,
+          output_base: 0,
           output_group0: (from - slice.col0) / 8,
           output_groups: round_up(slice.cols, 8) / 8,
           layout: 'matrix',
@@ -189,13 +190,14 @@ export function weight_layout<B>(
       const buffer = create(`${label} experts +${expert0}`, count * each);
       slices.push({ buffer, expert0, experts: count });
       for (let e = 0; e < count; e++) {
-        let group = (e * matrix_lines(FORMATS[format], k) * cols) / 8;
+        let group = 0;
         for (const part of parts) {
           jobs.push({
             tensor: `${part.name(expert0 + e)}.weight`,
             row0: 0,
             rows: part.cols,
             output: buffer,
+            output_base: (e * matrix_lines(FORMATS[format], k) * cols) / 8,
             output_group0: group,
             output_groups: cols / 8,
             layout: 'matrix',
@@ -224,6 +226,7 @@ export function weight_layout<B>(
           row0,
           rows: count,
           output,
+          output_base: 0,
           output_group0: 0,
           output_groups: groups,
           layout: 'rows',

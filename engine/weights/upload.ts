@@ -14,6 +14,8 @@ export interface PackJob<B = Buffer> {
   readonly row0: number;
   readonly rows: number;
   readonly output: B;
+  /** Eights: where its matrix or table begins in the buffer, the first of its columns or the first of its rows in it. */
+  readonly output_base: number;
   readonly output_group0: number;
   readonly output_groups: number;
   readonly layout: 'matrix' | 'rows';
@@ -117,6 +119,7 @@ async function pack_all(
         k: row_length(info),
         source_byte0,
         formula_row0: job.row0,
+        output_base: job.output_base,
         output_group0: job.output_group0,
         output_groups: job.output_groups,
         hash: is_formula ? tensor_hash(job.tensor, source.seed) : 0,

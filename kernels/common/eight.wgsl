@@ -4,3 +4,20 @@ struct Eight {
   hi: vec4f,
 }
 
+// Weights lie in strips of eight eights of columns, one strip behind the other, each [lines][eights]; the last may be
+// narrower. So what a workgroup reads of a matrix lies together: rows that are pages apart would cost a look into the page
+// tables each.
+const STRIP = 8u;
+
+// An eight of columns: where it begins in the first line, and how far the next line is.
+struct Column {
+  first: u32,
+  step: u32,
+}
+
+// `base`: where the matrix begins; it has `groups` eights of columns and as many lines.
+fn column_at(base: u32, group: u32, groups: u32, lines: u32) -> Column {
+  let before = group / STRIP * STRIP;
+  return Column(base + before * lines + group % STRIP, min(STRIP, groups - before));
+}
+

@@ -51,10 +51,11 @@ fn fetch(thread: u32, k0: u32, starts: ptr<function, array<u32, A_EACH>>, w0: u3
   }
   let groups = (params.cols + 7u) / 8u;
   let group = group0 + thread % EIGHTS;
+  let column = column_at(w0, group, groups, params.k);
   for (var j = 0u; j < W_EACH; j++) {
     let w_k = k0 + thread / EIGHTS + j * (THREADS / EIGHTS);
     if (w_k < params.k && group < groups) {
-      ahead.w[j] = weight_halves(w0 + w_k * groups + group);
+      ahead.w[j] = weight_halves(column.first + w_k * column.step);
     }
   }
   return ahead;

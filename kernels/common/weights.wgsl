@@ -1,4 +1,4 @@
-// Weights are stored as [K][N] with N padded to eights; a lane reads eight neighbouring columns at once.
+// A lane reads eight neighbouring columns of a row at once.
 // WEIGHT_FORMAT: 0 = f32 (two words of four), 1 = f16, 2 = bf16 (one word of four, two values each). The quantised
 // formats are files of their own.
 @group(0) @binding(1) var<storage, read> weights: array<vec4u>;
@@ -29,7 +29,6 @@ fn matrix_lines(k: u32) -> u32 {
   return k;
 }
 
-// A row of the matrix whose first line has this eight at `first`, and `groups` eights.
-fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
-  return weight8(first + k * groups);
+fn weight_row(column: Column, k: u32) -> Eight {
+  return weight8(column.first + k * column.step);
 }

@@ -5,9 +5,9 @@
 const SCALE_LINES = 2u;
 
 // The value of a stored 1, by column.
-fn units_at(at: u32, groups: u32) -> Eight {
+fn units_at(at: u32, step: u32) -> Eight {
   let lo = weights[at];
-  let hi = weights[at + groups];
+  let hi = weights[at + step];
   let unit = vec4f(-1.0 / 8.0);
   return Eight(
     unit * vec4f(unpack2x16float(lo.x), unpack2x16float(lo.y)),

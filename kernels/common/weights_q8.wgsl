@@ -5,7 +5,7 @@
 const SCALE_LINES = 1u;
 
 // The value of a stored 1, by column.
-fn units_at(at: u32, groups: u32) -> Eight {
+fn units_at(at: u32, step: u32) -> Eight {
   let q = weights[at];
   let unit = vec4f(1.0 / 127.0);
   return Eight(

@@ -16,25 +16,25 @@ fn scale_pairs(pairs: u32) -> u32 {
   return min(pairs, 16u);
 }
 
-// The scales of a pair of rows, for the eight at `first` in the first line of its matrix, which has `groups` eights.
-fn scale_of(first: u32, pair: u32, groups: u32) -> Eight {
-  return units_at(first + pair / 16u * (16u + SCALE_LINES) * groups, groups);
+// The scales of a pair of rows.
+fn scale_of(column: Column, pair: u32) -> Eight {
+  return units_at(column.first + pair / 16u * (16u + SCALE_LINES) * column.step, column.step);
 }
 
-// Where a pair of rows lies; the next pair is `groups` further, up to the next scale.
-fn pair_at(first: u32, pair: u32, groups: u32) -> u32 {
-  return first + (pair + (pair / 16u + 1u) * SCALE_LINES) * groups;
+// Where a pair of rows lies; the next pair is a step further, up to the next scale.
+fn pair_at(column: Column, pair: u32) -> u32 {
+  return column.first + (pair + (pair / 16u + 1u) * SCALE_LINES) * column.step;
 }
 
 fn scaled(raw: Eight, scale: Eight) -> Eight {
   return Eight(raw.lo * scale.lo, raw.hi * scale.hi);
 }
 
-fn weight_pair(first: u32, pair: u32, groups: u32, scale: Eight) -> Pair {
-  let raw = raw_pair(pair_at(first, pair, groups));
+fn weight_pair(column: Column, pair: u32, scale: Eight) -> Pair {
+  let raw = raw_pair(pair_at(column, pair));
   return Pair(scaled(raw.even, scale), scaled(raw.odd, scale));
 }
 
-fn weight_row(first: u32, k: u32, groups: u32) -> Eight {
-  return scaled(raw_row(pair_at(first, k / 2u, groups), k % 2u), scale_of(first, k / 2u, groups));
+fn weight_row(column: Column, k: u32) -> Eight {
+  return scaled(raw_row(pair_at(column, k / 2u), k % 2u), scale_of(column, k / 2u));
 }

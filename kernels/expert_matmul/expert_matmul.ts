@@ -24,6 +24,7 @@ type Expert = Variant<'cols' | 'max_tiles'>;
 /** Slots a tile, where the variant's family does not say it. */
 const TILE_ROWS: Readonly<Record<string, number>> = {
   lanes: 16,
+  lanes_32: 32,
   lanes_8: 8,
   tiled_16: 16,
   tiled_32: 32,
@@ -39,7 +40,7 @@ const lanes_variant = (name: Expert['name']): Expert => ({
   name,
   wgsl: (o) => [weights(o), lanes_products(o), lanes],
   subgroups: true,
-  least_subgroup: expert_tile_rows({ name }) / 2,
+  least_subgroup: 4,
   consts: (_, traits) => ({ ...team_consts(traits), ROWS: expert_tile_rows({ name }) }),
   // Tiles first: those of one expert follow each other over the same strip of its weights, which stays in the cache.
   grid: (p, _, traits) => [p.max_tiles, ceil_div(p.cols, 8 * traits.subgroup_size), 1],
@@ -114,6 +115,7 @@ export const expert_matmul = kernel({
     matrix_variant('matrix_32', 64, 12 * 1024),
     matrix_variant('matrix_64x128', 128, 18 * 1024),
     lanes_variant('lanes'),
+    lanes_variant('lanes_32'),
     lanes_variant('lanes_8'),
   ],
   // Only from what is known before the tiles are sized.

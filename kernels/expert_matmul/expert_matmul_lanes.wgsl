@@ -1,4 +1,4 @@
-// One subgroup computes ROWS (16 or 8) slots of one expert x (8 columns a lane), as matmul_lanes does rows; the slots' rows of `a`
+// One subgroup computes ROWS slots of one expert x (8 columns a lane), as matmul_lanes does rows; the slots' rows of `a`
 // lie apart, which a gather does not mind.
 struct Params {
   k: u32,
@@ -36,23 +36,22 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let groups = (params.cols + 7u) / 8u;
   let group = workgroup.y * LANES + local.x;
   let g = min(group, groups - 1u); // surplus lanes repeat the last group and store nothing
-  let w = (expert - params.expert0) * matrix_lines(params.k) * groups + g;
-  let lane = local.x % TEAM;
-  let r0 = row_of(lists[list + min(lane, last)]);
-  let r1 = row_of(lists[list + min(TEAM + lane, last)]);
-  let pairs = select(0u, params.k / 2u, mine);
-  var lo0: Sums; var hi0: Sums;
-  var lo1: Sums; var hi1: Sums;
-  add_all(r0, r1, w, groups, pairs, &lo0, &hi0, &lo1, &hi1);
+  let lines = matrix_lines(params.k);
+  let column = column_at((expert - params.expert0) * lines * groups, g, groups, lines);
+  var starts: Starts;
+  for (var b = 0u; b < BLOCKS; b++) {
+    starts[b] = row_of(lists[list + min(b * TEAM + local.x % TEAM, last)]);
+  }
+  var sums: Blocks;
+  add_all(starts, column, select(0u, params.k / 2u, mine), &sums);
   if (group >= groups) {
     return;
   }
-  let all = array<Sums, 4>(lo0, hi0, lo1, hi1);
-  // A loop that cannot unroll: 16 copies of the stores compile slowly.
+  let all = sums;
+  // A loop that cannot unroll: so many copies of the stores compile slowly.
   for (var i = 0u; i < rows; i++) {
-    let part = 2u * (i / TEAM);
     let at = lists[list + i] * (params.c_stride / 4u) + 2u * group;
-    c[at] = all[part][i % TEAM];
-    c[at + 1u] = all[part + 1u][i % TEAM];
+    c[at] = all[i / TEAM][i % TEAM];
+    c[at + 1u] = all[i / TEAM][TEAM + i % TEAM];
   }
 }

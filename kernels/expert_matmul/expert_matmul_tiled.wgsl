@@ -31,6 +31,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   let list = tile.x * params.list_stride + tile.y;
   let rows = min(64u, counts[tile.x] - tile.y);
   let groups = (params.cols + 7u) / 8u;
+  let lines = matrix_lines(params.k);
   let group0 = workgroup.x * 8u;
   let slot = lists[list + min(thread / 4u, rows - 1u)];
   let a_row = (params.a_row0 + slot / params.a_div) * (params.a_stride / 4u);
@@ -49,7 +50,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
       let group = group0 + thread % 8u;
       var w = Eight(vec4f(), vec4f());
       if (w_k < params.k && group < groups) {
-        w = weight_row(expert * matrix_lines(params.k) * groups + group, w_k, groups);
+        w = weight_row(column_at(expert * lines * groups, group, groups, lines), w_k);
       }
       w_tile[2u * thread] = w.lo;
       w_tile[2u * thread + 1u] = w.hi;

@@ -21,13 +21,14 @@ var<immediate> params: Params;
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
   let groups = (params.cols + 7u) / 8u;
   let group = lane_eights(workgroup.x, local.x);
-  let g = min(group, vec2u(groups - 1u)); // surplus lanes repeat the last group and store nothing
+  let lines = matrix_lines(params.hidden);
   var sum = array<Eight, 2>();
   for (var j = 0u; j < params.top_k; j++) {
     let slot = workgroup.y * params.top_k + j;
     let expert = experts[slot] - params.expert0;
     let hidden = select(0u, params.hidden, expert < params.expert_count);
-    let y = lanes_sum(slot * params.h_stride, expert * matrix_lines(params.hidden) * groups + g, groups, hidden);
+    let columns = lane_columns(expert * lines * groups, group, groups, lines); // surplus lanes store nothing
+    let y = lanes_sum(slot * params.h_stride, columns, hidden);
     for (var i = 0u; i < 2u; i++) {
       sum[i].lo += route_weights[slot] * y[i].lo;
       sum[i].hi += route_weights[slot] * y[i].hi;

@@ -22,14 +22,15 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   let groups = (params.cols + 7u) / 8u;
   let group = workgroup.x * EIGHTS + thread % EIGHTS;
   let g = min(group, groups - 1u); // surplus threads repeat the last group and store nothing
+  let lines = matrix_lines(params.hidden);
   var lo = vec4f();
   var hi = vec4f();
   for (var j = 0u; j < params.top_k; j++) {
     let slot = workgroup.y * params.top_k + j;
     let expert = experts[slot] - params.expert0;
     if (expert < params.expert_count) {
-      let h0 = slot * (params.h_stride / 4u);
-      let y = slice_sum(h0, expert * matrix_lines(params.hidden) * groups + g, groups, params.hidden / 4u, thread / EIGHTS);
+      let column = column_at(expert * lines * groups, g, groups, lines);
+      let y = slice_sum(slot * (params.h_stride / 4u), column, params.hidden / 4u, thread / EIGHTS);
       lo += route_weights[slot] * y.lo;
       hi += route_weights[slot] * y.hi;
     }

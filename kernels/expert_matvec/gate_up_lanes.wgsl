@@ -26,12 +26,14 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let eights = (params.hidden + 7u) / 8u;
   let eight = lane_eights(workgroup.y, local.x);
   let x0 = (params.a_row0 + slot / params.top_k) * params.a_stride;
-  let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
+  let lines = matrix_lines(params.k);
+  let own = min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
   var gate: array<Eight, 2>;
   var up: array<Eight, 2>;
   for (var part = 0u; part < parts; part++) {
     gate = up;
-    up = lanes_sum(x0, w0 + part * eights, 2u * eights, params.k);
+    let columns = lane_columns(expert * lines * 2u * eights, own + part * eights, 2u * eights, lines);
+    up = lanes_sum(x0, columns, params.k);
   }
   for (var i = 0u; i < 2u; i++) {
     if (mine && eight[i] < eights) {

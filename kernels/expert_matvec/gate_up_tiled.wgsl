@@ -26,10 +26,12 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   let eights = (params.hidden + 7u) / 8u;
   let eight = workgroup.y * EIGHTS + thread % EIGHTS;
   let x0 = (params.a_row0 + slot / params.top_k) * (params.a_stride / 4u);
-  let w0 = expert * matrix_lines(params.k) * 2u * eights + min(eight, eights - 1u); // surplus threads repeat the last eight
+  let lines = matrix_lines(params.k);
+  let base = expert * lines * 2u * eights;
+  let own = min(eight, eights - 1u); // surplus threads repeat the last eight
   let slice = thread / EIGHTS;
-  let gate = add_slices(thread, slice_sum(x0, w0, 2u * eights, params.k / 4u, slice));
-  let up = add_slices(thread, slice_sum(x0, w0 + eights, 2u * eights, params.k / 4u, slice));
+  let gate = add_slices(thread, slice_sum(x0, column_at(base, own, 2u * eights, lines), params.k / 4u, slice));
+  let up = add_slices(thread, slice_sum(x0, column_at(base, own + eights, 2u * eights, lines), params.k / 4u, slice));
   if (thread < EIGHTS && eight < eights) {
     let at = slot * (params.h_stride / 4u) + 2u * eight;
     h[at] = gate.lo / (1.0 + exp(-gate.lo)) * up.lo;

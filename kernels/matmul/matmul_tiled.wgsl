@@ -40,7 +40,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
       let group = group0 + thread % 8u;
       var w = Eight(vec4f(), vec4f());
       if (w_k < params.k && group < groups) {
-        w = weight_row(group, w_k, groups);
+        w = weight_row(column_at(0u, group, groups, matrix_lines(params.k)), w_k);
       }
       w_tile[2u * thread] = w.lo;
       w_tile[2u * thread + 1u] = w.hi;

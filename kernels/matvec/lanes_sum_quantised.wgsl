@@ -1,22 +1,15 @@
 // As lanes_sum.wgsl. Rows are added up as they are stored, and the scale is applied to the sum of 32. One pair of rows a
 // round: four rows are slower, since their code no longer fits.
-const LANES = 8u;
-
-fn lane_eights(workgroup: u32, lane: u32) -> vec2u {
-  let first = workgroup * 2u * LANES + lane;
-  return vec2u(first, first + LANES);
-}
-
 fn add_scaled(sum: Eight, raw: Eight, scale: Eight) -> Eight {
   return Eight(fma(raw.lo, scale.lo, sum.lo), fma(raw.hi, scale.hi, sum.hi));
 }
 
-fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
+fn lanes_sum(x0: u32, columns: array<Column, 2>, k_count: u32) -> array<Eight, 2> {
   var sum0 = Eight();
   var sum1 = Eight();
   let pairs = k_count / 2u;
   for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
-    var at = vec2u(pair_at(w0.x, k0, groups), pair_at(w0.y, k0, groups));
+    var at = vec2u(pair_at(columns[0], k0), pair_at(columns[1], k0));
     var part0 = Eight();
     var part1 = Eight();
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
@@ -24,14 +17,14 @@ fn lanes_sum(x0: u32, w0: vec2u, groups: u32, k_count: u32) -> array<Eight, 2> {
       let y = vec4f(input(x0, 2u * k + 1u));
       let r = raw_pair(at.x);
       let s = raw_pair(at.y);
-      at += vec2u(groups);
+      at += vec2u(columns[0].step, columns[1].step);
       part0.lo = fma(y, r.odd.lo, fma(x, r.even.lo, part0.lo));
       part0.hi = fma(y, r.odd.hi, fma(x, r.even.hi, part0.hi));
       part1.lo = fma(y, s.odd.lo, fma(x, s.even.lo, part1.lo));
       part1.hi = fma(y, s.odd.hi, fma(x, s.even.hi, part1.hi));
     }
-    sum0 = add_scaled(sum0, part0, scale_of(w0.x, k0, groups));
-    sum1 = add_scaled(sum1, part1, scale_of(w0.y, k0, groups));
+    sum0 = add_scaled(sum0, part0, scale_of(columns[0], k0));
+    sum1 = add_scaled(sum1, part1, scale_of(columns[1], k0));
   }
   return array<Eight, 2>(sum0, sum1);
 }

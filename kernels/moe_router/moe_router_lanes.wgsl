@@ -19,11 +19,12 @@ fn fill_logits(a_at: u32, thread: u32) {
   let groups = (params.experts + 7u) / 8u;
   for (var g0 = 0u; g0 < groups; g0 += 8u) {
     let g = min(g0 + thread, groups - 1u); // surplus lanes repeat the last
+    let column = column_at(0u, g, groups, matrix_lines(params.k));
     var lo = vec4f();
     var hi = vec4f();
     for (var k = 0u; k < params.k; k++) {
       let v = vec4f(a[a_at + k]);
-      let w = weight_row(g, k, groups);
+      let w = weight_row(column, k);
       lo = fma(v, w.lo, lo);
       hi = fma(v, w.hi, hi);
     }

@@ -12,7 +12,8 @@ fn fill_logits(a_at: u32, thread: u32) {
   for (var g0 = 0u; g0 < groups; g0 += EIGHTS) {
     let group = g0 + thread % EIGHTS;
     let g = min(group, groups - 1u); // surplus threads repeat the last group and keep nothing
-    let sum = add_slices(thread, slice_sum(a_at, g, groups, params.k / 4u, thread / EIGHTS));
+    let column = column_at(0u, g, groups, matrix_lines(params.k));
+    let sum = add_slices(thread, slice_sum(a_at, column, params.k / 4u, thread / EIGHTS));
     if (thread < EIGHTS && group < groups) {
       for (var i = 0u; i < 4u; i++) {
         row_logits[8u * g + i] = sum.lo[i];

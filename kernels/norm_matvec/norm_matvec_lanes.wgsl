@@ -22,9 +22,9 @@ var<immediate> params: Params;
 fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workgroup: vec3u) {
   let groups = (params.cols + 7u) / 8u;
   let group = lane_eights(workgroup.x, local.x);
-  let g = min(group, vec2u(groups - 1u)); // surplus lanes repeat the last group and store nothing
+  let columns = lane_columns(0u, group, groups, matrix_lines(params.k)); // surplus lanes store nothing
   let x0 = (params.a_row0 + workgroup.y) * params.a_stride;
-  let sum = lanes_sum(x0, g, groups, params.k);
+  let sum = lanes_sum(x0, columns, params.k);
   let scale = inverseSqrt(squares / f32(params.k) + params.eps);
   for (var i = 0u; i < 2u; i++) {
     if (group[i] < groups) {

@@ -22,10 +22,11 @@ var<immediate> params: Params;
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) workgroup: vec3u) {
   let groups = (params.cols + 7u) / 8u;
   let group = workgroup.x * EIGHTS + thread % EIGHTS;
-  let g = min(group, groups - 1u); // surplus threads repeat the last group and store nothing
+  // Surplus threads repeat the last group and store nothing.
+  let column = column_at(0u, min(group, groups - 1u), groups, matrix_lines(params.k));
   let x0 = (params.a_row0 + workgroup.y) * (params.a_stride / 4u);
   let scale = norm_scale(x0, params.k / 4u, thread, params.eps);
-  let sum = add_slices(thread, slice_sum(x0, g, groups, params.k / 4u, thread / EIGHTS));
+  let sum = add_slices(thread, slice_sum(x0, column, params.k / 4u, thread / EIGHTS));
   if (thread < EIGHTS && group < groups) {
     finish4(params.c_row0 + workgroup.y, 2u * group, scale * sum.lo);
     finish4(params.c_row0 + workgroup.y, 2u * group + 1u, scale * sum.hi);

@@ -1,3 +1,4 @@
+import eight from '../common/eight.wgsl';
 import { ceil_div, is_quantised, kernel } from '../spec.ts';
 import matrix from './pack_matrix.wgsl';
 import matrix_quantised from './pack_matrix_quantised.wgsl';
@@ -17,12 +18,13 @@ const BINDINGS = [
   { name: 'flags', access: 'read_write' }, // u32 a tensor
 ] as const;
 
-/** output_group0 and output_groups count eights: where the block starts, and how many a packed line has. */
+/** Eights: where the packed matrix begins, the first of its columns that is written, and how many a line has. */
 const PARAMS = [
   ['rows', 'u32'],
   ['k', 'u32'],
   ['source_byte0', 'u32'],
   ['formula_row0', 'u32'],
+  ['output_base', 'u32'],
   ['output_group0', 'u32'],
   ['output_groups', 'u32'],
   ['hash', 'u32'],
@@ -43,7 +45,7 @@ export const pack_matrix = kernel({
   variants: [
     {
       name: 'simple',
-      wgsl: (o) => (is_quantised(Number(o.WEIGHT_FORMAT)) ? [source, matrix_quantised] : [source, store, matrix]),
+      wgsl: (o) => (is_quantised(Number(o.WEIGHT_FORMAT)) ? [eight, source, matrix_quantised] : [eight, source, store, matrix]),
       grid: (p) => [ceil_div(p.rows, 64), ceil_div(p.k, 256), 1],
     },
   ],

@@ -4,6 +4,7 @@ struct Params {
   k: u32,
   source_byte0: u32,
   formula_row0: u32,
+  output_base: u32,
   output_group0: u32,
   output_groups: u32,
   hash: u32,
@@ -32,6 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (row >= params.rows) {
     return;
   }
+  let column = column_at(params.output_base, params.output_group0 + id.x, params.output_groups, params.k);
   var largest = vec4u();
   for (var k = 32u * id.y; k < min(32u * id.y + 32u, params.k); k += 4u) {
     let a = row4(row, k);
@@ -45,11 +47,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let abcd = max(max(magnitude(a), magnitude(b)), max(magnitude(c), magnitude(d)));
     let efgh = max(max(magnitude(e), magnitude(f)), max(magnitude(g), magnitude(h)));
     largest = max(largest, max(abcd, efgh));
-    let at = params.output_group0 + k * params.output_groups + id.x;
+    let at = column.first + k * column.step;
     store8(at, vec4f(a.x, b.x, c.x, d.x), vec4f(e.x, f.x, g.x, h.x));
-    store8(at + params.output_groups, vec4f(a.y, b.y, c.y, d.y), vec4f(e.y, f.y, g.y, h.y));
-    store8(at + 2u * params.output_groups, vec4f(a.z, b.z, c.z, d.z), vec4f(e.z, f.z, g.z, h.z));
-    store8(at + 3u * params.output_groups, vec4f(a.w, b.w, c.w, d.w), vec4f(e.w, f.w, g.w, h.w));
+    store8(at + column.step, vec4f(a.y, b.y, c.y, d.y), vec4f(e.y, f.y, g.y, h.y));
+    store8(at + 2u * column.step, vec4f(a.z, b.z, c.z, d.z), vec4f(e.z, f.z, g.z, h.z));
+    store8(at + 3u * column.step, vec4f(a.w, b.w, c.w, d.w), vec4f(e.w, f.w, g.w, h.w));
   }
   inspect(largest);
 }

@@ -5,6 +5,7 @@ struct Params {
   k: u32,
   source_byte0: u32,
   formula_row0: u32,
+  output_base: u32,
   output_group0: u32,
   output_groups: u32,
   hash: u32,
@@ -26,13 +27,13 @@ const EXTREME = select(-8.0, 127.0, Q8); // the integer of the value that the sc
 const SCALE_LINES = select(2u, 1u, Q8);
 
 // Four words into one line (q8) or two (q4).
-fn store(at: u32, q: vec4u) {
+fn store(at: u32, step: u32, q: vec4u) {
   if (Q8) {
     output[2u * at] = q.xy;
     output[2u * at + 1u] = q.zw;
   } else {
     output[at] = q.xy;
-    output[at + params.output_groups] = q.zw;
+    output[at + step] = q.zw;
   }
 }
 
@@ -74,8 +75,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     scales[i] = scale_bits(row + i, k0);
   }
   let s = vec4u(scales[0], scales[2], scales[4], scales[6]) | (vec4u(scales[1], scales[3], scales[5], scales[7]) << vec4u(16u));
-  let at = params.output_group0 + (16u + SCALE_LINES) * id.y * params.output_groups + id.x;
-  store(at, s);
+  let lines = params.k / 32u * (16u + SCALE_LINES);
+  let column = column_at(params.output_base, params.output_group0 + id.x, params.output_groups, lines);
+  let at = column.first + (16u + SCALE_LINES) * id.y * column.step;
+  store(at, column.step, s);
   for (var k = 0u; k < 32u; k += 4u) {
     var low = vec4u(); // first words of eight columns, four rows of k
     var high = vec4u();
@@ -86,12 +89,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         high |= select(q, vec4u(), BITS * i < 32u);
       }
     }
-    let line = at + (SCALE_LINES + k / 2u) * params.output_groups;
+    let line = at + (SCALE_LINES + k / 2u) * column.step;
     if (Q8) {
-      store(line, vec4u(low.x, high.x, low.y, high.y));
-      store(line + params.output_groups, vec4u(low.z, high.z, low.w, high.w));
+      store(line, column.step, vec4u(low.x, high.x, low.y, high.y));
+      store(line + column.step, column.step, vec4u(low.z, high.z, low.w, high.w));
     } else {
-      store(line, low);
+      store(line, column.step, low);
     }
   }
 }

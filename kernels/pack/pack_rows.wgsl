@@ -4,6 +4,7 @@ struct Params {
   k: u32,
   source_byte0: u32,
   formula_row0: u32,
+  output_base: u32,
   output_group0: u32,
   output_groups: u32,
   hash: u32,
@@ -29,5 +30,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     hi = source4(id.y, k + 4u);
   }
   inspect(max(magnitude(lo), magnitude(hi)));
-  store8(params.output_group0 + id.y * params.output_groups + id.x, lo, hi);
+  store8(params.output_base + params.output_group0 + id.y * params.output_groups + id.x, lo, hi);
 }

@@ -3,7 +3,7 @@ import { embed_tokens } from '../../kernels/embed_tokens/embed_tokens.ts';
 import { FORMATS, round_up } from '../../kernels/spec.ts';
 import { embed_tokens as reference } from '../reference/embed_tokens.ts';
 import { download_f32, largest_difference, noise, TAG, test_executor, upload } from '../support/gpu.ts';
-import { PLAIN_FORMATS, stored, upload_packed } from '../support/weights.ts';
+import { PLAIN_FORMATS, packed_rows, stored } from '../support/weights.ts';
 
 for (const mode of ['validated', 'release'] as const) {
   describe(`embed_tokens ${mode}`, async () => {
@@ -30,7 +30,7 @@ for (const mode of ['validated', 'release'] as const) {
             const part = table.subarray(first_id * d, (first_id + id_count) * d);
             e.dispatch(
               embed_tokens,
-              { ids: id_buffer, weights: upload_packed(e, part, id_count, d, format), x },
+              { ids: id_buffer, weights: upload(e, packed_rows(part, id_count, d, format)), x },
               { ...p, first_id, id_count, rows_counted: rows },
               { WEIGHT_FORMAT: FORMATS[format] },
               TAG,

@@ -14,7 +14,7 @@ const SHAPES = [
   [65, 64, 130],
 ] as const;
 
-for (const variant of ['tiled', 'tiled_32', 'tiled_128', 'tiled_packed', 'lanes', 'lanes_8'] as const) {
+for (const variant of ['tiled', 'tiled_32', 'tiled_128', 'tiled_packed', 'lanes', 'lanes_16', 'lanes_8'] as const) {
   describe(`matmul ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {

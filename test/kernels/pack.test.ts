@@ -5,7 +5,7 @@ import type { StoredDtype } from '../../engine/weights/source.ts';
 import { PACK_FAULTS, pack_matrix, pack_rows, SOURCES } from '../../kernels/pack/pack.ts';
 import { FORMATS, type Kernel, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import { download_u32, noise, TAG, test_executor, upload } from '../support/gpu.ts';
-import { ALL_FORMATS, k_for, PLAIN_FORMATS, packed_words } from '../support/weights.ts';
+import { ALL_FORMATS, k_for, PLAIN_FORMATS, packed_rows, packed_words } from '../support/weights.ts';
 
 const DTYPES = ['F32', 'F16', 'BF16'] as const satisfies StoredDtype[];
 const CANARY = 0xabcdabcd;
@@ -72,7 +72,7 @@ async function pack(
   const output = upload(e, new Uint32Array(output_words + 8).fill(CANARY));
   const flags = upload(e, new Uint32Array(4));
   const source = words && upload(e, words);
-  const base = { source_byte0: 0, formula_row0: 0, output_group0: 0, hash: 0, amplitude: 0, stored: 0, flag: 2 };
+  const base = { source_byte0: 0, formula_row0: 0, output_base: 0, output_group0: 0, hash: 0, amplitude: 0, stored: 0, flag: 2 };
   e.dispatch(kernel, { source, output, flags }, { ...base, ...params }, options, TAG);
   return { words: await download_u32(e, output, output_words + 8), flags: await download_u32(e, flags, 4) };
 }
@@ -106,7 +106,7 @@ describe('checkpoint values keep their bits', () => {
     it(`rows stay rows in ${format}`, async () => {
       const [rows, k] = [7, 20];
       const values = hard_values(rows * k);
-      const want = packed_words(values, rows, k, format);
+      const want = packed_rows(values, rows, k, format);
       const options = { SOURCE: SOURCES.F32, WEIGHT_FORMAT: FORMATS[format] };
       const params = { rows, k, output_groups: 3 };
       const got = await pack(pack_rows as Kernel, options, params, source_words(values, 'F32', 0), want.length);

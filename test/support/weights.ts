@@ -1,7 +1,8 @@
 import { f16round } from '@petamoriken/float16';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { FORMATS, is_quantised, QUANT_GROUP, round_up, type WeightFormat } from '../../kernels/spec.ts';
+import { in_strips } from '../../kernels/common/strips.ts';
+import { FORMATS, is_quantised, matrix_lines, QUANT_GROUP, round_up, type WeightFormat } from '../../kernels/spec.ts';
 import type { PlainFormat } from '../reference/cases/case.ts';
 import { f16_bits, quantise } from '../reference/quantise.ts';
 import { upload } from './gpu.ts';
@@ -23,8 +24,13 @@ function stored_value(x: number, format: PlainFormat): number {
   return new Float32Array(new Uint32Array([bf16_bits(x) << 16]).buffer)[0] as number;
 }
 
-/** Lays out [k][cols] as the engine stores it: columns padded to eights with zeros, in the storage format. */
+/** A matrix [k][cols] as the engine stores it: columns padded to eights with zeros, in strips, in the storage format. */
 export function packed_words(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
+  return in_strips(packed_rows(matrix, k, cols, format), matrix_lines(FORMATS[format], k), Math.ceil(cols / 8));
+}
+
+/** A table [rows][cols]: the same, row after row. */
+export function packed_rows(matrix: ArrayLike<number>, k: number, cols: number, format: WeightFormat): Uint32Array {
   if (format === 'q8' || format === 'q4') return quantise(matrix, k, cols, format).words;
   const wide = round_up(cols, 8);
   if (format === 'f32') {

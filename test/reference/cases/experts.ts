@@ -1,10 +1,11 @@
+import { in_strips } from '../../../kernels/common/strips.ts';
 import { expert_matmul } from '../../../kernels/expert_matmul/expert_matmul.ts';
 import { expert_down, expert_gate_up } from '../../../kernels/expert_matvec/expert_matvec.ts';
 import { moe_combine } from '../../../kernels/moe_combine/moe_combine.ts';
 import { moe_route, moe_route_mixed, NO_EXPERT } from '../../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../../kernels/moe_sort/moe_sort.ts';
-import { FORMATS, type Kernel, type Options, round_up, type WeightFormat } from '../../../kernels/spec.ts';
+import { FORMATS, type Kernel, matrix_lines, type Options, round_up, type WeightFormat } from '../../../kernels/spec.ts';
 import { expert_matmul as product_reference } from '../expert_matmul.ts';
 import { expert_down as down_reference, expert_gate_up as gate_up_reference } from '../expert_matvec.ts';
 import { matmul as linear_reference } from '../matmul.ts';
@@ -69,7 +70,12 @@ const of_slices = (kernel: Kernel, s: ExpertShape, numbers: Readonly<Record<stri
 /** The experts' matrices [k][parts * cols] in their slices, and some columns of the experts of some slots. */
 function weights_of(n: Numbers, { slices, k, cols, format, choices }: ExpertShape, parts = 1) {
   const held = slices.map((slice) => ({ ...slice, of: n.weights(slice.expert_count * k, cols, format, parts) }));
-  const buffers: Record<string, Data> = Object.fromEntries(held.map(({ of }, i) => [`weights ${i}`, of.data()]));
+  const buffers: Record<string, Data> = Object.fromEntries(
+    held.map(({ of, expert_count }, i) => {
+      const eights = (parts * round_up(cols, 8)) / 8;
+      return [`weights ${i}`, in_strips(of.data(), matrix_lines(FORMATS[format], k), eights, expert_count)];
+    }),
+  );
   const columns = (slots: readonly number[], picked: readonly number[], part = 0): Float32Array[] => {
     const known = new Map<number, Float32Array>();
     return slots.map((slot) => {
@@ -324,7 +330,7 @@ export function router_case(n: Numbers, s: RouterShape): KernelCase {
       const route_weights = n.values(ids.length);
       return {
         buffers: {
-          ...{ x: framed(x, { rows, cols: k, stride: x_stride }), weights: router.data(), norm_weight },
+          ...{ x: framed(x, { rows, cols: k, stride: x_stride }), weights: in_strips(router.data(), k, Math.ceil(experts / 8)), norm_weight },
           ...{ normed, logits, experts: ids, route_weights },
         },
         want: () => {

@@ -2,6 +2,7 @@ import { amplitude, fill, tensor_hash } from '../../../engine/weights/formula.ts
 import { encode } from '../../../engine/weights/half.ts';
 import { embed_tokens } from '../../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, type matmul } from '../../../kernels/matmul/matmul.ts';
+import { in_strips } from '../../../kernels/common/strips.ts';
 import { pack_matrix, pack_rows, SOURCES } from '../../../kernels/pack/pack.ts';
 import { FORMATS, type Kernel, matrix_lines, round_up, type WeightFormat } from '../../../kernels/spec.ts';
 import { embed_tokens as embed_reference } from '../embed_tokens.ts';
@@ -105,7 +106,12 @@ export function product_case(n: Numbers, kernel: Kernel | typeof matmul, s: Prod
     return {
       buffers: {
         ...{ a: framed(a, a_frame), c, ...(norm ? { norm } : {}), ...(bias ? { bias } : {}) },
-        ...Object.fromEntries(weights.map(({ data }, i) => [`weights ${i}`, data()])),
+        ...Object.fromEntries(
+          weights.map(({ data }, i) => {
+            const eights = Math.ceil((slices[i]?.cols ?? 0) / 8);
+            return [`weights ${i}`, in_strips(data(), matrix_lines(FORMATS[format], k), eights)];
+          }),
+        ),
       },
       want: () => {
         const picked = { rows: n.some(rows, 8), cols: n.some(cols, 17) };
@@ -198,7 +204,7 @@ export function packing_case(n: Numbers, s: PackingShape): KernelCase {
   const lines = turn ? matrix_lines(FORMATS[format], k) : rows;
   const output_groups = before + Math.ceil(width / 8) + behind;
   const params = {
-    ...{ rows, k, source_byte0, formula_row0: formula?.row0 ?? 0, output_group0: before, output_groups },
+    ...{ rows, k, source_byte0, formula_row0: formula?.row0 ?? 0, output_base: 0, output_group0: before, output_groups },
     ...{ stored: DTYPES.indexOf(dtype), flag: 1 },
     ...{ hash: tensor_hash(spec.name, 5), amplitude: amplitude(spec.role, spec.shape) },
   };
@@ -233,7 +239,7 @@ export function packing_case(n: Numbers, s: PackingShape): KernelCase {
             want.set(own, line * line_words + before * eight_words);
           }
           return [
-            { buffer: 'output', values: want },
+            { buffer: 'output', values: turn ? in_strips(want, lines, output_groups) : want },
             { buffer: 'flags', values: [0, 0, 0] },
           ];
         },
