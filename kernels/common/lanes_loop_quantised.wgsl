@@ -3,14 +3,9 @@ fn add_all(starts: Starts, column: Column, pairs: u32, sums: ptr<function, Block
   for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
     let scale = scale_of(column, k0);
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
-      var own: array<vec2f, BLOCKS>;
-      for (var b = 0u; b < BLOCKS; b++) {
-        own[b] = a[starts[b] + k];
-      }
+      let own = own_values(starts, k);
       let w = weight_pair(column, k, scale);
-      for (var b = 0u; b < BLOCKS; b++) {
-        add_products(own[b], w.even, w.odd, &(*sums)[b]);
-      }
+      add_products(own, w.even, w.odd, sums);
     }
   }
 }
