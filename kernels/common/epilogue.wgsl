@@ -6,11 +6,19 @@ const QUICK_GELU = 4u; // x * sigmoid(1.702 x)
 const SILU = 8u; // x * sigmoid(x)
 
 // `quad` counts fours of columns inside this weight slice; the slice starts at params.col0 in the output.
-fn finish4(row: u32, quad: u32, sum: vec4f) {
-  var x = sum;
+fn bias4(quad: u32) -> vec4f {
   if ((params.epilogue & HAS_BIAS) != 0u) {
-    x += bias[quad + params.col0 / 4u];
+    return bias[quad + params.col0 / 4u];
   }
+  return vec4f();
+}
+
+fn finish4(row: u32, quad: u32, sum: vec4f) {
+  finish_biased(row, quad, sum + bias4(quad));
+}
+
+fn finish_biased(row: u32, quad: u32, sum: vec4f) {
+  var x = sum;
   if ((params.epilogue & (QUICK_GELU | SILU)) != 0u) {
     let slope = select(1.0, 1.702, (params.epilogue & QUICK_GELU) != 0u);
     x = x / (1.0 + exp(-slope * x));

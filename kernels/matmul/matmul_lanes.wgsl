@@ -35,9 +35,11 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     return;
   }
   let all = sums;
+  let bias_lo = bias4(2u * group);
+  let bias_hi = bias4(2u * group + 1u);
   // A loop that cannot unroll: so many copies of the epilogue take seconds to compile.
   for (var i = 0u; i < min(ROWS, params.rows - row); i++) {
-    finish4(params.c_row0 + row + i, 2u * group, all[i / TEAM][i % TEAM]);
-    finish4(params.c_row0 + row + i, 2u * group + 1u, all[i / TEAM][TEAM + i % TEAM]);
+    finish_biased(params.c_row0 + row + i, 2u * group, all[i / TEAM][i % TEAM] + bias_lo);
+    finish_biased(params.c_row0 + row + i, 2u * group + 1u, all[i / TEAM][TEAM + i % TEAM] + bias_hi);
   }
 }
