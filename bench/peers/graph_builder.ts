@@ -44,7 +44,10 @@ export class GraphBuilder {
 
   /** From 0 on. */
   counting(length: number): string {
-    return this.longs(`counting_${length}`, Array.from({ length }, (_, i) => i));
+    return this.longs(
+      `counting_${length}`,
+      Array.from({ length }, (_, i) => i),
+    );
   }
 
   input(name: string, element: Value['element'], dims: Value['dims']): string {

@@ -303,8 +303,7 @@ export class OnnxMolmoe {
     const { g } = this;
     const { n_experts, top_k, d_model: d, expert_hidden: hidden } = this.config;
     const slots = count * top_k;
-    const order_of = (x: string) =>
-      g.ops(2, 'TopK', [x, g.integers(slots)], { axis: 0, largest: 0 })[1] as string;
+    const order_of = (x: string) => g.ops(2, 'TopK', [x, g.integers(slots)], { axis: 0, largest: 0 })[1] as string;
     const flat = g.op('Reshape', [chosen, g.integers(slots)]);
     const order = order_of(g.op('Add', [g.op('Mul', [flat, g.integers(slots)]), g.counting(slots)]));
     const back = order_of(order);

@@ -104,7 +104,9 @@ function inputs_of({ config, views, ids, images, masks, index }: Request, dtype:
     return new Tensor('float32', new Float32Array(bytes.buffer), dims);
   };
   const [patches, view] = [masks.length / views, images.length / views];
-  const shown = Array.from({ length: views }, (_, v) => images.subarray(v * view, (v + 1) * view).some((x) => x !== -1));
+  const shown = Array.from({ length: views }, (_, v) =>
+    images.subarray(v * view, (v + 1) * view).some((x) => x !== -1),
+  );
   const padding = Float32Array.from({ length: 2 * masks.length }, (_, i) => {
     const mask = masks[i >> 1] as number;
     return Number(i % 2 === 0 ? mask === 0 : mask !== 0 && mask < 1);
