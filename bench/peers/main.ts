@@ -193,19 +193,15 @@ for (const [o, dtype] of selected.flatMap((o) => dtypes_of(o).map((dtype) => [o,
 }
 let requests: RequestRows | undefined;
 if (request_peers.length > 0) {
-  const asked = { quick: options.quick, runs: options.runs, peers: request_peers, adapter: only };
-  const found = await compare_requests(say, asked);
-  const record = record_of(ours.facts, { peers: found });
-  const same = read_history(ours.facts).filter(
-    ({ commit, host }) => commit === record.commit && host.cpu === record.host.cpu,
-  );
-  requests = options.quick
-    ? found
-    : pooled(
-        found,
-        same.flatMap(({ results }) => (results.peers as RequestRows) ?? []),
-      );
-  if (!options.quick) append_history(ours.facts, record);
+  const current = record_of(ours.facts, {});
+  const same = read_history(ours.facts).filter((r) => r.commit === current.commit && r.host.cpu === current.host.cpu);
+  const earlier = options.quick ? [] : same.flatMap(({ results }) => (results.peers as RequestRows) ?? []);
+  const on_round = (peers: RequestRows) => {
+    if (!options.quick) append_history(ours.facts, record_of(ours.facts, { peers }));
+  };
+  const { quick, runs } = options;
+  const found = await compare_requests(say, { quick, runs, peers: request_peers, adapter: only, on_round });
+  requests = pooled(found, earlier);
   for (const line of request_lines(requests)) say(line);
 }
 say_targets(say, peer_targets([...rows, ...(requests && !options.quick ? request_targets(requests) : [])]));

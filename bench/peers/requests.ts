@@ -15,9 +15,17 @@ export interface Comparison {
   readonly peers: readonly string[];
   /** What the peer's own API says of its adapter. */
   readonly adapter: string;
+  /** Hears of each round, so that nothing is lost when the next one is interrupted. */
+  readonly on_round: (round: RequestRows) => void;
 }
 
 type Named = RequestRunner & { readonly name: string; readonly warning?: string };
+
+interface Racer {
+  readonly runner: Named;
+  readonly difference: number;
+  readonly times: Times[];
+}
 
 const one_line = (error: unknown): string =>
   String((error as Error).message ?? error)
@@ -28,7 +36,7 @@ const one_line = (error: unknown): string =>
 /** Whole requests beside the same in other runtimes: same weights, same inputs, same greedy tokens, one after the other. */
 export async function compare_requests(
   say: (line: string) => void,
-  { quick, runs, peers, adapter }: Comparison,
+  { quick, runs, peers, adapter, on_round }: Comparison,
 ): Promise<RequestRows> {
   const ours = await open_our_request(quick);
   const { request } = ours;
@@ -37,7 +45,7 @@ export async function compare_requests(
   const made = request.new_tokens;
   const what = `${PRESET}, ${request.views} views, ${request.ids.length} prompt + ${made} new tokens, f32`;
   say(`${REQUEST}: ${what}`);
-  const racers: { readonly runner: Named; readonly difference: number; readonly times: Times[] }[] = [];
+  const racers: Racer[] = [];
   const rows: RequestRow[] = [];
 
   async function add(name: string, open: () => Promise<Named>) {
@@ -77,14 +85,16 @@ export async function compare_requests(
     for (let i = 0; i < runs && racers.length > 0; i++) {
       own.push((await ours.run()).times);
       for (const { runner, times } of racers) times.push((await runner.run()).times);
+      on_round({ what, rows: racers.map((racer) => row_of(racer, own.slice(-1), racer.times.slice(-1))) });
     }
   } finally {
     for (const { runner } of racers) await runner.close();
     await ours.close();
     files?.remove();
   }
-  for (const { runner, difference, times } of racers) {
-    rows.push({ peer: runner.name, difference, ours: own, theirs: times });
-  }
-  return { what, rows };
+  return { what, rows: [...rows, ...racers.map((racer) => row_of(racer, own, racer.times))] };
 }
+
+const row_of = ({ runner, difference }: Racer, ours: readonly Times[], theirs: readonly Times[]): RequestRow => {
+  return { peer: runner.name, difference, ours, theirs };
+};

@@ -37,7 +37,7 @@ function request_limits(peer: string): Limits {
 export function peer_targets(rows: readonly Compared[]): Target[] {
   const timed = rows.filter((row) => row.ratio !== undefined);
   return timed.map((row) => {
-    const what = `${row.op} ${row.shape} ${row.dtype}: ${row.peer}`;
+    const what = `${[row.op, row.shape, row.dtype].filter((word) => word !== '').join(' ')}: ${row.peer}`;
     return { what, unit: 'times our time', value: row.ratio, ...limits_of(row) };
   });
 }
