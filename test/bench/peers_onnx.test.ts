@@ -3,7 +3,7 @@ import { GraphBuilder } from '../../bench/peers/graph_builder.ts';
 import { OnnxWeights } from '../../bench/peers/onnx_weights.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 
-const has = (bytes: Uint8Array, ...wanted: number[]) => Buffer.from(bytes).includes(Uint8Array.from(wanted));
+const has = (bytes: Uint8Array, ...wanted: number[]) => Buffer.from(bytes).includes(Buffer.from(wanted));
 
 it('writes negative attributes as 64 bits, and lengths that differ from run to run as names', () => {
   const g = new GraphBuilder('f32');
