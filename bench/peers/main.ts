@@ -1,6 +1,7 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { percentile } from '../../experiments/lab/stats.ts';
+import { append_history, read_history, record_of } from '../history.ts';
 import { aligned } from '../table.ts';
 import { say_targets } from '../target.ts';
 import type { Dtype } from './onnx.ts';
@@ -18,20 +19,21 @@ import {
   version_of,
 } from './operations.ts';
 import { open_ours } from './ours.ts';
-import { type Compared, peer_targets } from './targets.ts';
-import { compare_torch } from './torch.ts';
+import { pooled, type RequestRows, request_lines, request_targets } from './request_rows.ts';
+import { compare_requests, REQUEST_PEERS } from './requests.ts';
+import { type Compared, peer_targets, REQUEST } from './targets.ts';
 
 /**
  * The engine's kernels beside what one would use instead, on one adapter, in one process, in turn.
- *   npm run bench:peers -- [--filter matmul] [--quick] [--variant auto|tiled|lanes]
- * The last line is one JSON object.
+ *   npm run bench:peers -- [--filter matmul] [--quick] [--variant auto|tiled|lanes] [--runs 10]
+ * The last line is one JSON object. Whole requests go into bench/history/<adapter>.jsonl too, but for --quick, and are
+ * told with those of earlier runs of the same commit: a long comparison may be cut into several of few --runs.
  */
 const options = read_options();
-/** What PyTorch is compared in. */
-const REQUEST = 'whole request';
 const selected = OPERATIONS.filter((c) => `${c.op} ${shape_of(c)}`.includes(options.filter));
-if (selected.length === 0 && !REQUEST.includes(options.filter))
-  refuse(`--filter ${options.filter}: expected a part of an operation or shape, such as matmul or 2048`);
+const request_peers = REQUEST_PEERS.filter((peer) => `${REQUEST}: ${peer}`.includes(options.filter));
+if (selected.length === 0 && request_peers.length === 0)
+  refuse(`--filter ${options.filter}: expected a part of an operation, shape or request, such as matmul or PyTorch`);
 const ROUNDS = options.quick ? 3 : 7;
 /** A case that is slow somewhere gets fewer rounds than that, but no fewer than three. */
 const CASE_MS = options.quick ? 1500 : 4000;
@@ -56,11 +58,16 @@ function read_options() {
   const text = (value: string) => ({ type: 'string', default: value }) as const;
   try {
     const { values } = parseArgs({
-      options: { filter: text(''), variant: text('auto'), quick: { type: 'boolean', default: false } },
+      options: {
+        ...{ filter: text(''), variant: text('auto'), quick: { type: 'boolean', default: false } },
+        runs: { type: 'string' },
+      },
     });
+    const runs = Number(values.runs ?? (values.quick ? 1 : 10));
+    if (!Number.isInteger(runs) || runs < 1) refuse(`--runs ${values.runs}: expected a whole number from 1 on`);
     const variant = (['auto', 'tiled', 'lanes'] as const).find((name) => name === values.variant);
     if (variant === undefined) refuse(`--variant ${values.variant}: expected auto, tiled or lanes`);
-    return { ...values, variant };
+    return { ...values, runs, variant };
   } catch (error) {
     return refuse(one_line(error));
   }
@@ -184,8 +191,20 @@ for (const [o, dtype] of selected.flatMap((o) => dtypes_of(o).map((dtype) => [o,
   rows.push(...found);
   for (const row of found) print_row(columns(row));
 }
-const torch = REQUEST.includes(options.filter) ? await compare_torch(say, options.quick) : undefined;
-say_targets(say, peer_targets(rows));
+let requests: RequestRows | undefined;
+if (request_peers.length > 0) {
+  const current = record_of(ours.facts, {});
+  const same = read_history(ours.facts).filter((r) => r.commit === current.commit && r.host.cpu === current.host.cpu);
+  const earlier = options.quick ? [] : same.flatMap(({ results }) => (results.peers as RequestRows) ?? []);
+  const on_round = (peers: RequestRows) => {
+    if (!options.quick) append_history(ours.facts, record_of(ours.facts, { peers }));
+  };
+  const { quick, runs } = options;
+  const found = await compare_requests(say, { quick, runs, peers: request_peers, adapter: only, on_round });
+  requests = pooled(found, earlier);
+  for (const line of request_lines(requests)) say(line);
+}
+say_targets(say, peer_targets([...rows, ...(requests && !options.quick ? request_targets(requests) : [])]));
 const versions = Object.fromEntries([ours, ...peers].map(({ name, version }) => [name, version]));
 say(
   JSON.stringify({
@@ -197,7 +216,7 @@ say(
     versions: { ...versions, dawn: `webgpu ${version_of('webgpu')}` },
     missing,
     rows,
-    torch,
+    requests,
   }),
 );
 process.exit(0);

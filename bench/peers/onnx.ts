@@ -1,6 +1,4 @@
-/**
- * ONNX models of a few nodes, written as protobuf by hand: fields of onnx.proto3 by number, those that these models need.
- */
+/** ONNX models, written as protobuf by hand: fields of onnx.proto3 by number, those that these models need. */
 export type Dtype = 'f32' | 'f16';
 export const DTYPE_BYTES = { f32: 4, f16: 2 } as const;
 const ELEMENT = { f32: 1, f16: 10, i32: 6, i64: 7 } as const;
@@ -18,27 +16,32 @@ export interface Node {
 export interface Value {
   readonly name: string;
   readonly element: keyof typeof ELEMENT;
-  readonly dims: readonly number[];
+  /** A name where the length differs from run to run. */
+  readonly dims: readonly (number | string)[];
 }
 
 /** Stays on the device from one run to the next. */
 export interface Constant extends Value {
+  readonly dims: readonly number[];
   readonly bytes: Uint8Array;
 }
 
 export interface Graph {
   readonly constants: readonly Constant[];
   readonly nodes: readonly Node[];
+  /** What each run is given. */
+  readonly inputs?: readonly Value[];
   readonly outputs: readonly Value[];
 }
 
 type Field = readonly Uint8Array[];
 
+/** Negative integers are the 64 bits of their two's complement. */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
-  return Uint8Array.of(...bytes, rest);
+  let rest = BigInt.asUintN(64, BigInt(value));
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return Uint8Array.of(...bytes, Number(rest));
 }
 
 const size = (parts: Field): number => parts.reduce((sum, part) => sum + part.length, 0);
@@ -79,7 +82,7 @@ const node = ({ op, inputs, outputs, domain, attributes }: Node, index: number):
 
 /** ValueInfoProto */
 const value = ({ name, element, dims }: Value): Field => {
-  const shape = nested(2, ...dims.map((dim) => nested(1, int(1, dim))));
+  const shape = nested(2, ...dims.map((dim) => nested(1, typeof dim === 'string' ? text(2, dim) : int(1, dim))));
   return [...text(1, name), ...nested(2, nested(1, int(1, ELEMENT[element]), shape))];
 };
 
@@ -94,6 +97,7 @@ export function encode_model(graph: Graph): Uint8Array {
       ...graph.nodes.map((n, i) => nested(1, node(n, i))),
       text(2, 'peer'),
       ...graph.constants.map((c) => nested(5, constant(c))),
+      ...(graph.inputs ?? []).map((v) => nested(11, value(v))),
       ...graph.outputs.map((v) => nested(12, value(v))),
     ),
     opset('', 21),

@@ -41,7 +41,7 @@ function peer(adapter: string, composed: boolean): Peer {
     let repeated: InferenceSession | undefined;
     return {
       async result() {
-        const { data } = (await once.run({})).y as { data: Float32Array | Uint16Array };
+        const { data } = (await once.run({})).y as { readonly data: unknown } as { data: Float32Array | Uint16Array };
         if (data instanceof Float32Array) return data;
         return decode(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 'F16');
       },

@@ -1,4 +1,5 @@
 import type { Buffer } from '../../engine/gpu/buffers.ts';
+import type { AdapterFacts } from '../../engine/gpu/device.ts';
 import type { VariantChoice } from '../../engine/gpu/pipelines.ts';
 import { open_executor } from '../../engine/node/load.ts';
 import { dispatch, upload } from '../timed.ts';
@@ -14,6 +15,7 @@ import {
 } from './operations.ts';
 
 export interface Ours extends Contender {
+  readonly facts: AdapterFacts;
   readonly software: boolean;
   /** How many adapters its Dawn finds. */
   readonly adapters: number;
@@ -59,6 +61,7 @@ export async function open_ours(variant: VariantChoice): Promise<Ours> {
     version: typeof __VERSION__ === 'string' ? __VERSION__ : 'source',
     adapter: facts.description || facts.device,
     note: `waits for onSubmittedWorkDone${traits.software ? ', sleeping 1 ms between looks' : ''}`,
+    facts,
     software: traits.software,
     adapters: adapter.found.length,
     open,

@@ -1,14 +1,21 @@
 // What this bench calls of packages that only `npm run bench:peers` installs.
 declare module 'onnxruntime-node' {
   export interface OnnxOptions {
-    readonly executionProviders: readonly string[];
-    readonly graphOptimizationLevel: 'disabled';
-    readonly extra: { readonly session: Readonly<Record<string, string>> };
+    readonly executionProviders: readonly (string | { readonly name: string; readonly validationMode: 'disabled' })[];
+    readonly graphOptimizationLevel: 'disabled' | 'all';
+    readonly extra?: { readonly session: Readonly<Record<string, string>> };
+    readonly preferredOutputLocation?: Readonly<Record<string, 'cpu' | 'gpu-buffer'>>;
     readonly logSeverityLevel: number;
+  }
+  export class Tensor {
+    constructor(type: string, data: ArrayBufferView, dims: readonly number[]);
+    /** Throws where the values are on the GPU. */
+    readonly data: Float32Array | Uint16Array | BigInt64Array;
+    dispose(): void;
   }
   export class InferenceSession {
     static create(model: Uint8Array, options: OnnxOptions): Promise<InferenceSession>;
-    run(feeds: object): Promise<Readonly<Record<string, { readonly data: unknown }>>>;
+    run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
     release(): Promise<void>;
   }
 }

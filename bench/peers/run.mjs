@@ -29,6 +29,19 @@ if (!installed()) {
   });
 }
 
+/** A comparison's own records make no difference to what it compares. */
+function commit() {
+  const git = (...args) => execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  try {
+    if (git('rev-parse', '--show-cdup') !== '') return { hash: 'unknown', dirty: false };
+    const changed = git('status', '--porcelain', '--', ':/', ':(exclude,top)bench/history');
+    return { hash: git('rev-parse', 'HEAD'), dirty: changed !== '' };
+  } catch {
+    return { hash: 'unknown', dirty: false };
+  }
+}
+
+const { hash, dirty } = commit();
 // Beside the peers: from there both their packages and the engine's are found.
 const outfile = join(folder, 'node_modules/.bench/main.mjs');
 await build({
@@ -40,7 +53,11 @@ await build({
   target: 'node20',
   packages: 'external',
   loader: { '.wgsl': 'text', '.py': 'text' },
-  define: { __VERSION__: JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version) },
+  define: {
+    __VERSION__: JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version),
+    __COMMIT__: JSON.stringify(hash),
+    __DIRTY__: JSON.stringify(dirty),
+  },
   logLevel: 'warning',
 });
 await import(pathToFileURL(outfile).href);

@@ -1,126 +1,95 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { prepare_image } from '../../engine/input/image.ts';
-import { formula_picture } from '../../engine/input/pictures.ts';
-import { build_prompt, exact_length_text } from '../../engine/input/prompt.ts';
-import type { Probe } from '../../engine/model/context.ts';
-import { geometry_of } from '../../engine/model/geometry.ts';
-import { Molmoe } from '../../engine/node/load.ts';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { write_synthetic_checkpoint } from '../../tools/synth_checkpoint.ts';
-import { difference as off_by } from './operations.ts';
+import { SEED } from './onnx_weights.ts';
+import type { Answer, Request, RequestRunner } from './request.ts';
 import script from './torch_request.py';
 
-const PRESET = 'molmoe-mini';
-const STAGES = ['vision_encoder', 'projector', 'prefill', 'decode'] as const;
-type Times = Readonly<Record<`${(typeof STAGES)[number]}_ms`, number>>;
-/** Root of the mean squared difference of logits over that of ours, after 23 + 16 blocks in f32. */
-const TOLERANCE = 1e-3;
 const SLOW_GFLOPS = 10; // a thread
 const PYTHONS = ['python3', '/usr/bin/python3'];
+/** Where Debian keeps the threaded builds of OpenBLAS: a libblas.so.3 each, which takes the place of the chosen one. */
+const LIBRARIES = '/usr/lib';
+const BUILDS = ['openblas-openmp', 'openblas-pthread'];
 
-interface Answer {
+interface Facts {
   readonly torch: string;
   readonly threads: number;
   /** Of a dense product of 1024: below ten a thread, its BLAS is the reference one. */
   readonly product_gflops: number;
-  readonly tokens: readonly number[];
-  readonly runs: readonly Times[];
+  readonly blas: readonly string[];
 }
 
-const total = (times: Times): number => STAGES.reduce((sum, stage) => sum + times[`${stage}_ms`], 0);
-const best = (runs: readonly Times[]): Times => runs.reduce((a, b) => (total(b) < total(a) ? b : a));
+/** Folders of the builds of OpenBLAS that are installed, or nothing: whatever there is. */
+export function blas_folders(): readonly (string | undefined)[] {
+  const machines = existsSync(LIBRARIES) ? readdirSync(LIBRARIES) : [];
+  const folders = machines.flatMap((machine) => BUILDS.map((build) => join(LIBRARIES, machine, build)));
+  const found = folders.filter((folder) => existsSync(join(folder, 'libblas.so.3')));
+  return found.length > 0 ? found : [undefined];
+}
 
-/** A whole request beside the same in plain PyTorch on the CPU: another class of device, no WebGPU in it. */
-export async function compare_torch(say: (line: string) => void, quick: boolean) {
-  const peer = 'PyTorch (CPU library, not WebGPU)';
-  const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
-  if (python === undefined) {
-    const reason = 'python3 finds no torch (Debian: apt-get install python3-torch)';
-    say(`${peer}: not compared: ${reason}`);
-    return { peer, reason };
-  }
+/** Libraries by the folder that tells their builds apart, else by their own names. */
+export function blas_name(paths: readonly string[]): string {
+  const folders = paths.map((path) => basename(dirname(path)));
+  return BUILDS.find((build) => folders.includes(build)) ?? paths.map((path) => basename(path)).join(' and ');
+}
+
+export type TorchFiles = Awaited<ReturnType<typeof write_torch_files>>;
+
+/** A checkpoint and inputs that every process of torch reads. */
+export async function write_torch_files({ config, ids, images, masks, index }: Request) {
   const folder = mkdtempSync(join(tmpdir(), 'molmoe-torch-'));
-  try {
-    return await run_both(say, peer, python, folder, quick);
-  } catch (error) {
-    const reason = (error as Error).message.trim().split('\n').at(-1) ?? '';
-    say(`${peer}: not compared: ${reason}`);
-    return { peer, reason };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const checkpoint = join(folder, 'model');
+  await write_synthetic_checkpoint({ config, seed: SEED, dtype: 'F32', out: checkpoint, shard_bytes: 8e9 });
+  writeFileSync(join(folder, 'ids.u32'), Uint32Array.from(ids));
+  writeFileSync(join(folder, 'images.f32'), images);
+  writeFileSync(join(folder, 'masks.f32'), masks);
+  writeFileSync(join(folder, 'index.i32'), index);
+  const program = join(folder, 'torch_request.py');
+  writeFileSync(program, script);
+  return { folder, checkpoint, program, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-async function run_both(say: (line: string) => void, peer: string, python: string, folder: string, quick: boolean) {
-  const [new_tokens, runs] = [16, quick ? 1 : 2];
-  const model = await Molmoe.load({ model: PRESET, dtype: 'f32', hush: true });
-  try {
-    const { config } = model.facts;
-    const { tokenizer } = model.engine;
-    const checkpoint = join(folder, 'model');
-    await write_synthetic_checkpoint({ config, seed: 1, dtype: 'F32', out: checkpoint, shard_bytes: 8e9 });
-    const image = quick ? formula_picture('rings', 336, 336) : formula_picture('rings', 1008, 784);
-    const prompt = exact_length_text(tokenizer, 18);
-    const geometry = geometry_of(config);
-    const prepared = prepare_image(image, { mode: 'pad', crops: { max_crops: config.max_crops }, geometry });
-    const built = build_prompt(tokenizer, prompt, {
-      ...{ picture: { tiling: prepared.tiling, geometry }, message_format: config.message_formatting },
-      always_start_with_space: config.always_start_with_space,
-    });
-    writeFileSync(join(folder, 'ids.u32'), Uint32Array.from(built.ids));
-    writeFileSync(join(folder, 'images.f32'), prepared.images);
-    writeFileSync(join(folder, 'masks.f32'), prepared.masks);
-    writeFileSync(join(folder, 'index.i32'), built.image?.input_idx ?? new Int32Array());
-
-    let logits: Float32Array | undefined;
-    const probe: Probe = async (point, _, { buffer, stride, rows, cols }) => {
-      if (point !== 'logits' || logits !== undefined) return;
-      logits = new Float32Array(await model.engine.executor.read(buffer, 4 * (rows - 1) * stride, 4 * cols));
-    };
-    const request = { image, prompt, maxNewTokens: new_tokens, ignoreEos: true };
-    await model.generate({ ...request, maxNewTokens: 1, probe }).result; // compiles too
-    const ours: Times[] = [];
-    let tokens: readonly number[] = [];
-    for (let i = 0; i < runs; i++) {
-      const result = await model.generate(request).result;
-      ours.push(Object.fromEntries(result.stages.map(({ stage, wall_ms }) => [`${stage}_ms`, wall_ms])) as Times);
-      tokens = result.tokens;
-    }
-    const program = join(folder, 'torch_request.py');
-    writeFileSync(program, script);
-    const args = [program, checkpoint, folder, String(new_tokens), String(runs)];
-    const { stdout } = await promisify(execFile)(python, args, { maxBuffer: 2 ** 24 });
-    const answer = JSON.parse(stdout) as Answer;
-    const bytes = readFileSync(join(folder, 'logits.f32'));
-    const theirs = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    const difference = off_by(theirs, logits as Float32Array);
-    const tokens_equal = answer.tokens.join() === tokens.join();
-    const name = `${peer.replace('PyTorch', `PyTorch ${answer.torch}`)}, ${answer.threads} threads, f32, a product of 1024 at ${answer.product_gflops.toFixed(0)} GFLOP/s`;
-    say(
-      `whole request: ${PRESET}, ${built.ids.length} prompt + ${new_tokens} new tokens, ${prepared.views} views, f32 weights`,
-    );
-    if (!(difference <= TOLERANCE) || !tokens_equal) {
-      const reason = `its logits are off by ${difference.toExponential(1)}, tokens ${tokens_equal ? 'equal' : 'differ'}`;
-      say(`${name}: not timed: ${reason}`);
-      return { peer: name, reason, difference, tokens_equal };
-    }
-    const [own, other] = [best(ours), best(answer.runs)];
-    const ratio = total(other) / total(own); // peer's time over ours
-    const times = STAGES.map((stage) => [stage, own[`${stage}_ms`], other[`${stage}_ms`]] as const);
-    for (const [what, a, b] of [...times, ['all', total(own), total(other)] as const]) {
-      const [in_a, in_b] = [a, b].map((ms) => ms.toFixed(0).padStart(6));
-      say(`  ${what.padEnd(15)} ours ${in_a} ms, peer ${in_b} ms, peer/ours ${(b / a).toFixed(2)}x`);
-    }
-    say(`  ${name}; logits off by ${difference.toExponential(1)}, greedy tokens equal`);
-    if (answer.product_gflops < SLOW_GFLOPS * answer.threads) {
-      say('  that is a reference BLAS: the comparison says little (Debian: apt-get install libopenblas0-pthread)');
-    }
-    const { product_gflops } = answer;
-    return { peer: name, ours: own, theirs: other, ratio, difference, tokens_equal, product_gflops };
-  } finally {
-    model.close();
-  }
+/** The request in plain PyTorch on the CPU, in a process of its own that sleeps between requests. */
+export async function open_torch_request(
+  { program, checkpoint, folder }: TorchFiles,
+  new_tokens: number,
+  blas: string | undefined,
+): Promise<RequestRunner & { readonly name: string; readonly warning?: string }> {
+  const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0);
+  if (python === undefined) throw new Error('python3 finds no torch (Debian: apt-get install python3-torch)');
+  const kept = join(folder, `${blas === undefined ? 'logits' : basename(blas)}.f32`);
+  const env = blas === undefined ? process.env : { ...process.env, LD_LIBRARY_PATH: blas };
+  const child = spawn(python, [program, checkpoint, folder, String(new_tokens), kept], { env });
+  let told = '';
+  child.stderr.on('data', (text) => {
+    told = `${told}${text}`.slice(-2000);
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async <T>(): Promise<T> => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(told.trim().split('\n').at(-1) || 'torch_request.py: expected an answer, found its end');
+    return JSON.parse(value as string) as T;
+  };
+  const facts = await next<Facts>();
+  const library = blas_name(facts.blas) || 'a BLAS that it does not name';
+  const speed = `a product of 1024 at ${facts.product_gflops.toFixed(0)} GFLOP/s`;
+  const slow = facts.product_gflops < SLOW_GFLOPS * facts.threads;
+  return {
+    name: `PyTorch ${facts.torch} (CPU library, not WebGPU), ${library}, ${facts.threads} threads, ${speed}`,
+    warning: slow ? 'a reference BLAS: it says little (Debian: apt-get install libopenblas0-openmp)' : undefined,
+    async run() {
+      child.stdin.write('\n');
+      return await next<Answer>();
+    },
+    async logits() {
+      const { buffer, byteOffset, byteLength } = readFileSync(kept);
+      return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+    },
+    async close() {
+      child.stdin.end();
+    },
+  };
 }

@@ -1,9 +1,10 @@
 """One request of the model in plain PyTorch on the CPU, f32: what torch.ts compares the engine with.
 
-    python3 torch_request.py CHECKPOINT INPUTS NEW_TOKENS RUNS
+    python3 torch_request.py CHECKPOINT INPUTS NEW_TOKENS LOGITS
 
 INPUTS holds what the engine's own preprocessing made: ids.u32, images.f32 [views, 576, 588], masks.f32 [views, 576],
-index.i32 [views, 144]. Leaves logits.f32 there (those that the first token is chosen from) and prints one JSON object.
+index.i32 [views, 144]. Prints what it runs with as one JSON object; then, for each line that it is sent, runs a request and
+prints another. LOGITS is left with those that the first token is chosen from, and then those of the last.
 Experts are a loop over those that any token chose, gathering its tokens by index, as published PyTorch code has it.
 """
 
@@ -185,7 +186,7 @@ class Model:
             logits = self.blocks(self.embed(torch.tensor(tokens[-1:])), cache)
             tokens.append(int(logits.argmax()))
         stage("decode")
-        return tokens, first, times
+        return tokens, torch.cat([first, logits]), times
 
 
 def product_gflops(size=1024):
@@ -199,24 +200,31 @@ def product_gflops(size=1024):
     return 2 * size**3 / best / 1e9
 
 
+def blas_files():
+    """The linear algebra libraries that are loaded: names such as libblas.so.3 do not tell which one they stand for."""
+    if not os.path.exists("/proc/self/maps"):
+        return []
+    with open("/proc/self/maps") as file:
+        paths = {line.split()[-1] for line in file if ".so" in line}
+    return sorted(path for path in paths if "blas" in path or "mkl" in path)
+
+
 @torch.inference_mode()
 def main():
-    checkpoint, inputs, new_tokens, runs = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    checkpoint, inputs, new_tokens, kept = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     torch.set_num_threads(os.cpu_count())
-    gflops = product_gflops()
+    facts = {"torch": torch.__version__, "threads": torch.get_num_threads(), "product_gflops": product_gflops()}
+    print(json.dumps({**facts, "blas": blas_files()}), flush=True)
     model = Model(checkpoint)
     ids = read(inputs, "ids.u32", torch.int32, -1).long()
     images = read(inputs, "images.f32", torch.float32, -1, 576, 588)
     masks = read(inputs, "masks.f32", torch.float32, -1, 576)
     index = read(inputs, "index.i32", torch.int32, -1).long()
-    samples = []
-    for _ in range(runs + 1):  # the first one warms up
+    for _ in sys.stdin:
         tokens, logits, times = model.request(ids, images, masks, index, new_tokens)
-        samples.append(times)
-    with open(os.path.join(inputs, "logits.f32"), "wb") as file:
-        file.write(logits.numpy().tobytes())
-    facts = {"torch": torch.__version__, "threads": torch.get_num_threads(), "product_gflops": gflops}
-    print(json.dumps({**facts, "tokens": tokens, "runs": samples[1:]}))
+        with open(kept, "wb") as file:
+            file.write(logits.numpy().tobytes())
+        print(json.dumps({"tokens": tokens, "times": times}), flush=True)
 
 
 main()

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { HistoryRecord } from '../../bench/history.ts';
+import { pooled, type RequestRow, request_lines, request_targets } from '../../bench/peers/request_rows.ts';
 import { peer_targets } from '../../bench/peers/targets.ts';
 import type { RequestResult } from '../../bench/request.bench.ts';
 import { mini_targets, real_targets } from '../../bench/request_targets.ts';
@@ -75,4 +76,33 @@ it('asks more of one peer than of the other, and nothing of what did not run', (
     { ...row, peer: 'onnxruntime', ratio: undefined, reason: 'off' },
   ]);
   expect(targets.map(verdict_of)).toEqual(['least met', 'MISSED', '']);
+});
+
+const times = (ms: number) => ({ vision_encoder_ms: ms, projector_ms: 0, prefill_ms: 0, decode_ms: 0 });
+const runs = (...all: number[]) => all.map(times);
+
+it('judges whole requests by the peer, PyTorch by the build of its BLAS', () => {
+  const row = { ours: runs(10, 10, 90), theirs: runs(40, 40, 40) };
+  const peers = ['onnxruntime 1.30.0 (WebGPU)', 'PyTorch, openblas-openmp', 'PyTorch, openblas-pthread'];
+  const rows = [...peers.map((peer) => ({ ...row, peer })), { peer: 'PyTorch', reason: 'none here' }];
+  const targets = peer_targets(request_targets({ what: 'mini', rows }));
+  expect(targets.map(({ value, least, goal }) => [value, least, goal])).toEqual([
+    [4, 3, 6],
+    [4, 1.2, 1.6],
+    [4, undefined, undefined],
+  ]);
+});
+
+it('adds samples of earlier runs of the same request and peer, whatever its product took', () => {
+  const now = { what: 'mini', rows: [{ peer: 'PyTorch, a product of 1024 at 9', ours: runs(10), theirs: runs(30) }] };
+  const before = {
+    what: 'mini',
+    rows: [{ peer: 'PyTorch, a product of 1024 at 8', ours: runs(20), theirs: runs(50) }],
+  };
+  const other = { what: 'nano', rows: [{ peer: 'PyTorch, a product of 1024 at 9', ours: runs(1), theirs: runs(1) }] };
+  const [row] = pooled(now, [before, other, { what: 'mini', rows: [{ peer: 'onnxruntime', reason: 'off' }] }]).rows;
+  expect(row).toMatchObject({ ours: runs(20, 10), theirs: runs(50, 30) });
+  expect(request_lines({ what: 'mini', rows: [row as RequestRow] }).at(-2)).toMatch(
+    /ours +15 ms, peer +40 ms.* 2\.67x/,
+  );
 });
