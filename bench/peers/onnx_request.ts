@@ -5,8 +5,8 @@ import { type Forms, OnnxMolmoe } from './onnx_molmoe.ts';
 import { type Answer, first_and_last, type Request, type RequestRunner, type Times } from './request.ts';
 
 /**
- * The fastest of those that are right on a software adapter: there its own attention is off once a query sees more than
- * eight keys, but for a single query.
+ * The fastest of those that are right on a software adapter: there its own attention is off where many queries see many
+ * keys.
  */
 export const FORMS: Forms = {
   vision: 'composed',
