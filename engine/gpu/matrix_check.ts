@@ -99,7 +99,12 @@ function expert_case(kernel: MatrixKernels['expert_matmul'], name: Variant['name
     },
     options: { WEIGHT_FORMAT: FORMATS.f32 },
     inputs: {
-      ...{ a, weights: in_strips(w, k, cols / 8, 2), tiles: Uint32Array.from(tiles.flat()), counts: Uint32Array.of(0, rows) },
+      ...{
+        a,
+        weights: in_strips(w, k, cols / 8, 2),
+        tiles: Uint32Array.from(tiles.flat()),
+        counts: Uint32Array.of(0, rows),
+      },
       lists: Uint32Array.from({ length: 2 * rows }, (_, i) => rows - 1 - (i % rows)),
       c: new Float32Array(rows * cols),
     },

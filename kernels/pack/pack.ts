@@ -45,7 +45,8 @@ export const pack_matrix = kernel({
   variants: [
     {
       name: 'simple',
-      wgsl: (o) => (is_quantised(Number(o.WEIGHT_FORMAT)) ? [eight, source, matrix_quantised] : [eight, source, store, matrix]),
+      wgsl: (o) =>
+        is_quantised(Number(o.WEIGHT_FORMAT)) ? [eight, source, matrix_quantised] : [eight, source, store, matrix],
       grid: (p) => [ceil_div(p.rows, 64), ceil_div(p.k, 256), 1],
     },
   ],

@@ -72,7 +72,16 @@ async function pack(
   const output = upload(e, new Uint32Array(output_words + 8).fill(CANARY));
   const flags = upload(e, new Uint32Array(4));
   const source = words && upload(e, words);
-  const base = { source_byte0: 0, formula_row0: 0, output_base: 0, output_group0: 0, hash: 0, amplitude: 0, stored: 0, flag: 2 };
+  const base = {
+    source_byte0: 0,
+    formula_row0: 0,
+    output_base: 0,
+    output_group0: 0,
+    hash: 0,
+    amplitude: 0,
+    stored: 0,
+    flag: 2,
+  };
   e.dispatch(kernel, { source, output, flags }, { ...base, ...params }, options, TAG);
   return { words: await download_u32(e, output, output_words + 8), flags: await download_u32(e, flags, 4) };
 }

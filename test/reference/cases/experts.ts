@@ -5,7 +5,14 @@ import { moe_combine } from '../../../kernels/moe_combine/moe_combine.ts';
 import { moe_route, moe_route_mixed, NO_EXPERT } from '../../../kernels/moe_route/moe_route.ts';
 import { moe_router } from '../../../kernels/moe_router/moe_router.ts';
 import { max_tiles, moe_sort, moe_tiles } from '../../../kernels/moe_sort/moe_sort.ts';
-import { FORMATS, type Kernel, matrix_lines, type Options, round_up, type WeightFormat } from '../../../kernels/spec.ts';
+import {
+  FORMATS,
+  type Kernel,
+  matrix_lines,
+  type Options,
+  round_up,
+  type WeightFormat,
+} from '../../../kernels/spec.ts';
 import { expert_matmul as product_reference } from '../expert_matmul.ts';
 import { expert_down as down_reference, expert_gate_up as gate_up_reference } from '../expert_matvec.ts';
 import { matmul as linear_reference } from '../matmul.ts';
@@ -330,7 +337,11 @@ export function router_case(n: Numbers, s: RouterShape): KernelCase {
       const route_weights = n.values(ids.length);
       return {
         buffers: {
-          ...{ x: framed(x, { rows, cols: k, stride: x_stride }), weights: in_strips(router.data(), k, Math.ceil(experts / 8)), norm_weight },
+          ...{
+            x: framed(x, { rows, cols: k, stride: x_stride }),
+            weights: in_strips(router.data(), k, Math.ceil(experts / 8)),
+            norm_weight,
+          },
           ...{ normed, logits, experts: ids, route_weights },
         },
         want: () => {

@@ -1,8 +1,8 @@
 import { amplitude, fill, tensor_hash } from '../../../engine/weights/formula.ts';
 import { encode } from '../../../engine/weights/half.ts';
+import { in_strips } from '../../../kernels/common/strips.ts';
 import { embed_tokens } from '../../../kernels/embed_tokens/embed_tokens.ts';
 import { EPILOGUE, type matmul } from '../../../kernels/matmul/matmul.ts';
-import { in_strips } from '../../../kernels/common/strips.ts';
 import { pack_matrix, pack_rows, SOURCES } from '../../../kernels/pack/pack.ts';
 import { FORMATS, type Kernel, matrix_lines, round_up, type WeightFormat } from '../../../kernels/spec.ts';
 import { embed_tokens as embed_reference } from '../embed_tokens.ts';
@@ -204,7 +204,15 @@ export function packing_case(n: Numbers, s: PackingShape): KernelCase {
   const lines = turn ? matrix_lines(FORMATS[format], k) : rows;
   const output_groups = before + Math.ceil(width / 8) + behind;
   const params = {
-    ...{ rows, k, source_byte0, formula_row0: formula?.row0 ?? 0, output_base: 0, output_group0: before, output_groups },
+    ...{
+      rows,
+      k,
+      source_byte0,
+      formula_row0: formula?.row0 ?? 0,
+      output_base: 0,
+      output_group0: before,
+      output_groups,
+    },
     ...{ stored: DTYPES.indexOf(dtype), flag: 1 },
     ...{ hash: tensor_hash(spec.name, 5), amplitude: amplitude(spec.role, spec.shape) },
   };
