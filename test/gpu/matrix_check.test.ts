@@ -32,10 +32,11 @@ describe('the check of matrix units', async () => {
     });
   }
   it('says in a line where there are none', async () => {
-    const { device: plain } = await test_executor();
+    const without = ['chromium-experimental-subgroup-matrix'] as const;
+    const { device: plain } = await test_executor('auto', { without });
     expect(await matrix_check(plain)).toMatch(/^no matrix units: expected /);
     await expect(require_matrix_units(plain)).rejects.toThrow(InputError);
-    await expect(open_executor({ variant: 'matrix' })).rejects.toThrow(
+    await expect(open_executor({ variant: 'matrix', without })).rejects.toThrow(
       /^variant: matrix units of [^\n]*: no matrix units[^\n]*$/,
     );
   });
