@@ -32,14 +32,23 @@ export interface Bytes {
   readonly kv: number;
 }
 
+export interface MatrixUnits {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly subgroup: number;
+  /** Subgroups have several sizes here: a pipeline asks for this one. */
+  readonly asked?: boolean;
+}
+
 /** What a kernel may ask of an adapter. */
 export interface Traits {
   /** 0 where subgroups are missing or their size is not fixed. */
   readonly subgroup_size: number;
   /** A CPU that plays GPU: no latency to hide, barriers dear, gathers slow. */
   readonly software: boolean;
-  /** Sizes [m][k] x [k][n] that matrix units multiply f16 in, with sums in f32; where subgroups of 32 have such units. */
-  readonly matrix?: { readonly m: number; readonly n: number; readonly k: number };
+  /** Sizes [m][k] x [k][n] that matrix units multiply f16 in, with sums in f32, and the invocations that hold one together. */
+  readonly matrix?: MatrixUnits;
   /** Workgroup memory that a kernel may use, where it is more than every device has. */
   readonly workgroup_bytes?: number;
 }
@@ -115,7 +124,33 @@ export const matrix_consts = ({ matrix }: Traits) => ({
   MATRIX_M: matrix?.m ?? 0,
   MATRIX_N: matrix?.n ?? 0,
   MATRIX_K: matrix?.k ?? 0,
+  SUBGROUP: matrix?.subgroup ?? 0,
 });
+
+/** Results of a matrix, and rows and columns of it, that every kernel's tile takes. */
+const MOST_RESULTS = 256;
+const MATRIX_SIDES = [8, 16, 32];
+const MATRIX_SUBGROUPS = [8, 16, 32, 64];
+
+/** Why kernels cannot use matrices of these sizes, in a line; undefined where they can. */
+export function matrix_misfit({ m, n, k, subgroup }: MatrixUnits): string | undefined {
+  const found = `found ${m}x${n}x${k} held by ${subgroup}`;
+  if (!MATRIX_SUBGROUPS.includes(subgroup)) return `expected subgroups of ${MATRIX_SUBGROUPS.join(', ')}, ${found}`;
+  const odd = [m, n, k].find((side) => !MATRIX_SIDES.includes(side));
+  if (odd !== undefined) return `expected sides of ${MATRIX_SIDES.join(', ')}, ${found}`;
+  if (m > subgroup) return `expected no more rows than a subgroup has invocations, ${found}`;
+  if (m * n > MOST_RESULTS) return `expected at most ${MOST_RESULTS} results a matrix, ${found}`;
+  return undefined;
+}
+
+/** Invocations that every device can have in a workgroup. */
+const WORKGROUP_THREADS = 256;
+
+/** How many subgroups lie below one another in a tile of `rows`: at most `wanted`, as far as matrices and a workgroup allow. */
+export function subgroups_down(rows: number, wanted: number, across: number, { matrix }: Traits): number {
+  const { m, subgroup } = matrix ?? { m: 8, subgroup: 32 };
+  return Math.min(wanted, rows / m, WORKGROUP_THREADS / (across * subgroup));
+}
 
 /** Storage formats of weights; the numbers are the WGSL constant WEIGHT_FORMAT of common/weights.wgsl. */
 export const FORMATS = { f32: 0, f16: 1, bf16: 2, q8: 3, q4: 4 } as const;

@@ -2,6 +2,7 @@ import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { open_executor } from '../../engine/node/load.ts';
 import { attention } from '../../kernels/attention/attention.ts';
+import eight_wgsl from '../../kernels/common/eight.wgsl';
 import { weights } from '../../kernels/common/weights.ts';
 import { expert_matmul, expert_tile_rows } from '../../kernels/expert_matmul/expert_matmul.ts';
 import { expert_down, expert_gate_up } from '../../kernels/expert_matvec/expert_matvec.ts';
@@ -141,7 +142,7 @@ function matmul_ladder(rows: number, k: number, cols: number): Ladder {
   const tight = () => product_case(pattern(), product, shape);
   const spaced = () => product_case(pattern(), product, { ...shape, a_stride: row_stride(k) });
   const naive = rung_kernel(product, 'matmul_naive', {
-    wgsl: [params_wgsl, matmul_naive],
+    wgsl: [eight_wgsl, params_wgsl, matmul_naive],
     grid: (p) => [ceil_div(p.cols as number, 8), ceil_div(p.rows as number, 8), 1],
   });
   const eight = (name: string, own_rows: number) =>

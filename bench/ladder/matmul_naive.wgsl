@@ -10,9 +10,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= params.cols || id.y >= params.rows) {
     return;
   }
+  let column = column_at(0u, id.x / 8u, params.cols / 8u, params.k);
   var sum = 0.0;
   for (var k = 0u; k < params.k; k++) {
-    let w = unpack2x16float(weights[(k * params.cols + id.x) / 2u])[id.x % 2u];
+    let w = unpack2x16float(weights[4u * (column.first + k * column.step) + id.x % 8u / 2u])[id.x % 2u];
     sum = fma(a[id.y * params.a_stride + k], w, sum);
   }
   c[id.y * params.c_stride + id.x] = sum;

@@ -1,4 +1,4 @@
-import type { Traits } from '../../kernels/spec.ts';
+import { type MatrixUnits, matrix_misfit, type Traits } from '../../kernels/spec.ts';
 import { InputError, UsageError } from '../errors.ts';
 
 /** Dawn's toggles by run mode; recorded in every result. A browser has its own and ignores these. */
@@ -31,6 +31,7 @@ export const WANTED_FEATURES = [
   'subgroups',
   'shader-f16',
   'chromium-experimental-subgroup-matrix',
+  'subgroup-size-control',
 ] as const;
 export type Feature = (typeof WANTED_FEATURES)[number];
 
@@ -71,6 +72,8 @@ export interface Device {
   readonly instance: GPU;
   readonly facts: AdapterFacts;
   readonly traits: Traits;
+  /** Why there are no matrix units for the kernels, where there are none. */
+  readonly matrix_misfit?: string;
   readonly mode: RunMode;
   readonly features: ReadonlySet<string>;
   /** Per-dispatch parameters go through immediates; without them through a uniform buffer. */
@@ -104,11 +107,6 @@ export function adapter_facts(adapter: GPUAdapter): AdapterFacts {
   };
 }
 
-/** Invocations that hold a matrix together, as the kernels count them. */
-const MATRIX_SUBGROUP = 32;
-/** What the kernels' tiles are multiples of. */
-const MATRIX_SIZES = [16, 8];
-
 interface MatrixConfig {
   readonly componentType: string;
   readonly resultComponentType: string;
@@ -117,16 +115,40 @@ interface MatrixConfig {
   readonly K: number;
 }
 
-/** The largest matrices that the adapter multiplies in f16 with sums in f32. */
-export function matrix_sizes(info: object, features: ReadonlySet<string>): Traits['matrix'] {
-  if (!features.has('chromium-experimental-subgroup-matrix') || !features.has('shader-f16')) return undefined;
-  const configs: Iterable<MatrixConfig> = Reflect.get(info, 'subgroupMatrixConfigs') ?? [];
-  const [best] = [...configs]
-    .filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32')
-    .filter(({ M, N, K }) => [M, N, K].every((size) => MATRIX_SIZES.includes(size)))
-    .sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
-  return best === undefined ? undefined : { m: best.M, n: best.N, k: best.K };
+/** The sizes of subgroups that a pipeline may count on, the usual one first: one where it is fixed, else those it can ask for. */
+function subgroup_sizes(info: object, features: ReadonlySet<string>): readonly number[] {
+  const [least, most] = [Number(Reflect.get(info, 'subgroupMinSize')), Number(Reflect.get(info, 'subgroupMaxSize'))];
+  if (least === most) return [most];
+  if (!features.has('subgroup-size-control')) return [];
+  return [32, 64, 16, 8].filter((size) => size >= least && size <= most);
 }
+
+/** The largest matrices that the adapter multiplies in f16 with sums in f32 and that the kernels' tiles take; else why not. */
+export function matrix_units(info: object, features: ReadonlySet<string>): MatrixUnits | string {
+  const lacking = ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].find((f) => !features.has(f));
+  if (lacking !== undefined) return `expected the feature ${lacking}, found none`;
+  const sizes = subgroup_sizes(info, features);
+  if (sizes.length === 0) return 'expected subgroups of one size or the feature subgroup-size-control, found neither';
+  const asked = Reflect.get(info, 'subgroupMinSize') !== Reflect.get(info, 'subgroupMaxSize');
+  const configs = [...((Reflect.get(info, 'subgroupMatrixConfigs') ?? []) as Iterable<MatrixConfig>)];
+  const able = configs.filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32');
+  if (able.length === 0)
+    return `expected matrices of f16 with sums in f32, found ${configs.map(config_name).join(', ') || 'none'}`;
+  able.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  let misfit = '';
+  for (const subgroup of sizes) {
+    for (const { M, N, K } of able) {
+      const units = { m: M, n: N, k: K, subgroup, ...(asked ? { asked } : {}) };
+      const fault = matrix_misfit(units);
+      if (fault === undefined) return units;
+      misfit ||= fault;
+    }
+  }
+  return misfit;
+}
+
+const config_name = ({ M, N, K, componentType, resultComponentType }: MatrixConfig): string =>
+  `${M}x${N}x${K} ${componentType} to ${resultComponentType}`;
 
 export interface AdapterHandle {
   readonly adapter: GPUAdapter;
@@ -147,6 +169,7 @@ export async function open_device({ adapter, instance }: AdapterHandle, options:
   const features = new Set<string>(requiredFeatures);
   const fixed_subgroups = features.has('subgroups') && facts.subgroup_min_size === facts.subgroup_max_size;
   const subgroup_size = fixed_subgroups ? facts.subgroup_max_size : 0;
+  const units = matrix_units(adapter.info, features);
   const device_binding = gpu.limits.maxStorageBufferBindingSize;
   const max_binding_bytes = Math.min(options.max_binding_bytes ?? device_binding, device_binding) & ~255;
   return {
@@ -156,9 +179,10 @@ export async function open_device({ adapter, instance }: AdapterHandle, options:
     traits: {
       subgroup_size,
       software: facts.type === 'software',
-      matrix: subgroup_size === MATRIX_SUBGROUP ? matrix_sizes(adapter.info, features) : undefined,
+      matrix: typeof units === 'string' ? undefined : units,
       workgroup_bytes: gpu.limits.maxComputeWorkgroupStorageSize,
     },
+    matrix_misfit: typeof units === 'string' ? units : undefined,
     mode: options.mode,
     features,
     immediates: !without.has('immediates') && Number(Reflect.get(gpu.limits, 'maxImmediateSize') ?? 0) >= 64,

@@ -178,7 +178,7 @@ async function fault_of(executor: Executor, c: Case): Promise<string | undefined
 /** Runs every kernel for matrix units on known numbers: undefined where all are right, else what is wrong, in a line. */
 export async function matrix_check(device: Device, kernels: MatrixKernels = KERNELS): Promise<string | undefined> {
   if (device.traits.matrix === undefined) {
-    return 'no matrix units: expected subgroups of 32 with the features shader-f16 and chromium-experimental-subgroup-matrix, f16 in and f32 out';
+    return `no matrix units: ${device.matrix_misfit ?? 'the kernels know of none'}`;
   }
   const cases: [Variant['name'], Case][] = [];
   const add = (kernel: Kernel, make: (name: Variant['name']) => Case[]) => {

@@ -90,8 +90,13 @@ export function shader_text(
   const lines = Object.entries(consts).map(([name, value]) =>
     typeof value === 'boolean' ? `const ${name} = ${value};` : `const ${name} = ${value}u;`,
   );
-  const enables = variant.matrix ? MATRIX_LINES : variant.subgroups ? ['enable subgroups;'] : [];
-  const body = wgsl_files(variant, options).join('\n');
+  const asks = variant.matrix && traits.matrix?.asked;
+  const enables = [
+    ...(asks ? ['enable subgroup_size_control;'] : []),
+    ...(variant.matrix ? MATRIX_LINES : variant.subgroups ? ['enable subgroups;'] : []),
+  ];
+  const files = wgsl_files(variant, options).join('\n');
+  const body = asks ? files.replace('@compute', '@compute @subgroup_size(SUBGROUP)') : files;
   const uniform_line = `@group(0) @binding(${kernel.bindings.length}) var<uniform> params: Params;`;
   return [...enables, ...lines, immediates ? body : body.replace(IMMEDIATE_LINE, uniform_line)].join('\n');
 }

@@ -8,17 +8,42 @@ import type { Rows, SeenRequest } from './record.ts';
 /** Largest differences that f32 arithmetic explains. */
 export const LIMITS = { logits: 1e-4, router: 1e-4, hidden: 3e-4, argmax_margin: 1e-3 } as const;
 
+/**
+ * What matrix units' rounding of inputs to f16 explains. A row whose experts are nearly tied may take others, and differs then
+ * as much as it likes: so differences are the root of their mean square over that of what is wanted, and a share of the rows
+ * may choose otherwise.
+ */
+export const F16_LIMITS = { relative: 2 ** -5, rows: 2 ** -4 } as const;
+
 type Tensors = ReadonlyMap<string, GoldenTensor>;
 type Pair = readonly [number, number];
 
-export function compare_case(config: ModelConfig, described: GoldenCase, tensors: Tensors, seen: SeenRequest): Check[] {
-  return [
+export function compare_case(
+  config: ModelConfig,
+  described: GoldenCase,
+  tensors: Tensors,
+  seen: SeenRequest,
+  rounded = false,
+): Check[] {
+  const checks = [
     ...compare_vision(config, described, tensors, seen),
     ...compare_prompt(config, described, tensors, seen),
     ...compare_router(described, tensors, seen),
     ...compare_generation(config, described, tensors, seen),
     ...compare_flops(described, seen),
   ];
+  return rounded ? checks.map(by_f16) : checks;
+}
+
+/** The check as F16_LIMITS have it. */
+function by_f16(check: Check): Check {
+  const { kind, found, relative, of } = check;
+  if (relative !== undefined) {
+    return { ...check, found: relative, limit: F16_LIMITS.relative, ok: relative <= F16_LIMITS.relative };
+  }
+  if (of === undefined || (kind !== 'experts' && kind !== 'argmax')) return check;
+  const limit = Math.ceil(of * F16_LIMITS.rows);
+  return { ...check, limit, ok: found <= limit };
 }
 
 function difference(what: string, want: GoldenTensor, got: ArrayLike<number> | undefined, limit: number): Check {
@@ -27,7 +52,17 @@ function difference(what: string, want: GoldenTensor, got: ArrayLike<number> | u
     const d = Math.abs((want.values[i] as number) - (got[i] as number));
     if (!(d <= found)) found = Number.isNaN(d) ? Number.POSITIVE_INFINITY : d;
   }
-  return { what, kind: 'difference', found, limit, ok: found <= limit };
+  return { what, kind: 'difference', found, limit, ok: found <= limit, relative: relative_rms(want.values, got) };
+}
+
+function relative_rms(want: ArrayLike<number>, got: ArrayLike<number> | undefined): number {
+  if (got?.length !== want.length) return Number.POSITIVE_INFINITY;
+  let [off, all] = [0, 0];
+  for (let i = 0; i < want.length; i++) {
+    off += ((want[i] as number) - (got[i] as number)) ** 2;
+    all += (want[i] as number) ** 2;
+  }
+  return off === 0 ? 0 : Number.isNaN(off) ? Number.POSITIVE_INFINITY : Math.sqrt(off / all);
 }
 
 function gather(rows: Rows | undefined, wanted: readonly number[]): Float32Array | undefined {
@@ -116,7 +151,8 @@ function compare_prompt(
       if ((margin.values[row] as number) <= LIMITS.argmax_margin) continue;
       if (logits === undefined || argmax(logits, row) !== want.values[row]) wrong += 1;
     }
-    checks.push({ what: 'logits.argmax', kind: 'argmax', found: wrong, limit: 0, ok: wrong === 0 });
+    const of = want.values.length;
+    checks.push({ what: 'logits.argmax', kind: 'argmax', found: wrong, limit: 0, ok: wrong === 0, of });
   }
   return checks;
 }
@@ -182,8 +218,8 @@ function compare_choices(
     if (!same) wrong += 1;
   }
   return [
-    { what: experts_name, kind: 'experts', found: wrong, limit: 0, ok: wrong === 0 },
-    { what: name, kind: 'difference', found: worst, limit: LIMITS.router, ok: worst <= LIMITS.router },
+    { what: experts_name, kind: 'experts', found: wrong, limit: 0, ok: wrong === 0, of: tokens.length },
+    { what: name, kind: 'difference', found: worst, limit: LIMITS.router, ok: worst <= LIMITS.router, relative: worst },
   ];
 }
 

@@ -7,7 +7,9 @@ const count = z.int().nonnegative();
 /** What of an adapter decides which kernels run and how work is cut, as results keep it: there it can be counted without it. */
 export const machine_schema = z.strictObject({
   subgroup_size: count,
-  matrix: z.strictObject({ m: count, n: count, k: count }).nullable(),
+  matrix: z
+    .strictObject({ m: count, n: count, k: count, subgroup: count.default(32), asked: z.boolean().optional() })
+    .nullable(),
   workgroup_bytes: count,
   immediates: z.boolean(),
   max_binding_bytes: count,

@@ -1,5 +1,5 @@
 import matrix_units from '../common/matrix_units.wgsl';
-import { ceil_div, kernel, matrix_consts, next_power, type Options, round_up } from '../spec.ts';
+import { ceil_div, kernel, matrix_consts, next_power, type Options, round_up, type Traits } from '../spec.ts';
 import lanes from './attention_lanes.wgsl';
 import matrix from './attention_matrix.wgsl';
 import simple from './attention_simple.wgsl';
@@ -44,8 +44,19 @@ const TILE_ROWS = 64;
 const TILE_KEYS = 32;
 const TILE_COLUMNS = 32;
 const SIMPLE_THREADS = 64;
+/** At most: as many queries as there is workgroup memory for. */
 const MATRIX_ROWS = 64;
+const MATRIX_SUBGROUPS = 4;
 const MATRIX_KEYS = 32;
+
+/** Queries of a subgroup on matrix units, as many as lanes or, shared by two or four of them, 16; and the subgroups of a workgroup. */
+function on_units({ matrix }: Traits) {
+  const { m, subgroup } = matrix ?? { m: 16, subgroup: 32 };
+  const own = Math.max(m, Math.min(16, subgroup));
+  return { SHARERS: subgroup / own, SUBGROUPS: Math.min(MATRIX_SUBGROUPS, MATRIX_ROWS / own), rows: own };
+}
+
+const unit_rows = (traits: Traits): number => on_units(traits).rows * on_units(traits).SUBGROUPS;
 
 /** o = softmax(q x k^T * scale) x v, head by head, scores never stored: ViT crops (groups) and causal prefill. */
 export const attention = kernel({
@@ -70,9 +81,12 @@ export const attention = kernel({
       matrix: true,
       workgroup_bytes: 23 * 1024,
       fits: (o) => head_dim(o) === 64 || head_dim(o) === 128,
-      consts: (_, traits) => matrix_consts(traits),
-      grid: (p) => [ceil_div(p.rows, MATRIX_ROWS), p.heads, p.groups],
-      executed: (p, o) => 4 * p.heads * pairs(p, o, MATRIX_ROWS, MATRIX_KEYS) * head_dim(o),
+      consts: (_, traits) => {
+        const { SHARERS, SUBGROUPS } = on_units(traits);
+        return { SHARERS, SUBGROUPS, ...matrix_consts(traits) };
+      },
+      grid: (p, _, traits) => [ceil_div(p.rows, unit_rows(traits)), p.heads, p.groups],
+      executed: (p, o, traits) => 4 * p.heads * pairs(p, o, unit_rows(traits), MATRIX_KEYS) * head_dim(o),
     },
     {
       name: 'lanes',

@@ -1,6 +1,6 @@
-// 64 queries of one head a workgroup of four subgroups, 16 each, on matrix units. Queries stay in the units' own registers;
+// OWN_ROWS queries of one head a subgroup, of which a workgroup has SUBGROUPS, on matrix units. Queries stay in the units' own registers;
 // 32 keys, then their values, are staged as f16. Scores, and the values' sums of a turn, go through workgroup memory, where
-// two lanes serve a query: they hold its maximum, its total and half of its output's columns each in f32.
+// SHARERS lanes serve a query: they hold its maximum, its total and their part of its output's columns in f32.
 struct Params {
   groups: u32,
   rows: u32,
@@ -24,12 +24,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> o: array<vec4f>;
 var<immediate> params: Params;
 
-const THREADS = 128u;
-const ROWS = 64u;
-const OWN_ROWS = 16u; // queries a subgroup
+const THREADS = SUBGROUPS * SUBGROUP;
+const OWN_ROWS = SUBGROUP / SHARERS;
+const ROWS = SUBGROUPS * OWN_ROWS;
 const KEYS = 32u; // keys a turn, and columns a part of queries and outputs
 const QUADS = HEAD_DIM / 4u;
 const PARTS = HEAD_DIM / KEYS;
+const FOURS = KEYS / 4u / SHARERS; // of 32 keys or columns, a lane's
 const M_EACH = OWN_ROWS / MATRIX_M;
 const DEPTH = HEAD_DIM / MATRIX_K; // matrices along a query
 const PART_DEPTH = KEYS / MATRIX_K;
@@ -43,12 +44,32 @@ const HIDDEN = -1e30; // the score of a key that its query may not see: finite, 
 var<workgroup> stage: array<Half4, PART_AT + ROWS * PART_PITCH>; // keys or values, then parts of queries or weights
 var<workgroup> scratch: array<vec4f, ROWS * SCORE_PITCH>;
 
-alias Fours = array<vec4f, 4>; // the lane's half of 32 keys or columns
+alias Fours = array<vec4f, FOURS>;
 
-// Of 32 values of a query, the lane's half.
-fn own_fours(row: u32, half: u32) -> Fours {
-  let at = row * SCORE_PITCH + 4u * half;
-  return Fours(scratch[at], scratch[at + 1u], scratch[at + 2u], scratch[at + 3u]);
+fn own_fours(row: u32, sharer: u32) -> Fours {
+  var own: Fours;
+  for (var i = 0u; i < FOURS; i++) {
+    own[i] = scratch[row * SCORE_PITCH + FOURS * sharer + i];
+  }
+  return own;
+}
+
+@diagnostic(off, subgroup_uniformity)
+fn largest_shared(own: f32) -> f32 {
+  var x = own;
+  for (var i = 1u; i < SHARERS; i *= 2u) {
+    x = max(x, subgroupShuffleXor(x, i));
+  }
+  return x;
+}
+
+@diagnostic(off, subgroup_uniformity)
+fn sum_shared(own: f32) -> f32 {
+  var x = own;
+  for (var i = 1u; i < SHARERS; i *= 2u) {
+    x += subgroupShuffleXor(x, i);
+  }
+  return x;
 }
 
 fn stage_rows(thread: u32, from_values: bool, row0: u32, last: u32, quad0: u32) {
@@ -65,8 +86,8 @@ fn stage_rows(thread: u32, from_values: bool, row0: u32, last: u32, quad0: u32) 
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) workgroup: vec3u) {
   let subgroup = subgroup_of(thread);
   let own_row = subgroup * OWN_ROWS;
-  let row = thread / 2u; // the lane's query in the tile
-  let half = thread % 2u;
+  let row = thread / SHARERS; // the lane's query in the tile
+  let sharer = thread % SHARERS;
   let row0 = workgroup.x * ROWS;
   let group_row = params.q_row0 + workgroup.z * params.rows;
   let head_quad = workgroup.y * QUADS;
@@ -96,7 +117,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
   }
   let kv_row = params.k_row0 + workgroup.z * params.keys;
   let kv_last = kv_row + end - 1u;
-  var sums: array<vec4f, 4u * PARTS>;
+  var sums: array<vec4f, FOURS * PARTS>;
   var total = 0.0; // of the lane's own keys
   var largest = HIDDEN;
   for (var key0 = 0u; key0 < end; key0 += KEYS) {
@@ -116,21 +137,21 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
     }
     workgroupBarrier();
     stage_rows(thread, true, kv_row + key0, kv_last, params.v_col0 / 4u + head_quad);
-    var own = own_fours(row, half);
+    var own = own_fours(row, sharer);
     var now = largest;
-    for (var i = 0u; i < 4u; i++) {
-      let visible = vec4u(key0 + 16u * half + 4u * i) + vec4u(0, 1, 2, 3) < vec4u(seen);
+    for (var i = 0u; i < FOURS; i++) {
+      let visible = vec4u(key0 + 4u * (FOURS * sharer + i)) + vec4u(0, 1, 2, 3) < vec4u(seen);
       own[i] = select(vec4f(HIDDEN), own[i], visible);
       now = max(now, max(max(own[i].x, own[i].y), max(own[i].z, own[i].w)));
     }
-    now = max(now, subgroupShuffleXor(now, 1u));
+    now = largest_shared(now);
     let keep = exp2(largest - now);
     largest = now;
     total *= keep;
-    for (var i = 0u; i < 4u; i++) {
+    for (var i = 0u; i < FOURS; i++) {
       let weights = exp2(own[i] - now);
       total += dot(weights, vec4f(1));
-      stage[PART_AT + row * PART_PITCH + 4u * half + i] = half4(weights);
+      stage[PART_AT + row * PART_PITCH + FOURS * sharer + i] = half4(weights);
     }
     workgroupBarrier();
     var weights: array<Left, M_EACH * PART_DEPTH>;
@@ -154,18 +175,18 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) wor
         }
       }
       workgroupBarrier();
-      let more = own_fours(row, half);
-      for (var i = 0u; i < 4u; i++) {
-        sums[4u * part + i] = fma(sums[4u * part + i], vec4f(keep), more[i]);
+      let more = own_fours(row, sharer);
+      for (var i = 0u; i < FOURS; i++) {
+        sums[FOURS * part + i] = fma(sums[FOURS * part + i], vec4f(keep), more[i]);
       }
       workgroupBarrier();
     }
   }
-  let divisor = total + subgroupShuffleXor(total, 1u);
+  let divisor = sum_shared(total);
   if (row0 + row < params.rows) {
-    let to = (group_row + row0 + row) * (params.o_stride / 4u) + head_quad + 4u * half;
-    for (var i = 0u; i < 4u * PARTS; i++) {
-      o[to + i / 4u * (KEYS / 4u) + i % 4u] = sums[i] / divisor;
+    let to = (group_row + row0 + row) * (params.o_stride / 4u) + head_quad + FOURS * sharer;
+    for (var i = 0u; i < FOURS * PARTS; i++) {
+      o[to + i / FOURS * (KEYS / 4u) + i % FOURS] = sums[i] / divisor;
     }
   }
 }

@@ -1,7 +1,7 @@
 // A tile of TILE_ROWS x TILE_COLS outputs a workgroup on matrix units: DOWN x ACROSS subgroups, each with a block of it.
 // Slices of 32 along k are staged as f16, the next one fetched into registers meanwhile. A kernel brings Place,
 // row_start(place, row of the tile) and finish(place, row of the tile, four of columns of the tile, sum).
-const THREADS = 32u * DOWN * ACROSS;
+const THREADS = SUBGROUP * DOWN * ACROSS;
 const SLICE = 32u;
 const QUADS = SLICE / 4u;
 const EIGHTS = TILE_COLS / 8u;
@@ -107,7 +107,7 @@ fn finish_tile(thread: u32, place: Place, sums: ptr<function, Sums>) {
     workgroupBarrier();
     let row = subgroup / ACROSS * BLOCK_ROWS + i / N_EACH * MATRIX_M;
     let quad = (subgroup % ACROSS * BLOCK_COLS + i % N_EACH * MATRIX_N) / 4u;
-    for (var q = thread % 32u; q < RESULT_QUADS; q += 32u) {
+    for (var q = thread % SUBGROUP; q < RESULT_QUADS; q += SUBGROUP) {
       finish(place, row + q / (MATRIX_N / 4u), quad + q % (MATRIX_N / 4u), scratch[subgroup * RESULT_QUADS + q]);
     }
     workgroupBarrier();

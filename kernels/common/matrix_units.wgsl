@@ -1,5 +1,5 @@
 // What a matrix unit does, as far as the kernels need it: [MATRIX_M][MATRIX_K] x [MATRIX_K][MATRIX_N] values of f16, summed
-// up in f32. A subgroup holds one such matrix together, so all its 32 invocations must call these functions alike. Tests
+// up in f32. A subgroup holds one such matrix together, so all its SUBGROUP invocations must call these functions alike. Tests
 // replace this file by one that does the same on any adapter. `stage` and `scratch` are the kernel's workgroup memory, in
 // fours; a place `at` and the distance of rows `pitch` count fours too.
 alias Half4 = vec4<f16>;
@@ -18,7 +18,7 @@ fn half4_of(words: vec2u) -> Half4 {
 
 // Invocations of one subgroup lie side by side: its number within the workgroup.
 fn subgroup_of(thread: u32) -> u32 {
-  return thread / 32u;
+  return thread / SUBGROUP;
 }
 
 fn load_left(at: u32, pitch: u32) -> Left {

@@ -11,6 +11,7 @@ import {
   matrix_consts,
   next_power,
   type Options,
+  subgroups_down,
   type Variant,
 } from '../spec.ts';
 import lanes from './expert_matmul_lanes.wgsl';
@@ -63,7 +64,8 @@ const matrix_variant = (name: Expert['name'], cols: number, workgroup_bytes: num
   workgroup_bytes,
   fits: (o) => half_or_float(o),
   consts: (_, traits) => ({
-    ...{ TILE_ROWS: expert_tile_rows({ name }), TILE_COLS: cols, DOWN: 2, ACROSS: 2 },
+    ...{ TILE_ROWS: expert_tile_rows({ name }), TILE_COLS: cols, ACROSS: 2 },
+    DOWN: subgroups_down(expert_tile_rows({ name }), 2, 2, traits),
     ...matrix_consts(traits),
   }),
   grid: (p) => [ceil_div(p.cols, cols), p.max_tiles, 1],

@@ -13,6 +13,7 @@ import {
   next_power,
   type Options,
   round_up,
+  subgroups_down,
   type Variant,
 } from '../spec.ts';
 import lanes from './matmul_lanes.wgsl';
@@ -106,7 +107,10 @@ const matrix_variant = (name: Linear['name'], side: number, down: number, workgr
   matrix: true,
   workgroup_bytes,
   fits: (o) => half_or_float(o),
-  consts: (_, traits) => ({ TILE_ROWS: side, TILE_COLS: side, DOWN: down, ACROSS: 2, ...matrix_consts(traits) }),
+  consts: (_, traits) => ({
+    ...{ TILE_ROWS: side, TILE_COLS: side, DOWN: subgroups_down(side, down, 2, traits), ACROSS: 2 },
+    ...matrix_consts(traits),
+  }),
   ...in_tiles(side, side, 32),
 });
 

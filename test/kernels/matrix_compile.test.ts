@@ -4,11 +4,14 @@ import { shader_text } from '../../engine/gpu/pipelines.ts';
 import { FORMATS, type Kernel, LEAST_WORKGROUP_BYTES, type Options } from '../../kernels/spec.ts';
 import { MATRIX_KERNELS, matrix_names } from '../support/matrix.ts';
 
-const FEATURES = ['chromium-experimental-subgroup-matrix', 'subgroups', 'shader-f16'];
+const FEATURES = ['chromium-experimental-subgroup-matrix', 'subgroups', 'subgroup-size-control', 'shader-f16'];
 const SIZES = [
-  { m: 16, n: 16, k: 16 },
-  { m: 16, n: 8, k: 16 },
-  { m: 8, n: 8, k: 8 },
+  { m: 16, n: 16, k: 16, subgroup: 32 },
+  { m: 16, n: 8, k: 16, subgroup: 32, asked: true },
+  { m: 8, n: 8, k: 8, subgroup: 8, asked: true }, // unasked, this backend wants workgroups of its largest subgroups
+  { m: 8, n: 16, k: 16, subgroup: 16, asked: true },
+  { m: 16, n: 16, k: 16, subgroup: 64 },
+  { m: 8, n: 32, k: 16, subgroup: 32 },
 ];
 const BY_FORMAT: Options[] = Object.values(FORMATS).map((WEIGHT_FORMAT) => ({ WEIGHT_FORMAT }));
 const OPTIONS: Record<keyof typeof MATRIX_KERNELS, Options[]> = {
@@ -52,7 +55,7 @@ describe('kernels for matrix units compile', async () => {
     for (const variant of kernel.variants.filter((v) => matrix_names(kernel).includes(v.name))) {
       for (const options of OPTIONS[name].filter((o) => variant.fits?.(o) !== false)) {
         for (const matrix of SIZES) {
-          it(`${name} ${variant.name} ${JSON.stringify(options)} with ${matrix.m}x${matrix.n}x${matrix.k}`, async () => {
+          it(`${name} ${variant.name} ${JSON.stringify(options)} with ${matrix.m}x${matrix.n}x${matrix.k} held by ${matrix.subgroup}`, async () => {
             const text = shader_text(kernel, variant, options, { subgroup_size: 32, software: false, matrix }, true);
             expect(await complaints(text, variant.workgroup_bytes)).toEqual([]);
           });
@@ -66,7 +69,7 @@ describe('kernels for matrix units compile', async () => {
       MATRIX_KERNELS.matmul as Kernel,
       MATRIX_KERNELS.matmul.variants.find((v) => v.matrix) as Kernel['variants'][number],
       { WEIGHT_FORMAT: 1 },
-      { subgroup_size: 32, software: false, matrix: { m: 16, n: 16, k: 16 } },
+      { subgroup_size: 32, software: false, matrix: { m: 16, n: 16, k: 16, subgroup: 32 } },
       true,
     );
     const swapped = text.replace('multiply_add(left[i], right,', 'multiply_add(right, left[i],');

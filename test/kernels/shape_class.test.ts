@@ -32,7 +32,12 @@ describe('shape classes', () => {
 });
 
 describe('variants for matrix units', () => {
-  const units = { subgroup_size: 32, software: false, matrix: { m: 16, n: 16, k: 16 }, workgroup_bytes: 49152 };
+  const units = {
+    subgroup_size: 32,
+    software: false,
+    matrix: { m: 16, n: 16, k: 16, subgroup: 32 },
+    workgroup_bytes: 49152,
+  };
   const chosen = (traits: typeof units | Omit<typeof units, 'matrix'>, wanted: 'auto' | 'matrix', tuning = {}) =>
     choose_variant(matmul as Kernel, traits, wanted, linear(577), F16, tuning).name;
   it('run only where they are asked for and can run', () => {

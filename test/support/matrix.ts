@@ -39,11 +39,12 @@ export const FAULTY_UNITS = {
   'rows turned': EMULATION.replace('return Right(at, pitch, false);', 'return Right(at, pitch, true);'),
 };
 
-/** The operation on emulated units, with numbers that f16 holds: only scores and weights of attention are rounded. */
-export function on_emulated_units(op: FuzzOp, tolerance?: number): FuzzOp {
+/** The operation on matrix units, with numbers that f16 holds: only scores and weights of attention are rounded. */
+export function on_units(op: FuzzOp, made_of: (kernel: Kernel) => Kernel, tolerance?: number): FuzzOp {
   const kernels = op.kernels.map((kernel) => {
-    const whole = emulated(kernel as Kernel);
-    return { ...whole, variants: whole.variants.filter((_, i) => kernel.variants[i]?.matrix) };
+    const whole = made_of(kernel as Kernel);
+    const own = whole.variants.filter((_, i) => kernel.variants[i]?.matrix);
+    return { ...whole, variants: own.map((variant) => ({ ...variant, matrix: false })) };
   });
   return {
     ...op,
@@ -51,7 +52,7 @@ export function on_emulated_units(op: FuzzOp, tolerance?: number): FuzzOp {
     make(draw, variant) {
       const noise: Draw['noise'] = (count) => draw.noise(count).map((x) => Math.round(1024 * x) / 1024);
       const made = op.make(with_noise(draw, noise), variant);
-      return { ...made, launches: made.launches.map((l) => ({ ...l, kernel: emulated(l.kernel) })) };
+      return { ...made, launches: made.launches.map((l) => ({ ...l, kernel: made_of(l.kernel) })) };
     },
     tolerance: tolerance ?? op.tolerance,
   };

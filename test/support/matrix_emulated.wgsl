@@ -1,7 +1,7 @@
-// Stands in for kernels/common/matrix_units.wgsl where there are no matrix units. Of a result, each of 32 invocations holds
+// Stands in for kernels/common/matrix_units.wgsl where there are no matrix units. Of a result, each invocation of a subgroup holds
 // a run of values; of a left matrix, the row that these need; a right matrix is only remembered and read when it is used,
 // which kernels do before they stage something else in its place.
-const OWN = MATRIX_M * MATRIX_N / 32u;
+const OWN = MATRIX_M * MATRIX_N / SUBGROUP;
 
 alias Half4 = vec2u;
 alias Left = array<vec4f, MATRIX_K / 4u>;
@@ -17,7 +17,7 @@ var<private> lane: u32;
 
 // Loops up to what no compiler knows are not unrolled: copies of them would take minutes to compile.
 fn up_to(count: u32) -> u32 {
-  return count + (lane >> 5u);
+  return count + lane / SUBGROUP;
 }
 
 fn half4(x: vec4f) -> Half4 {
@@ -29,8 +29,8 @@ fn half4_of(words: vec2u) -> Half4 {
 }
 
 fn subgroup_of(thread: u32) -> u32 {
-  lane = thread % 32u;
-  return thread / 32u;
+  lane = thread % SUBGROUP;
+  return thread / SUBGROUP;
 }
 
 fn staged4(at: u32) -> vec4f {
