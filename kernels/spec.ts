@@ -66,6 +66,8 @@ export interface Variant<P extends string = string> {
   /** WGSL files, joined in this order behind the `const` lines; some depend on the storage format. */
   readonly wgsl: readonly string[] | ((options: Options) => readonly string[]);
   readonly subgroups?: boolean;
+  /** Where nothing was measured, it is left to products of more rows than this. */
+  readonly more_rows?: number;
   /** Smallest subgroup that it works with, where that is not eight. */
   readonly least_subgroup?: number;
   /** Needs matrix units: activations, and weights that are not f16, are rounded to f16 (11 bits, at most 65504); sums are f32. */

@@ -70,7 +70,9 @@ export function choose_variant(
   const named = able.find((v) => v.name === wanted);
   if (named !== undefined) return named;
   for (const family of FAMILIES[wanted === 'auto' ? default_family(traits) : family_of({ name: wanted })]) {
-    const variant = able.find((v) => family_of(v) === family);
+    const variants = able.filter((v) => family_of(v) === family);
+    const variant =
+      variants.find(({ more_rows = 0 }) => (p.rows ?? Number.POSITIVE_INFINITY) > more_rows) ?? variants[0];
     if (variant !== undefined) return variant;
   }
   throw new InputError(
@@ -108,6 +110,13 @@ export function pack_params(kernel: Kernel, params: Params, into: DataView, offs
     if (type === 'f32') into.setFloat32(offset + 4 * i, value, true);
     else into.setUint32(offset + 4 * i, value, true);
   }
+}
+
+/** Tells apart sizes that take different variants where nothing was measured. */
+function size_key(kernel: Kernel, p: Params): string {
+  for (const { more_rows } of kernel.variants)
+    if (more_rows !== undefined) return (p.rows as number) > more_rows ? 'long' : '';
+  return '';
 }
 
 function same_options(a: Options, b: Options): boolean {
@@ -165,7 +174,7 @@ export function make_pipelines(device: Device): Pipelines {
       known = [];
       found.set(kernel, known);
     }
-    const shapes = tuned_kernels.has(kernel.name) ? tune_key(kernel, p, options) : '';
+    const shapes = tuned_kernels.has(kernel.name) ? tune_key(kernel, p, options) : size_key(kernel, p);
     for (const one of known) if (one.shapes === shapes && same_options(one.options, options)) return one.pipeline;
     const pipeline = compiled(kernel, options, choose(kernel, options, p));
     known.push({ options, shapes, pipeline });

@@ -41,7 +41,7 @@ const lanes_variant = (name: Expert['name']): Expert => ({
   name,
   wgsl: (o) => [weights(o), lanes_products(o), lanes],
   subgroups: true,
-  least_subgroup: expert_tile_rows({ name }) / 4,
+  least_subgroup: Math.min(8, expert_tile_rows({ name }) / 2),
   consts: (_, traits) => ({ ...team_consts(traits), ROWS: expert_tile_rows({ name }) }),
   // Tiles first: those of one expert follow each other over the same strip of its weights, which stays in the cache.
   grid: (p, _, traits) => [p.max_tiles, ceil_div(p.cols, 8 * traits.subgroup_size), 1],

@@ -76,9 +76,10 @@ type Linear = Variant<LinearParam>;
 
 const lanes_variant = (name: Linear['name'], ROWS: number): Linear => ({
   name,
+  more_rows: ROWS > 16 ? 16 : undefined,
   wgsl: (o) => [weights(o), epilogue, lanes_products(o), lanes],
   subgroups: true,
-  least_subgroup: ROWS / 4,
+  least_subgroup: Math.min(8, ROWS / 2),
   consts: (_, traits) => ({ ...team_consts(traits), ROWS }),
   grid: (p, _, traits) => [ceil_div(p.cols, 8 * traits.subgroup_size), ceil_div(p.rows, ROWS), 1],
   executed: (p, _, traits) => 2 * round_up(p.rows, ROWS) * round_up(p.cols, 8 * traits.subgroup_size) * p.k,

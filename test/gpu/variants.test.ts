@@ -36,6 +36,16 @@ describe('which variant runs', () => {
     expect(chosen({ subgroup_size: 0, software: true }, 'auto', 500)).toBe('tiled');
   });
 
+  it('is left to longer products where it says so, unless asked for or measured', () => {
+    const variants = [variant('lanes', { subgroups: true, more_rows: 16 }), variant('lanes_8', { subgroups: true })];
+    const sized = { ...product, variants };
+    const run = (rows: number, wanted: VariantChoice = 'auto', tuning = {}) =>
+      choose_variant(sized, CPU, wanted, { rows }, {}, tuning).name;
+    expect([run(16), run(17)]).toEqual(['lanes_8', 'lanes']);
+    expect(run(16, 'lanes')).toBe('lanes');
+    expect(run(16, 'auto', { 'product few': 'lanes' })).toBe('lanes');
+  });
+
   it('is what was measured for the class of the shape', () => {
     const tuning = { [tune_key(product, { rows: 500 }, {})]: 'tiled_128' };
     expect(tuning).toEqual({ 'product many': 'tiled_128' });
