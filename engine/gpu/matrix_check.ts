@@ -18,6 +18,7 @@ interface Case {
   readonly want: Float64Array;
   readonly slack: Float64Array;
   readonly output: string;
+  readonly cols: number;
 }
 
 /** Kernels for matrix units, by what they are in the model; tests put emulated ones in their place. */
@@ -52,7 +53,7 @@ function products(a: Float32Array, w: Float32Array, rows: number, k: number, col
       slack[at] = (slack[at] as number) + SUM_SLACK * Math.abs(product);
     }
   }
-  return { want, slack };
+  return { want, slack, cols };
 }
 
 /** Activations come near 62000, where f16 ends at 65504. */
@@ -154,6 +155,7 @@ function attention_case(kernel: MatrixKernels['attention'], head_dim: number, CA
     want,
     slack: new Float64Array(want.length).fill(ATTENTION_SLACK),
     output: 'o',
+    cols: width,
   };
 }
 
@@ -166,8 +168,13 @@ async function fault_of(executor: Executor, c: Case): Promise<string | undefined
     }
     executor.dispatch(c.kernel, buffers, c.params, c.options, { stage: 'load', component: 'weights' });
     const got = new Float32Array(await executor.read(buffers[c.output] as Buffer, 0, 4 * c.want.length));
-    const at = got.findIndex((x, i) => !(Math.abs(x - (c.want[i] as number)) <= (c.slack[i] as number)));
-    return at < 0 ? undefined : `value ${at} expected ${c.want[at]?.toPrecision(7)}, found ${got[at]?.toPrecision(7)}`;
+    const is_off = (i: number) => !(Math.abs((got[i] as number) - (c.want[i] as number)) <= (c.slack[i] as number));
+    const off = [...got.keys()].filter(is_off);
+    const at = off[0];
+    if (at === undefined) return undefined;
+    const where = `row ${Math.floor(at / c.cols)} column ${at % c.cols}`;
+    const values = `expected ${c.want[at]?.toPrecision(7)}, found ${got[at]?.toPrecision(7)}`;
+    return `${where} ${values} (${off.length} of ${got.length} values are off)`;
   } catch (error) {
     return (error as Error).message;
   } finally {
@@ -177,7 +184,8 @@ async function fault_of(executor: Executor, c: Case): Promise<string | undefined
 
 /** Runs every kernel for matrix units on known numbers: undefined where all are right, else what is wrong, in a line. */
 export async function matrix_check(device: Device, kernels: MatrixKernels = KERNELS): Promise<string | undefined> {
-  if (device.traits.matrix === undefined) {
+  const { matrix } = device.traits;
+  if (matrix === undefined) {
     return `no matrix units: ${device.matrix_misfit ?? 'the kernels know of none'}`;
   }
   const cases: [Variant['name'], Case][] = [];
@@ -196,7 +204,11 @@ export async function matrix_check(device: Device, kernels: MatrixKernels = KERN
   ]);
   for (const [name, c] of cases) {
     const fault = await fault_of(make_executor(device, name), c);
-    if (fault !== undefined) return `${c.kernel.name} ${name}: ${fault}`;
+    if (fault !== undefined) {
+      const on = `${matrix.m}x${matrix.n}x${matrix.k} held by ${matrix.subgroup}`;
+      const options = Object.entries(c.options).map(([key, value]) => ` ${key} ${value}`);
+      return `${c.kernel.name} ${name}${options.join('')} with ${on}: ${fault}`;
+    }
   }
   return undefined;
 }

@@ -32,17 +32,17 @@ export function compare_case(
     ...compare_generation(config, described, tensors, seen),
     ...compare_flops(described, seen),
   ];
-  return rounded ? checks.map(by_f16) : checks;
+  return rounded ? checks.map(as_rounded) : checks;
 }
 
 /** The check as F16_LIMITS have it. */
-function by_f16(check: Check): Check {
+export function as_rounded(check: Check): Check {
   const { kind, found, relative, of } = check;
   if (relative !== undefined) {
     return { ...check, found: relative, limit: F16_LIMITS.relative, ok: relative <= F16_LIMITS.relative };
   }
   if (of === undefined || (kind !== 'experts' && kind !== 'argmax')) return check;
-  const limit = Math.ceil(of * F16_LIMITS.rows);
+  const limit = Math.floor(of * F16_LIMITS.rows);
   return { ...check, limit, ok: found <= limit };
 }
 

@@ -28,7 +28,9 @@ describe('the check of matrix units', async () => {
   }
   for (const [fault, emulation] of Object.entries(FAULTY_UNITS)) {
     it(`sees ${fault}`, async () => {
-      expect(await matrix_check(device, on_units(emulation))).toMatch(/^\w+ matrix\w*: value \d+ expected .*, found /);
+      expect(await matrix_check(device, on_units(emulation))).toMatch(
+        /^\w+ matrix\w*( \w+ \w+)+ with 16x16x16 held by 32: row \d+ column \d+ expected .*, found .* of \d+ values are off\)$/,
+      );
     });
   }
   it('says in a line where there are none', async () => {
