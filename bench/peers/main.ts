@@ -194,7 +194,8 @@ for (const [o, dtype] of selected.flatMap((o) => dtypes_of(o).map((dtype) => [o,
 let requests: RequestRows | undefined;
 if (request_peers.length > 0) {
   const current = record_of(ours.facts, {});
-  const same = read_history(ours.facts).filter((r) => r.commit === current.commit && r.host.cpu === current.host.cpu);
+  const is_same = (r: typeof current) => r.commit === current.commit && !r.dirty && r.host.cpu === current.host.cpu;
+  const same = read_history(ours.facts).filter(is_same);
   const earlier = options.quick ? [] : same.flatMap(({ results }) => (results.peers as RequestRows) ?? []);
   const on_round = (peers: RequestRows) => {
     if (!options.quick) append_history(ours.facts, record_of(ours.facts, { peers }));

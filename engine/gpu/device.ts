@@ -115,27 +115,24 @@ interface MatrixConfig {
   readonly K: number;
 }
 
-/** The sizes of subgroups that a pipeline may count on, the usual one first: one where it is fixed, else those it can ask for. */
-function subgroup_sizes(info: object, features: ReadonlySet<string>): readonly number[] {
-  const [least, most] = [Number(Reflect.get(info, 'subgroupMinSize')), Number(Reflect.get(info, 'subgroupMaxSize'))];
-  if (least === most) return [most];
-  if (!features.has('subgroup-size-control')) return [];
-  return [32, 64, 16, 8].filter((size) => size >= least && size <= most);
-}
+/** Sizes of subgroups that a pipeline may ask for, the usual one first. */
+const ASKED_SUBGROUPS = [32, 64, 16, 8];
 
 /** The largest matrices that the adapter multiplies in f16 with sums in f32 and that the kernels' tiles take; else why not. */
 export function matrix_units(info: object, features: ReadonlySet<string>): MatrixUnits | string {
   const lacking = ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'].find((f) => !features.has(f));
   if (lacking !== undefined) return `expected the feature ${lacking}, found none`;
-  const sizes = subgroup_sizes(info, features);
-  if (sizes.length === 0) return 'expected subgroups of one size or the feature subgroup-size-control, found neither';
-  const asked = Reflect.get(info, 'subgroupMinSize') !== Reflect.get(info, 'subgroupMaxSize');
+  const [least, most] = [Number(Reflect.get(info, 'subgroupMinSize')), Number(Reflect.get(info, 'subgroupMaxSize'))];
+  const asked = least !== most;
+  if (asked && !features.has('subgroup-size-control'))
+    return `expected subgroups of one size or the feature subgroup-size-control, found ${least} to ${most} without it`;
+  const sizes = asked ? ASKED_SUBGROUPS.filter((size) => size >= least && size <= most) : [most];
   const configs = [...((Reflect.get(info, 'subgroupMatrixConfigs') ?? []) as Iterable<MatrixConfig>)];
   const able = configs.filter((c) => c.componentType === 'f16' && c.resultComponentType === 'f32');
   if (able.length === 0)
     return `expected matrices of f16 with sums in f32, found ${configs.map(config_name).join(', ') || 'none'}`;
   able.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
-  let misfit = '';
+  let misfit = sizes.length === 0 ? `expected subgroups of ${ASKED_SUBGROUPS}, found ${least} to ${most}` : '';
   for (const subgroup of sizes) {
     for (const { M, N, K } of able) {
       const units = { m: M, n: N, k: K, subgroup, ...(asked ? { asked } : {}) };

@@ -6,24 +6,28 @@
 # removed, and all mounts live in a namespace of their own that ends with the command.
 set -euo pipefail
 die() { echo "drivers: $*" >&2; exit 1; }
+usage() { echo "drivers: $*" >&2; exit 2; }
 dir=/var/tmp/molmoe-driver release=sid
 while [[ ${1-} == --* ]]; do
   case $1 in
-    --dir) dir=${2:?--dir: expected a folder} ; shift 2 ;;
-    --release) release=${2:?--release: expected a Debian release} ; shift 2 ;;
+    --dir) dir=${2-} ; shift $(($# > 1 ? 2 : 1)) ;;
+    --release) release=${2-} ; shift $(($# > 1 ? 2 : 1)) ;;
     --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "drivers: expected --dir, --release or a command, found $1" >&2; exit 2 ;;
+    *) usage "expected --dir, --release or a command, found $1" ;;
   esac
 done
 [[ $(id -u) == 0 ]] || die "expected root, which chroot and mount need; run it with sudo"
-[[ $dir == /* ]] || die "--dir: expected a folder from / on, found $dir"
+[[ $dir == /?* ]] || usage "--dir: expected a folder from / on, found \"$dir\""
+[[ $release =~ ^[a-z]+$ ]] || usage "--release: expected a Debian release, found \"$release\""
+dir=$(readlink -m "$dir")
+[[ $dir != / ]] || usage "--dir: expected another folder than the machine's own root"
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
 modules=$(readlink -f "$root/node_modules") || die "expected node_modules in $root; run npm ci --ignore-scripts"
 [[ -f $root/dist/cli.js ]] || die "expected $root/dist; run npm run build"
 if [[ ! -e $dir ]]; then
   command -v debootstrap >/dev/null || die "expected debootstrap; run apt-get install debootstrap"
   debootstrap --variant=minbase --include=mesa-vulkan-drivers,nodejs,ca-certificates "$release" "$dir" http://deb.debian.org/debian ||
-    [[ -x $dir/usr/bin/node ]] || die "debootstrap did not finish; look at $dir/debootstrap/debootstrap.log, remove $dir yourself and try again"
+    die "debootstrap did not finish; look at $dir/debootstrap/debootstrap.log, remove $dir yourself and try again"
 fi
 [[ -x $dir/usr/bin/node ]] || die "expected a Debian with Node in $dir, found none; name another folder"
 ! grep -q " $dir/" /proc/self/mountinfo || die "expected no mounts below $dir; unmount them first"
