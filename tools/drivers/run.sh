@@ -2,7 +2,7 @@
 # Runs this checkout on the WebGPU driver of another Debian release, in a chroot beside the machine's own. As root:
 #   tools/drivers/run.sh [--dir FOLDER] [--release sid] COMMAND...
 # COMMAND runs in the checkout, for example `node dist/cli.js verify --variant matrix`. Without one: the goldens with every
-# family, and the fuzz of the kernels. The chroot is made if the folder is not there (debootstrap, 0.9 GB); nothing is ever
+# family, and the fuzz of the kernels. The chroot is made if the folder is not there (debootstrap, 0.8 GB); nothing is ever
 # removed, and all mounts live in a namespace of their own that ends with the command.
 set -euo pipefail
 die() { echo "drivers: $*" >&2; exit 1; }
