@@ -59,12 +59,13 @@ fn score_32(
 // Eight queries, whose lanes hold the weights of a key, take up the lane's columns of its value.
 @diagnostic(off, subgroup_uniformity)
 fn add_value(
-  sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, weight: f32, v0: vec4f, v1: vec4f, team: u32,
+  sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, weight: f32, weight1: f32, v0: vec4f, v1: vec4f, n0: vec4f, n1: vec4f, team: u32,
 ) {
   for (var i = 0u; i < 8u; i++) {
     let w = vec4f(subgroupShuffle(weight, team + i));
-    (*sums0)[i] = fma(w, v0, (*sums0)[i]);
-    (*sums1)[i] = fma(w, v1, (*sums1)[i]);
+    let u = vec4f(subgroupShuffle(weight1, team + i));
+    (*sums0)[i] = fma(u, n0, fma(w, v0, (*sums0)[i]));
+    (*sums1)[i] = fma(u, n1, fma(w, v1, (*sums1)[i]));
   }
 }
 
@@ -150,27 +151,35 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
       rescale(&c2, &d2, keep.z, team);
       rescale(&c3, &d3, keep.w, team);
     }
-    for (var key = key0; key < stop; key++) {
+    for (var key = key0; key < stop; key += 2u) {
       let v_row = (kv_row + key) * kv_stride + v_at;
+      let next = v_row + select(0u, kv_stride, key + 1u < stop);
       let va = v[v_row];
       let vb = v[v_row + 1u];
-      var vc = va;
-      var vd = vb;
-      if (WIDE) {
-        vc = v[v_row + upper];
-        vd = v[v_row + upper + 1u];
-      }
+      let na = v[next];
+      let nb = v[next + 1u];
       let w = exp2(turn[key % KEYS] - largest);
-      total += w;
-      add_value(&a0, &b0, w.x, va, vb, team);
-      add_value(&a1, &b1, w.y, va, vb, team);
-      add_value(&a2, &b2, w.z, va, vb, team);
-      add_value(&a3, &b3, w.w, va, vb, team);
-      if (WIDE) {
-        add_value(&c0, &d0, w.x, vc, vd, team);
-        add_value(&c1, &d1, w.y, vc, vd, team);
-        add_value(&c2, &d2, w.z, vc, vd, team);
-        add_value(&c3, &d3, w.w, vc, vd, team);
+      let u = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), key + 1u < stop);
+      total += w + u;
+      add_value(&a0, &b0, w.x, u.x, va, vb, na, nb, team);
+      add_value(&a1, &b1, w.y, u.y, va, vb, na, nb, team);
+      add_value(&a2, &b2, w.z, u.z, va, vb, na, nb, team);
+      add_value(&a3, &b3, w.w, u.w, va, vb, na, nb, team);
+    }
+    if (WIDE) {
+      for (var key = key0; key < stop; key += 2u) {
+        let v_row = (kv_row + key) * kv_stride + v_at + upper;
+        let next = v_row + select(0u, kv_stride, key + 1u < stop);
+        let va = v[v_row];
+        let vb = v[v_row + 1u];
+        let na = v[next];
+        let nb = v[next + 1u];
+        let w = exp2(turn[key % KEYS] - largest);
+        let u = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), key + 1u < stop);
+        add_value(&c0, &d0, w.x, u.x, va, vb, na, nb, team);
+        add_value(&c1, &d1, w.y, u.y, va, vb, na, nb, team);
+        add_value(&c2, &d2, w.z, u.z, va, vb, na, nb, team);
+        add_value(&c3, &d3, w.w, u.w, va, vb, na, nb, team);
       }
     }
   }
