@@ -1,7 +1,10 @@
 import { attention } from '../kernels/attention/attention.ts';
+import { attention_decode } from '../kernels/attention_decode/attention_decode.ts';
 import { expert_matmul } from '../kernels/expert_matmul/expert_matmul.ts';
+import { expert_down, expert_gate_up } from '../kernels/expert_matvec/expert_matvec.ts';
 import { matmul } from '../kernels/matmul/matmul.ts';
 import { matvec } from '../kernels/matvec/matvec.ts';
+import { norm_matvec } from '../kernels/norm_matvec/norm_matvec.ts';
 import { family_of, type Kernel, runs_on, type Variant } from '../kernels/spec.ts';
 import { matrix_check } from './gpu/matrix_check.ts';
 import { default_family, type Tuning, tune_key, type VariantChoice } from './gpu/pipelines.ts';
@@ -13,7 +16,9 @@ import type { Engine, GenerateRequest } from './molmoe.ts';
 import { estimate_of, type Pace } from './tune_pace.ts';
 
 /** Kernels that have more than one way for a shape. */
-export const TUNED_KERNELS = [matmul, matvec, expert_matmul, attention] as unknown as readonly Kernel[];
+export const TUNED_KERNELS = [
+  ...[matmul, matvec, norm_matvec, expert_matmul, expert_gate_up, expert_down, attention, attention_decode],
+] as unknown as readonly Kernel[];
 
 /** Prompt lengths whose shape classes differ; requests with a picture add the vision encoder's. */
 const PROMPTS = [20, 128, 512];

@@ -1,5 +1,6 @@
+import { touching } from '../common/touching.ts';
 import { team_consts } from '../common/weights.ts';
-import { type Bytes, ceil_div, kernel, type Options, round_up, type Traits } from '../spec.ts';
+import { type Bytes, ceil_div, kernel, next_power, type Options, round_up, type Traits } from '../spec.ts';
 import combine from './attention_decode_combine.wgsl';
 import lanes from './attention_decode_lanes.wgsl';
 import tiled from './attention_decode_tiled.wgsl';
@@ -62,15 +63,16 @@ export const attention_decode = kernel({
       wgsl: [tiled],
       grid: (p) => [p.splits, p.heads, p.rows],
     },
-    {
-      name: 'lanes',
+    ...touching<'rows' | 'heads' | 'splits'>((name, consts) => ({
+      name,
       wgsl: [lanes],
       subgroups: true,
       least_subgroup: 4,
-      consts: (_, traits) => team_consts(traits),
+      consts: (_, traits) => ({ ...team_consts(traits), ...consts() }),
       grid: (p, _, traits) => [p.splits, ceil_div(p.heads, traits.subgroup_size / team_consts(traits).TEAM), p.rows],
-    },
+    })),
   ],
+  shape_class: (p, o) => `rows<=${next_power(p.rows, 4)} heads${p.heads} d${head_dim(o)}`,
   flops: (p, o) => ({
     useful: 4 * p.keys * p.heads * head_dim(o),
     other: 2 * p.keys * p.heads + (p.splits === 1 ? p.rows * p.heads * head_dim(o) : 0),

@@ -28,6 +28,19 @@ const LOG2_E = 1.4426950408889634;
 const HIDDEN = -1e30; // finite, so that no difference is NaN, also where a split has no key at all
 const OWN = (QUADS + TEAM - 1u) / TEAM; // fours of columns a lane
 
+// With TOUCH, each cache line is read once at an address that all lanes share before lanes gather from it: see
+// matvec/lane_columns.wgsl. The result means nothing.
+fn touch_keys(at: vec4u) -> u32 {
+  var touched = 0u;
+  for (var quad = 0u; quad < QUADS; quad += 4u) {
+    let k = vec4f(k_cache[at.x + quad].x, k_cache[at.y + quad].x, k_cache[at.z + quad].x, k_cache[at.w + quad].x);
+    let v = vec4f(v_cache[at.x + quad].x, v_cache[at.y + quad].x, v_cache[at.z + quad].x, v_cache[at.w + quad].x);
+    let both = bitcast<vec4u>(k) | bitcast<vec4u>(v);
+    touched |= both.x | both.y | both.z | both.w;
+  }
+  return touched;
+}
+
 fn mac(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, sum: vec4f) -> vec4f {
   return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
 }
@@ -42,7 +55,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let place = row_table[params.table_row0 + row];
   let end = min((split + 1u) * params.split_keys, place.y + 1u);
   let stride = params.kv_stride / 4u;
-  let kv_at = place.x * params.capacity * stride + head * QUADS;
+  let slot_at = place.x * params.capacity * stride;
+  let kv_at = slot_at + head * QUADS;
+  let shared_at = slot_at + min(workgroup.y * (LANES / TEAM), params.heads - 1u) * QUADS;
   var quads: array<u32, OWN>;
   var x: array<vec4f, OWN>;
   var sums: array<vec4f, OWN>;
@@ -54,8 +69,13 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   }
   var largest = HIDDEN;
   var total = 0.0;
+  var touched = 0u;
   for (var key = split * params.split_keys; key < end; key += 4u) {
-    let at = vec4u(kv_at) + min(vec4u(key) + vec4u(0, 1, 2, 3), vec4u(end - 1u)) * stride;
+    let rows_at = min(vec4u(key) + vec4u(0, 1, 2, 3), vec4u(end - 1u)) * stride;
+    if (TOUCH) {
+      touched |= touch_keys(vec4u(shared_at) + rows_at);
+    }
+    let at = vec4u(kv_at) + rows_at;
     var s = vec4f();
     for (var i = 0u; i < OWN; i++) {
       let k0 = k_cache[at.x + quads[i]];
@@ -85,6 +105,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   }
   if (own_head >= params.heads) {
     return;
+  }
+  if (TOUCH) { // adds nothing: no count has the highest bit
+    total = bitcast<f32>(bitcast<u32>(total) | (touched & (params.rows >> 31u)));
   }
   if (params.splits == 1u) {
     for (var i = 0u; lane + TEAM * i < QUADS; i++) {

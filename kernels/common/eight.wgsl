@@ -15,6 +15,11 @@ struct Column {
   step: u32,
 }
 
+// The first of four words in the i-th cache line of so many.
+fn in_cache_line(i: u32, words: u32) -> u32 {
+  return min(4u * i, words - 1u);
+}
+
 // `base`: where the matrix begins; it has `groups` eights of columns and as many lines.
 fn column_at(base: u32, group: u32, groups: u32, lines: u32) -> Column {
   let before = group / STRIP * STRIP;

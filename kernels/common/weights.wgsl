@@ -32,3 +32,14 @@ fn matrix_lines(k: u32) -> u32 {
 fn weight_row(column: Column, k: u32) -> Eight {
   return weight8(column.first + k * column.step);
 }
+
+// Reads from each cache line of a row of the strip that this column begins; what it returns means nothing.
+fn touch_row(column: Column, k: u32) -> u32 {
+  let at = column.first + k * column.step;
+  if (WEIGHT_FORMAT != 0u) {
+    return weights[at].x | weights[at + in_cache_line(1u, column.step)].x;
+  }
+  let words = 2u * column.step;
+  let halves = weights[2u * at].x | weights[2u * at + in_cache_line(1u, words)].x;
+  return halves | weights[2u * at + in_cache_line(2u, words)].x | weights[2u * at + in_cache_line(3u, words)].x;
+}

@@ -32,3 +32,8 @@ fn raw_row(at: u32, odd: u32) -> Eight {
   let q = weights[at];
   return nibbles8(select(q.x, q.y, odd == 1u));
 }
+
+// Reads from each cache line of two rows of the strip that this column begins; what it returns means nothing.
+fn touch_pair(column: Column, pair: u32) -> u32 {
+  return weights[pair_at(column, pair)].x;
+}

@@ -29,3 +29,9 @@ fn raw_row(at: u32, odd: u32) -> Eight {
   let row = select(q.xy, q.zw, odd == 1u);
   return Eight(bytes4(row.x), bytes4(row.y));
 }
+
+// Reads from each cache line of two rows of the strip that this column begins; what it returns means nothing.
+fn touch_pair(column: Column, pair: u32) -> u32 {
+  let at = pair_at(column, pair);
+  return weights[at].x | weights[at + in_cache_line(1u, column.step)].x;
+}

@@ -28,7 +28,8 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     let expert = experts[slot] - params.expert0;
     let hidden = select(0u, params.hidden, expert < params.expert_count);
     let columns = lane_columns(expert * lines * groups, group, groups, lines); // surplus lanes store nothing
-    let y = lanes_sum(slot * params.h_stride, columns, hidden);
+    let shared_columns = lane_columns(expert * lines * groups, lane_eights(workgroup.x, 0u), groups, lines);
+    let y = lanes_sum(slot * params.h_stride, columns, shared_columns, hidden);
     for (var i = 0u; i < 2u; i++) {
       sum[i].lo += route_weights[slot] * y[i].lo;
       sum[i].hi += route_weights[slot] * y[i].hi;

@@ -28,12 +28,14 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let x0 = (params.a_row0 + slot / params.top_k) * params.a_stride;
   let lines = matrix_lines(params.k);
   let own = min(eight, vec2u(eights - 1u)); // surplus lanes repeat the last eight
+  let first = min(lane_eights(workgroup.y, 0u), vec2u(eights - 1u));
   var gate: array<Eight, 2>;
   var up: array<Eight, 2>;
   for (var part = 0u; part < parts; part++) {
     gate = up;
     let columns = lane_columns(expert * lines * 2u * eights, own + part * eights, 2u * eights, lines);
-    up = lanes_sum(x0, columns, params.k);
+    let shared_columns = lane_columns(expert * lines * 2u * eights, first + part * eights, 2u * eights, lines);
+    up = lanes_sum(x0, columns, shared_columns, params.k);
   }
   for (var i = 0u; i < 2u; i++) {
     if (mine && eight[i] < eights) {

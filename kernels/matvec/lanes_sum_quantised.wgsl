@@ -4,15 +4,19 @@ fn add_scaled(sum: Eight, raw: Eight, scale: Eight) -> Eight {
   return Eight(fma(raw.lo, scale.lo, sum.lo), fma(raw.hi, scale.hi, sum.hi));
 }
 
-fn lanes_sum(x0: u32, columns: array<Column, 2>, k_count: u32) -> array<Eight, 2> {
+fn lanes_sum(x0: u32, columns: array<Column, 2>, shared_columns: array<Column, 2>, k_count: u32) -> array<Eight, 2> {
   var sum0 = Eight();
   var sum1 = Eight();
+  var touched = 0u;
   let pairs = k_count / 2u;
   for (var k0 = 0u; k0 < pairs; k0 += scale_pairs(pairs)) {
     var at = vec2u(pair_at(columns[0], k0), pair_at(columns[1], k0));
     var part0 = Eight();
     var part1 = Eight();
     for (var k = k0; k < k0 + scale_pairs(pairs); k++) {
+      if (TOUCH) {
+        touched |= touch_pair(shared_columns[0], k) | touch_pair(shared_columns[1], k);
+      }
       let x = vec4f(input(x0, 2u * k));
       let y = vec4f(input(x0, 2u * k + 1u));
       let r = raw_pair(at.x);
@@ -26,5 +30,6 @@ fn lanes_sum(x0: u32, columns: array<Column, 2>, k_count: u32) -> array<Eight, 2
     sum0 = add_scaled(sum0, part0, scale_of(columns[0], k0));
     sum1 = add_scaled(sum1, part1, scale_of(columns[1], k0));
   }
+  sum0.lo = kept(sum0.lo, touched, k_count);
   return array<Eight, 2>(sum0, sum1);
 }

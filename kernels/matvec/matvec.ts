@@ -1,4 +1,5 @@
 import epilogue from '../common/epilogue.wgsl';
+import { touching } from '../common/touching.ts';
 import { weights } from '../common/weights.ts';
 import {
   LINEAR_BINDINGS,
@@ -39,11 +40,11 @@ export const matvec = kernel({
     tiled_variant('tiled', 8),
     tiled_variant('tiled_4', 4),
     tiled_variant('tiled_16', 16),
-    {
-      name: 'lanes',
+    ...touching<'rows' | 'cols'>((name, consts) => ({
+      ...{ name, consts },
       wgsl: (o) => [weights(o), input, lanes_sum(o), epilogue, lanes],
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
-    },
+    })),
   ],
   shape_class: linear_class,
   flops: linear_flops,

@@ -23,8 +23,9 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let groups = (params.cols + 7u) / 8u;
   let group = lane_eights(workgroup.x, local.x);
   let columns = lane_columns(0u, group, groups, matrix_lines(params.k)); // surplus lanes store nothing
+  let shared_columns = lane_columns(0u, lane_eights(workgroup.x, 0u), groups, matrix_lines(params.k));
   let x0 = (params.a_row0 + workgroup.y) * params.a_stride;
-  let sum = lanes_sum(x0, columns, params.k);
+  let sum = lanes_sum(x0, columns, shared_columns, params.k);
   let scale = inverseSqrt(squares / f32(params.k) + params.eps);
   for (var i = 0u; i < 2u; i++) {
     if (group[i] < groups) {

@@ -142,7 +142,7 @@ async function run(e: Executor, c: Case) {
   };
 }
 
-for (const variant of ['tiled', 'lanes'] as const) {
+for (const variant of ['tiled', 'lanes', 'lanes_touch'] as const) {
   describe(`attention_decode ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const c of CASES) {

@@ -110,7 +110,7 @@ async function check_down(e: Executor, c: Case) {
   expect(largest_difference(await download_f32(e, x, before.length), want)).toBeLessThan(2e-5);
 }
 
-for (const variant of ['tiled', 'lanes'] as const) {
+for (const variant of ['tiled', 'lanes', 'lanes_touch'] as const) {
   describe(`expert_matvec ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {

@@ -55,7 +55,7 @@ async function check(e: Executor, rows: number, wanted_k: number, cols: number, 
   }
 }
 
-for (const variant of ['tiled', 'tiled_4', 'tiled_16', 'lanes'] as const) {
+for (const variant of ['tiled', 'tiled_4', 'tiled_16', 'lanes', 'lanes_touch'] as const) {
   describe(`matvec ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {

@@ -47,7 +47,7 @@ async function check(e: Executor, rows: number, wanted_k: number, cols: number, 
   expect(largest_difference(got, want)).toBeLessThan(Math.max(1e-5, k * 2 ** -24)); // rounding of a sum of k
 }
 
-for (const variant of ['tiled', 'lanes'] as const) {
+for (const variant of ['tiled', 'lanes', 'lanes_touch'] as const) {
   describe(`norm_matvec ${variant}`, async () => {
     const e = await test_executor(variant);
     for (const format of ALL_FORMATS) {
