@@ -30,19 +30,12 @@ const OWN = (QUADS + TEAM - 1u) / TEAM; // fours of columns a lane
 
 // With TOUCH, each cache line is read once at an address that all lanes share before lanes gather from it: see
 // matvec/lane_columns.wgsl. The result means nothing.
-fn touch_keys(at: vec4u) -> u32 {
+fn touch_key(at: u32) -> u32 {
   var touched = 0u;
   for (var quad = 0u; quad < QUADS; quad += 4u) {
-    let k = vec4f(k_cache[at.x + quad].x, k_cache[at.y + quad].x, k_cache[at.z + quad].x, k_cache[at.w + quad].x);
-    let v = vec4f(v_cache[at.x + quad].x, v_cache[at.y + quad].x, v_cache[at.z + quad].x, v_cache[at.w + quad].x);
-    let both = bitcast<vec4u>(k) | bitcast<vec4u>(v);
-    touched |= both.x | both.y | both.z | both.w;
+    touched |= bitcast<u32>(k_cache[at + quad].x) | bitcast<u32>(v_cache[at + quad].x);
   }
   return touched;
-}
-
-fn mac(x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f, sum: vec4f) -> vec4f {
-  return fma(vec4f(x.w), w3, fma(vec4f(x.z), w2, fma(vec4f(x.y), w1, fma(vec4f(x.x), w0, sum))));
 }
 
 @compute @workgroup_size(LANES)
@@ -70,37 +63,27 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   var largest = HIDDEN;
   var total = 0.0;
   var touched = 0u;
-  for (var key = split * params.split_keys; key < end; key += 4u) {
-    let rows_at = min(vec4u(key) + vec4u(0, 1, 2, 3), vec4u(end - 1u)) * stride;
+  for (var key = split * params.split_keys; key < end; key++) {
     if (TOUCH) {
-      touched |= touch_keys(vec4u(shared_at) + rows_at);
+      touched |= touch_key(shared_at + key * stride);
     }
-    let at = vec4u(kv_at) + rows_at;
-    var s = vec4f();
+    let at = kv_at + key * stride;
+    var s = 0.0;
     for (var i = 0u; i < OWN; i++) {
-      let k0 = k_cache[at.x + quads[i]];
-      let k1 = k_cache[at.y + quads[i]];
-      let k2 = k_cache[at.z + quads[i]];
-      let k3 = k_cache[at.w + quads[i]];
-      s += vec4f(dot(x[i], k0), dot(x[i], k1), dot(x[i], k2), dot(x[i], k3));
+      s += dot(x[i], k_cache[at + quads[i]]);
     }
     s += subgroupShuffleXor(s, 1u);
     s += subgroupShuffleXor(s, 2u);
     if (TEAM > 4u) {
       s += subgroupShuffleXor(s, 4u);
     }
-    s = select(vec4f(HIDDEN), s, vec4u(key) + vec4u(0, 1, 2, 3) < vec4u(end));
-    let now = max(max(largest, max(s.x, s.y)), max(s.z, s.w));
+    let now = max(largest, s);
     let keep = exp2(largest - now);
-    let weights = exp2(s - now);
+    let weight = exp2(s - now);
     largest = now;
-    total = total * keep + dot(weights, vec4f(1));
+    total = total * keep + weight;
     for (var i = 0u; i < OWN; i++) {
-      let v0 = v_cache[at.x + quads[i]];
-      let v1 = v_cache[at.y + quads[i]];
-      let v2 = v_cache[at.z + quads[i]];
-      let v3 = v_cache[at.w + quads[i]];
-      sums[i] = mac(weights, v0, v1, v2, v3, sums[i] * keep);
+      sums[i] = fma(vec4f(weight), v_cache[at + quads[i]], sums[i] * keep);
     }
   }
   if (own_head >= params.heads) {
