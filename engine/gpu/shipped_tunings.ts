@@ -13,6 +13,24 @@ export const NOT_TUNED: TuningChoice = { from: 'off', choices: {} };
 /** Made by `molmoe tune --json` on adapters that were at hand; `adapter` is matched with device and driver. */
 export const SHIPPED_TUNINGS: readonly { readonly adapter: RegExp; readonly choices: Tuning }[] = [
   {
+    // Two cores, Mesa 26.2.6 (LLVM 22): molmoe-mini, and molmoe-slice's short prompts in f16, q8 and q4. Its gathers wait for
+    // each cache line, so that touching the lines first halves the time of what reads memory once.
+    adapter: /llvmpipe.*Mesa 26/i,
+    choices: {
+      'attention_decode rows<=1': 'lanes_touch',
+      'matvec rows<=1 k2048 n2048 f16': 'lanes_touch',
+      'matvec rows<=1 k2048 n2048 q4': 'lanes_touch',
+      ...Object.fromEntries(
+        ['norm_matvec', 'expert_gate_up', 'expert_down'].flatMap((kernel) =>
+          ['f16', 'q8', 'q4'].map((format) => [`${kernel} rows<=1 ${format}`, 'lanes_touch']),
+        ),
+      ),
+      'expert_matmul pairs<=256 experts64 f16': 'lanes_8',
+      'expert_matmul pairs<=256 experts64 q4': 'lanes_8',
+      'expert_matmul pairs<=16384 experts64 f16': 'lanes_32',
+    },
+  },
+  {
     adapter: /llvmpipe/i, // two cores, molmoe-mini: experts of a short prompt have few rows each, those of a long one many
     choices: {
       'expert_matmul pairs<=256 experts64 f16': 'lanes_8',

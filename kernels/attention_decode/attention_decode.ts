@@ -72,7 +72,7 @@ export const attention_decode = kernel({
       grid: (p, _, traits) => [p.splits, ceil_div(p.heads, traits.subgroup_size / team_consts(traits).TEAM), p.rows],
     })),
   ],
-  shape_class: (p, o) => `rows<=${next_power(p.rows, 4)} heads${p.heads} d${head_dim(o)}`,
+  shape_class: (p) => `rows<=${next_power(p.rows, 4)}`,
   flops: (p, o) => ({
     useful: 4 * p.keys * p.heads * head_dim(o),
     other: 2 * p.keys * p.heads + (p.splits === 1 ? p.rows * p.heads * head_dim(o) : 0),

@@ -1,4 +1,4 @@
-import type { Variant } from '../spec.ts';
+import { format_name, next_power, type Options, type Variant } from '../spec.ts';
 
 /** A `lanes` variant without and with a touch of each cache line before lanes gather from it: see lane_columns.wgsl. */
 export const touching = <P extends string>(
@@ -7,3 +7,7 @@ export const touching = <P extends string>(
   variant('lanes', () => ({ TOUCH: false })),
   variant('lanes_touch', () => ({ TOUCH: true })),
 ];
+
+/** Whether touching helps hangs on the driver, hardly on the sizes. */
+export const few_rows_class = (p: { readonly rows: number }, o: Options): string =>
+  `rows<=${next_power(p.rows, 4)} ${format_name(o.WEIGHT_FORMAT)}`;

@@ -1,10 +1,10 @@
-import { touching } from '../common/touching.ts';
+import { few_rows_class, touching } from '../common/touching.ts';
 import { weights } from '../common/weights.ts';
 import input from '../matvec/input.wgsl';
 import input4 from '../matvec/input4.wgsl';
 import { LANES_COLS } from '../matvec/matvec.ts';
 import { lanes_sum, slices_sum } from '../matvec/sums.ts';
-import { bytes_per_weight, ceil_div, format_name, kernel, next_power } from '../spec.ts';
+import { bytes_per_weight, ceil_div, kernel } from '../spec.ts';
 import down_lanes from './down_lanes.wgsl';
 import down_tiled from './down_tiled.wgsl';
 import gate_up_lanes from './gate_up_lanes.wgsl';
@@ -56,7 +56,7 @@ export const expert_gate_up = kernel({
       grid: (p) => [p.rows * p.top_k, ceil_div(p.hidden, LANES_COLS), 1],
     })),
   ],
-  shape_class: (p, o) => `rows<=${next_power(p.rows, 4)} k${p.k} n${p.hidden} ${format_name(o.WEIGHT_FORMAT)}`,
+  shape_class: few_rows_class,
   flops: (p) => ({ useful: 2 * p.pairs_counted * p.k * 2 * p.hidden, other: 5 * p.pairs_counted * p.hidden }),
   bytes: (p, o) => ({
     weights:
@@ -102,7 +102,7 @@ export const expert_down = kernel({
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     })),
   ],
-  shape_class: (p, o) => `rows<=${next_power(p.rows, 4)} k${p.hidden} n${p.cols} ${format_name(o.WEIGHT_FORMAT)}`,
+  shape_class: few_rows_class,
   flops: (p) => ({ useful: 2 * p.pairs_counted * p.hidden * p.cols, other: 2 * p.pairs_counted * p.cols }),
   bytes: (p, o) => ({
     weights:

@@ -1,7 +1,7 @@
 import epilogue from '../common/epilogue.wgsl';
-import { touching } from '../common/touching.ts';
+import { few_rows_class, touching } from '../common/touching.ts';
 import { weights } from '../common/weights.ts';
-import { LINEAR_BINDINGS, LINEAR_HOST, LINEAR_PARAMS, linear_bytes, linear_class, linear_flops } from '../matmul/matmul.ts';
+import { LINEAR_BINDINGS, LINEAR_HOST, LINEAR_PARAMS, linear_bytes, linear_flops } from '../matmul/matmul.ts';
 import { EIGHTS, LANES_COLS } from '../matvec/matvec.ts';
 import { lanes_sum, slices_sum } from '../matvec/sums.ts';
 import row_sums from '../norm/row_sums.wgsl';
@@ -33,7 +33,7 @@ export const norm_matvec = kernel({
       grid: (p) => [ceil_div(p.cols, LANES_COLS), p.rows, 1],
     })),
   ],
-  shape_class: linear_class,
+  shape_class: few_rows_class,
   flops: (p) => {
     const { useful, other } = linear_flops(p);
     return { useful, other: other + (p.col0 === 0 ? p.rows * (4 * p.k + 3) : 0) };
