@@ -17,8 +17,8 @@ const RUNS_A_TURN = 2;
 
 type Totals = ReadonlyMap<string, readonly number[]>;
 
-/** T_total of every timed run, by configuration. */
-async function measure(dist: string, quick: boolean): Promise<Totals> {
+/** T_total of every timed run, by configuration; and the commit that the build names. */
+async function measure(dist: string, quick: boolean): Promise<{ readonly totals: Totals; readonly commit: string }> {
   const out = mkdtempSync(join(tmpdir(), 'molmoe-builds-'));
   const short = quick ? ['--prompt', 'short', '--decode', 'short'] : [];
   const args = [join(dist, 'cli.js'), ...E1, '--runs', String(RUNS_A_TURN), ...short, '--out', out];
@@ -26,10 +26,12 @@ async function measure(dist: string, quick: boolean): Promise<Totals> {
     await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
     const file = readdirSync(out, { recursive: true }).find((name) => String(name).endsWith(RESULT));
     if (file === undefined) throw new Error(`it left no ${RESULT}`);
-    const { configurations } = JSON.parse(readFileSync(join(out, String(file)), 'utf8')) as {
+    const { configurations, provenance } = JSON.parse(readFileSync(join(out, String(file)), 'utf8')) as {
+      provenance: { commit: string };
       configurations: { key: string; samples: { T_total: number }[] }[];
     };
-    return new Map(configurations.map(({ key, samples }) => [key, samples.map(({ T_total }) => T_total)]));
+    const totals = new Map(configurations.map(({ key, samples }) => [key, samples.map(({ T_total }) => T_total)]));
+    return { totals, commit: provenance.commit };
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     const said = (stderr || message).trim().split('\n').at(-1);
@@ -49,9 +51,12 @@ export async function bench_builds(
       `bench builds: expected --before FOLDER, the dist folder of another build, found ${before ?? 'no such option'}`,
     );
   }
+  let before_commit: string | undefined;
   const turns: { readonly before: Totals; readonly now: Totals }[] = [];
   for (let turn = 1; turn <= (quick ? 1 : runs); turn++) {
-    turns.push({ before: await measure(before, quick), now: await measure(now, quick) });
+    const one = await measure(before, quick);
+    before_commit = one.commit;
+    turns.push({ before: one.totals, now: (await measure(now, quick)).totals });
     say(`turn ${turn} of ${quick ? 1 : runs}`);
   }
   const keys = [...(turns[0]?.now.keys() ?? [])].filter((key) => turns[0]?.before.has(key));
@@ -70,5 +75,5 @@ export async function bench_builds(
   const targets = rows.map(
     ({ key, ratio }): Target => ({ what: `${key}, before over now`, unit: 'times', value: ratio, least: 0.97 }),
   );
-  return { targets, rows };
+  return { targets, rows, before_commit };
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { AdapterFacts } from '../engine/gpu/device.ts';
@@ -29,7 +29,16 @@ export function record_of(facts: AdapterFacts, results: Readonly<Record<string, 
 
 /** What was measured on this adapter before, the oldest first. */
 export function read_history(facts: AdapterFacts): HistoryRecord[] {
-  const file = file_of(facts);
+  return read_records(file_of(facts));
+}
+
+/** Of all adapters, the oldest first. */
+export function read_all_history(): HistoryRecord[] {
+  const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((name) => name.endsWith('.jsonl')) : [];
+  return files.flatMap((name) => read_records(join(FOLDER, name))).sort((a, b) => a.date.localeCompare(b.date));
+}
+
+function read_records(file: string): HistoryRecord[] {
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as HistoryRecord);

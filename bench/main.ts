@@ -4,12 +4,13 @@ import { InputError, UsageError } from '../engine/errors.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { bench_accuracy } from '../tools/nano_accuracy.ts';
 import { bench_sweep } from '../tools/sweep_check.ts';
+import { aim_rows, say_aims } from './aims.ts';
 import { bench_answers } from './answers.bench.ts';
 import type { Bench } from './bench.ts';
 import { bench_budget } from './budget.bench.ts';
 import { bench_builds } from './builds.bench.ts';
 import { bench_gpu } from './gpu.bench.ts';
-import { append_history, read_history, record_of } from './history.ts';
+import { append_history, read_all_history, read_history, record_of } from './history.ts';
 import { bench_kernels } from './kernels.bench.ts';
 import { bench_ladder } from './ladder/ladder.bench.ts';
 import { bench_load } from './load.bench.ts';
@@ -113,6 +114,8 @@ async function main(): Promise<void> {
   }
   if (targets.length > 0) say_targets(say, targets);
   const record = record_of(facts, results);
+  // What small sizes measure is no measure of an aim.
+  say_aims(say, aim_rows(bench.quick ? record_of(facts, {}) : record, read_all_history()));
   if (!bench.quick) append_history(facts, record);
   say(JSON.stringify(record));
 }

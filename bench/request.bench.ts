@@ -2,6 +2,7 @@ import type { Stage } from '../engine/gpu/executor.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
 import { type LoadOptions, Molmoe } from '../engine/node/load.ts';
+import { is_untuned, tune_itself, tuned_model } from '../engine/node/tuning.ts';
 import type { Bench } from './bench.ts';
 
 /**
@@ -30,6 +31,12 @@ export async function bench_request({ say, dtype, quick }: Bench, preset: keyof 
     maxNewTokens: new_tokens,
     ignoreEos: true,
   };
+  const { device, variant } = model.engine.executor;
+  const { backend } = model.adapter;
+  if (variant === 'auto' && (await is_untuned(device, backend, tuned_model(model.facts)))) {
+    const { itself } = await tune_itself(model.engine, backend, [request]);
+    say(`no tuning is known here: ${itself?.seconds} s were spent on one`);
+  }
   const one = async (run: number) => {
     const name = run === 1 ? 'run 1, with compilation' : `run ${run}`;
     const started = performance.now();

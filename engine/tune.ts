@@ -49,6 +49,14 @@ export interface TuneReport {
   readonly choices: Tuning;
   /** Variants that were not tried, or not to the end, and why. */
   readonly left_out: readonly { readonly variant: string; readonly reason: string }[];
+  /** Classes of the requests that were not compared. */
+  readonly untuned: readonly string[];
+}
+
+/** GPU time of all classes as chosen, over theirs as by default; null of none. */
+export function share_of({ classes }: Pick<TuneReport, 'classes'>): number | null {
+  const sum = (name: (one: TunedClass) => string) => classes.reduce((ms, one) => ms + (one.ms[name(one)] as number), 0);
+  return classes.length === 0 ? null : sum(({ chosen }) => chosen) / sum((one) => one.default_variant);
 }
 
 /**
@@ -62,9 +70,12 @@ export async function tune(
     readonly signal?: AbortSignal;
     /** What runs; by default requests whose shapes differ as those of users do. */
     readonly requests?: readonly GenerateRequest[];
+    /** Ends after so long with what is known then: of the first requests, with the likeliest variants. */
+    readonly within_ms?: number;
   } = {},
 ): Promise<TuneReport> {
   const { executor } = engine;
+  const { within_ms = Number.POSITIVE_INFINITY } = options;
   const left_out: { variant: string; reason: string }[] = [];
   const leave_out = (variant: Variant['name'], reason: string) => {
     left_out.push({ variant, reason });
@@ -80,46 +91,80 @@ export async function tune(
     ignoreEos: true,
   }));
   const sums = new Map<string, ClassTimes>();
+  const met = new Set<string>();
   const started_ms = performance.now();
+  const rest_ms = () => within_ms - (performance.now() - started_ms);
   const tell = (left_ms: number) => {
     const elapsed_ms = performance.now() - started_ms;
     options.on_progress?.(elapsed_ms, elapsed_ms + left_ms);
   };
-  const measured = (choice: VariantChoice, request: GenerateRequest) => run(engine, choice, request, options.signal);
+  /** Undefined where the time was over first. */
+  const measured = async (choice: VariantChoice, request: GenerateRequest, least_left_ms = 0) => {
+    const { signal } = options;
+    const most_ms = rest_ms() - least_left_ms;
+    if (most_ms === Number.POSITIVE_INFINITY) return run(engine, choice, request, signal);
+    if (most_ms <= 0) return undefined;
+    const over = AbortSignal.timeout(Math.ceil(most_ms));
+    try {
+      return await run(engine, choice, request, signal ? AbortSignal.any([signal, over]) : over);
+    } catch (error) {
+      if (over.aborted && !signal?.aborted) return undefined;
+      throw error;
+    }
+  };
   try {
     const usual: TunedRun[] = [];
     const paces: Pace[] = [];
     for (const request of names.size === 0 ? [] : requests) {
       options.on_progress?.(0, 1); // how long it will take is not known yet
       const first = await measured('auto', request); // compiles
-      const warm = await measured('auto', request);
+      const warm = first && (await measured('auto', request));
+      if (first) for (const key of first.classes.keys()) met.add(key);
+      if (!first || !warm) break;
       usual.push(first); // as cold as the first run of a variant, which is compared with it
       paces.push({ warm_ms: warm.wall_ms, first_extra_ms: Math.max(0, first.wall_ms - warm.wall_ms) });
     }
     const estimate = estimate_of(paces, RUNS);
-    for (const [r, request] of requests.entries()) {
+    for (const [r, pace] of paces.entries()) {
       if (names.size === 0) break; // nothing left to compare with
+      const request = requests[r] as (typeof requests)[number];
       const { ms: usual_ms, logits: usual_logits } = usual[r] as TunedRun;
+      const tried: Variant['name'][] = [];
+      let rounds_ms = RUNS * pace.warm_ms;
       let firsts = names.size;
       for (const name of [...names]) {
-        const { ms, logits, wall_ms } = await measured(name, request); // compiles
+        const first = await measured(name, request, rounds_ms); // compiles
+        firsts -= 1;
+        if (first === undefined) {
+          leave_out(name, 'no time was left for it');
+          continue;
+        }
+        const { ms, logits, wall_ms } = first;
         const off = difference(logits, usual_logits);
         if (!(off <= ROUNDING)) leave_out(name, `its logits are off by ${off.toExponential(1)}`);
         else if (ms > HOPELESS * usual_ms)
           leave_out(name, `a request takes ${(ms / usual_ms).toFixed(1)} times as long`);
+        else {
+          tried.push(name);
+          rounds_ms += (RUNS * pace.warm_ms * ms) / usual_ms;
+        }
         estimate.first(r, wall_ms);
-        firsts -= 1;
         tell(estimate.left_ms(r, { firsts, runs: RUNS * (names.size + 1) }, names.size));
       }
       const best = new Map<string, Map<string, number>>();
-      let runs = RUNS * (names.size + 1);
-      for (let round = 0; round < RUNS; round++) {
-        for (const choice of ['auto', ...names] as const) {
-          keep_best(best, await measured(choice, request));
+      let runs = RUNS * (tried.length + 1);
+      let complete = tried.length > 0;
+      for (let round = 0; complete && round < RUNS; round++) {
+        for (const choice of ['auto', ...tried] as const) {
+          const one = await measured(choice, request);
+          complete &&= one !== undefined;
+          if (one === undefined) break;
+          keep_best(best, one);
           runs -= 1;
           tell(estimate.left_ms(r, { firsts: 0, runs }, names.size));
         }
       }
+      if (!complete) break; // a class counts only with all of its runs
       for (const [key, ms] of best) add_class(sums, key, (usual[r] as TunedRun).variants.get(key) as string, ms);
     }
   } finally {
@@ -128,14 +173,22 @@ export async function tune(
   options.on_progress?.(1, 1);
   const classes = [...sums].filter(([, { ms }]) => ms.size > 1).map(([key, times]) => judge(key, times));
   const better = classes.filter((c) => c.chosen !== c.default_variant);
-  return { classes, choices: Object.fromEntries(better.map(({ key, chosen }) => [key, chosen])), left_out };
+  const known = new Set(classes.map(({ key }) => key));
+  return {
+    classes,
+    choices: Object.fromEntries(better.map(({ key, chosen }) => [key, chosen])),
+    left_out,
+    untuned: [...met].filter((key) => !known.has(key)),
+  };
 }
 
 function variant_names({ executor }: Engine): Variant['name'][] {
   const { traits } = executor.device;
   const able = TUNED_KERNELS.flatMap(({ variants }) => variants.filter((v) => runs_on(v, traits)));
   const by_default = default_family(traits);
-  return [...new Set(able.map((v) => v.name))].filter((name) => name !== 'simple' && name !== by_default);
+  const others = [...new Set(able.map((v) => v.name))].filter((name) => name !== 'simple' && name !== by_default);
+  const is_like = (name: Variant['name']) => family_of({ name }) === by_default;
+  return [...others.filter(is_like), ...others.filter((name) => !is_like(name))]; // the likeliest first
 }
 
 function tuning_requests({ tokenizer, facts }: Engine): GenerateRequest[] {

@@ -57,7 +57,10 @@ export const with_variants = (command: Command): Command =>
       new Option('--variant <name>', 'kernel family').choices(['auto', 'tiled', 'lanes', 'matrix']).default('auto'),
     )
     .addOption(
-      new Option('--tuning <which>', 'use what `molmoe tune` measured or the program ships, or only the first variants')
+      new Option(
+        '--tuning <which>',
+        'use what was measured here or comes with the program (experiments measure for 20 s where there is neither), or only the first variants',
+      )
         .choices(['auto', 'off'])
         .default('auto'),
     );

@@ -1,7 +1,8 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { percentile } from '../../experiments/lab/stats.ts';
-import { append_history, read_history, record_of } from '../history.ts';
+import { aim_rows, say_aims } from '../aims.ts';
+import { append_history, read_all_history, read_history, record_of } from '../history.ts';
 import { aligned } from '../table.ts';
 import { say_targets } from '../target.ts';
 import type { Dtype } from './onnx.ts';
@@ -206,6 +207,8 @@ if (request_peers.length > 0) {
   for (const line of request_lines(requests)) say(line);
 }
 say_targets(say, peer_targets([...rows, ...(requests && !options.quick ? request_targets(requests) : [])]));
+// Requests are already in the history, round by round.
+say_aims(say, aim_rows(record_of(ours.facts, {}), read_all_history()));
 const versions = Object.fromEntries([ours, ...peers].map(({ name, version }) => [name, version]));
 say(
   JSON.stringify({

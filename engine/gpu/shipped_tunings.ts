@@ -3,9 +3,22 @@ import type { Tuning } from './pipelines.ts';
 
 /** Which variants run where a kernel has several, and where that is known from. */
 export interface TuningChoice {
-  /** `measured` here by `molmoe tune`; `shipped` with the program for this adapter; `default`: nothing is known; `off`. */
-  readonly from: 'measured' | 'shipped' | 'default' | 'off';
+  /**
+   * `measured` here by `molmoe tune`, or by a long command `itself` in its first seconds; `shipped` with the program for this
+   * adapter; `default`: nothing is known; `off`.
+   */
+  readonly from: 'measured' | 'itself' | 'shipped' | 'default' | 'off';
   readonly choices: Tuning;
+  readonly itself?: SelfTuned;
+}
+
+/** What a command found out about its own kernels before it began. */
+export interface SelfTuned {
+  readonly seconds: number;
+  /** GPU time of the classes that were compared, as chosen over as by default; null where none was. */
+  readonly share: number | null;
+  /** Classes of shapes that it runs and had no time to compare. */
+  readonly untuned: readonly string[];
 }
 
 export const NOT_TUNED: TuningChoice = { from: 'off', choices: {} };

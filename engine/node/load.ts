@@ -28,7 +28,7 @@ import { hushed } from './adapter_env.ts';
 import { choose_model, type Found, resolve_model } from './choose_model.ts';
 import { type AdapterChoice, type OpenAdapter, open_adapter } from './gpu.ts';
 import { read_known } from './known_model.ts';
-import { tuning_for } from './tuning.ts';
+import { tuned_model, tuning_for } from './tuning.ts';
 
 export type { KnownModel } from '../known_model.ts';
 
@@ -140,12 +140,17 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
   let device: OpenedDevice | undefined;
   try {
     device = await open_executor(options);
-    const { executor, adapter, tuning } = device;
+    const { executor, adapter } = device;
     const { found, dtype, chosen } = await choose_model(options, executor, adapter.adapter.info);
     options.on_choice?.(found.name, dtype, chosen);
     origin ??= await open(found);
     const { source, tokenizer } = origin;
     const parts = { ...origin, executor, dtype };
+    const facts = model_facts(parts);
+    const tuning =
+      device.tuning.from === 'measured'
+        ? await tuning_for(executor.device, adapter.backend, tuned_model(facts))
+        : device.tuning;
     return {
       executor,
       adapter,
@@ -153,7 +158,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
       tokenizer,
       source,
       chosen,
-      facts: model_facts(parts),
+      facts,
       load: async (on_progress, signal) =>
         new Molmoe(await Engine.create({ ...parts, on_progress, signal }), adapter, tuning, chosen),
       async close() {

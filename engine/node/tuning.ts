@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { FORMATS, type Variant, wgsl_files } from '../../kernels/spec.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Tuning } from '../gpu/pipelines.ts';
-import { shipped_tuning, type TuningChoice } from '../gpu/shipped_tunings.ts';
-import { TUNED_KERNELS } from '../tune.ts';
+import { type SelfTuned, shipped_tuning, type TuningChoice } from '../gpu/shipped_tunings.ts';
+import type { Engine, GenerateRequest, ModelFacts } from '../molmoe.ts';
+import { share_of, TUNED_KERNELS, tune } from '../tune.ts';
 import { adapter_key, keep, read_kept } from './cache.ts';
 
 /** A tuning holds for these kernels: any change of theirs may change what is fastest. */
@@ -22,9 +23,29 @@ const sources = (variant: Variant): readonly string[] =>
 
 const key_of = (device: Device, backend: string) => ({ kernels: kernels_digest(), ...adapter_key(device, backend) });
 
-export async function tuning_for(device: Device, backend: string): Promise<TuningChoice> {
+/** What is kept of an adapter: of all models that were tuned on it, by `molmoe tune` or by a command itself. */
+interface Kept {
+  readonly choices: Tuning;
+  readonly models: Readonly<Record<string, SelfTuned | 'asked'>>;
+}
+
+/** Shapes hang on the model, and on how its weights are stored. */
+export const tuned_model = ({ name, dtype }: Pick<ModelFacts, 'name' | 'dtype'>): string => `${name} ${dtype}`;
+
+async function read_tuning(device: Device, backend: string): Promise<Kept | undefined> {
   const kept = await read_kept('tuning', key_of(device, backend));
-  return is_tuning(kept) ? { from: 'measured', choices: kept } : shipped_tuning(device.facts);
+  return is_kept(kept) ? kept : undefined;
+}
+
+/** Of the adapter, or, with a model, of that model on it. */
+export async function tuning_for(device: Device, backend: string, model?: string): Promise<TuningChoice> {
+  const kept = await read_tuning(device, backend);
+  if (kept === undefined) return shipped_tuning(device.facts);
+  const { choices, models } = kept;
+  const how = model === undefined ? 'asked' : models[model];
+  return how === undefined || how === 'asked'
+    ? { from: 'measured', choices }
+    : { from: 'itself', choices, itself: how };
 }
 
 /** Adds to what was measured here before, of other models. Returns the file; undefined where none could be written. */
@@ -33,15 +54,64 @@ export async function keep_tuning(
   backend: string,
   measured: readonly string[],
   choices: Tuning,
+  model: string,
+  how: SelfTuned | 'asked' = 'asked',
 ): Promise<string | undefined> {
-  const key = key_of(device, backend);
-  const kept = await read_kept('tuning', key);
-  const others = Object.entries(is_tuning(kept) ? kept : {}).filter(([name]) => !measured.includes(name));
-  return keep('tuning', key, { ...Object.fromEntries(others), ...choices });
+  const kept = await read_tuning(device, backend);
+  const others = Object.entries(kept?.choices ?? {}).filter(([name]) => !measured.includes(name));
+  const value: Kept = {
+    choices: { ...Object.fromEntries(others), ...choices },
+    models: { ...kept?.models, [model]: how },
+  };
+  return keep('tuning', key_of(device, backend), value);
 }
 
-const is_tuning = (value: unknown): value is Tuning =>
-  value !== null &&
-  typeof value === 'object' &&
-  !Array.isArray(value) &&
-  Object.values(value).every((name) => typeof name === 'string');
+/** Whether a command should look for the fastest variants itself: nobody has for this model, and nothing came with the program. */
+export async function is_untuned(device: Device, backend: string, model: string): Promise<boolean> {
+  const kept = await read_tuning(device, backend);
+  return kept === undefined ? shipped_tuning(device.facts).from === 'default' : kept.models[model] === undefined;
+}
+
+/** A command that takes minutes spends so much on finding out how to take fewer. */
+export const SELF_TUNING_MS = 20_000;
+
+/** Times variants in requests of the kind that follow, keeps what is fastest and runs it from then on. */
+export async function tune_itself(
+  engine: Engine,
+  backend: string,
+  requests: readonly GenerateRequest[],
+  options: { readonly on_progress?: (done: number, total: number) => void; readonly signal?: AbortSignal } = {},
+): Promise<TuningChoice> {
+  const { device, prefer, variant } = engine.executor;
+  const started_ms = performance.now();
+  const report = await tune(engine, { ...options, requests, within_ms: SELF_TUNING_MS });
+  const measured = report.classes.map(({ key }) => key);
+  const itself: SelfTuned = {
+    seconds: Math.round((performance.now() - started_ms) / 100) / 10,
+    share: share_of(report),
+    untuned: report.untuned,
+  };
+  const model = tuned_model(engine.facts);
+  await keep_tuning(device, backend, measured, report.choices, model, itself);
+  const kept = await read_tuning(device, backend);
+  const choices = kept?.choices ?? report.choices; // where nothing can be kept it still holds for this command
+  prefer(variant, choices);
+  return { from: 'itself', choices, itself };
+}
+
+const is_object = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
+
+const is_self_tuned = (value: unknown): value is SelfTuned =>
+  is_object(value) &&
+  typeof value.seconds === 'number' &&
+  (value.share === null || typeof value.share === 'number') &&
+  Array.isArray(value.untuned) &&
+  value.untuned.every((key) => typeof key === 'string');
+
+const is_kept = (value: unknown): value is Kept =>
+  is_object(value) &&
+  is_object(value.choices) &&
+  Object.values(value.choices).every((name) => typeof name === 'string') &&
+  is_object(value.models) &&
+  Object.values(value.models).every((how) => how === 'asked' || is_self_tuned(how));

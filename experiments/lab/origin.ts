@@ -32,6 +32,12 @@ export interface Origin {
   readonly source: WeightSource;
 }
 
+const told_tuning = ({ from, choices, itself }: TuningChoice): Provenance['tuning'] => ({
+  from,
+  choices,
+  ...(itself && { itself: { ...itself, untuned: [...itself.untuned] } }),
+});
+
 /** Everything about program, adapter, model and host that a number depends on. */
 export async function provenance_from(on: Origin, host: Provenance['host'], build: Build): Promise<Provenance> {
   const { executor, backend, toggles, facts, source } = on;
@@ -57,7 +63,7 @@ export async function provenance_from(on: Origin, host: Provenance['host'], buil
     toggles: { enable: [...toggles.enable], disable: [...toggles.disable] },
     mode: device.mode,
     variant,
-    tuning: on.tuning,
+    tuning: told_tuning(on.tuning),
     model: {
       name: facts.name,
       weights: facts.weights,

@@ -72,8 +72,12 @@ export const provenance_schema = z.strictObject({
   /** Which variants ran where a kernel has several, by shape class, and where that was known from. Older results lack it. */
   tuning: z
     .strictObject({
-      from: z.enum(['measured', 'shipped', 'default', 'off']),
+      from: z.enum(['measured', 'itself', 'shipped', 'default', 'off']),
       choices: z.record(z.string(), z.string()),
+      /** Where the command measured it itself before it began; classes it had no time for are untuned. */
+      itself: z
+        .strictObject({ seconds: z.number().nonnegative(), share: z.number().positive().nullable(), untuned: strings })
+        .optional(),
     })
     .optional(),
   model: z.strictObject({

@@ -78,5 +78,6 @@ export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, 
 function told({ from, choices }: TuningChoice): string {
   const count = Object.keys(choices).length;
   if (from === 'default') return 'the first variants: `molmoe tune` finds the fastest here';
-  return `${from}: ${count} classes of shapes run another variant than the first`;
+  const how = from === 'measured' ? 'measured here' : from;
+  return `${how}: ${count} classes of shapes run another variant than the first`;
 }

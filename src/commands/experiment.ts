@@ -1,4 +1,5 @@
-import { basename, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { InputError, UsageError } from '../../engine/errors.ts';
 import { chrome_trace, stage_spans } from '../../engine/meter/trace.ts';
 import type { GenerateResult } from '../../engine/molmoe.ts';
@@ -10,6 +11,7 @@ import { run_cells } from '../../experiments/lab/conduct.ts';
 import type { Experiment, Plan } from '../../experiments/lab/define.ts';
 import { dry_engine } from '../../experiments/lab/dry.ts';
 import { type Ask, rings, type Subject } from '../../experiments/lab/inputs.ts';
+import { RUN_FILE } from '../../experiments/lab/own_files.ts';
 import { ordered } from '../../experiments/lab/plan.ts';
 import { provenance_of } from '../../experiments/lab/provenance.ts';
 import { publish } from '../../experiments/lab/publish.ts';
@@ -37,6 +39,7 @@ import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 import { warn_of_runner } from './runner_lock.ts';
 import { type DatasetFlags, samples_for } from './samples.ts';
+import { self_tuned } from './self_tune.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
 export interface ExperimentFlags extends AdapterFlags, ModelFlags, DatasetFlags, AnswerFlags {
@@ -84,7 +87,7 @@ export async function conduct_experiment(
   let samples: Samples | undefined;
   const answers = experiment.instrument.name === 'answers';
   if (answers) shard_of(flags);
-  const model = await open_model({
+  let model = await open_model({
     ...load_options(wants_answers(experiment) ? answering(with_local_adapter(flags)) : flags, debug),
     // As soon as the files of the model are read: a plan that cannot be is refused before a driver is opened.
     on_model: async (known) => {
@@ -104,6 +107,9 @@ export async function conduct_experiment(
       const work = { experiment, model, plan, on: on as AnswerWork['on'], options, protocol, signal };
       return await answer_experiment(work, flags);
     }
+    // What was begun goes on as it was begun.
+    const begun = !flags.fresh && existsSync(join(flags.out, RUN_FILE));
+    if (experiment.instrument.runs && !begun) model = await self_tuned(model, plan.cells, signal);
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {

@@ -1,5 +1,5 @@
 import { open_model } from '../../engine/node/load.ts';
-import { keep_tuning } from '../../engine/node/tuning.ts';
+import { keep_tuning, tuned_model } from '../../engine/node/tuning.ts';
 import { tune as measure, type TunedClass } from '../../engine/tune.ts';
 import { commit, dirty, version } from '../build.ts';
 import { interruptible } from '../options.ts';
@@ -20,7 +20,9 @@ export async function tune(
     const bar = progress('timing the variants');
     const report = await measure(model.engine, { on_progress: bar.update, signal }).finally(bar.end);
     const measured = report.classes.map(({ key }) => key);
-    const file = await keep_tuning(executor.device, model.adapter.backend, measured, report.choices);
+    const { device } = executor;
+    const name_of_model = tuned_model(model.facts);
+    const file = await keep_tuning(device, model.adapter.backend, measured, report.choices, name_of_model);
     if (flags.json) {
       const { description } = executor.device.facts;
       const { name, dtype } = model.facts;

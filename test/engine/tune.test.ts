@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { tune_key } from '../../engine/gpu/pipelines.ts';
 import type { Probe } from '../../engine/model/context.ts';
 import { Molmoe } from '../../engine/node/load.ts';
-import { TUNED_KERNELS, tune } from '../../engine/tune.ts';
+import { share_of, TUNED_KERNELS, tune } from '../../engine/tune.ts';
 import { largest_difference } from '../support/gpu.ts';
 
 describe('tuning', async () => {
@@ -57,6 +57,31 @@ describe('tuning', async () => {
         .map(({ first }) => first.pipeline.variant.name),
     );
     expect([...ran]).toEqual(['tiled_32']);
+  });
+
+  it('ends in the time it has, with classes of which all runs were done, and says what it did not compare', async () => {
+    const requests = [{ prompt: 'one' }, { prompt: 'A prompt of some more tokens than the first.' }];
+    for (const within_ms of [1, 2500]) {
+      const started_ms = performance.now();
+      const short = await tune(model.engine, { requests, within_ms });
+      expect(performance.now() - started_ms).toBeLessThan(within_ms + 1500); // a pass that was begun ends
+      const compared = short.classes.map(({ key }) => key);
+      expect(compared.filter((key) => short.untuned.includes(key))).toEqual([]);
+      if (within_ms === 1) expect(short.classes).toEqual([]);
+      else expect([...compared, ...short.untuned].length).toBeGreaterThan(3);
+    }
+    expect(executor.tuning).toEqual({});
+  });
+
+  it("the share of the first variants' time is that of all classes together", () => {
+    const made = (key: string, ms: Record<string, number>, chosen: string) => ({
+      key,
+      ms,
+      chosen,
+      default_variant: 'a',
+    });
+    expect(share_of({ classes: [] })).toBeNull();
+    expect(share_of({ classes: [made('k', { a: 4, b: 1 }, 'b'), made('l', { a: 6, b: 9 }, 'a')] })).toBe(0.7);
   });
 
   it('a top-k for each block runs on tiles of one size, whatever is the fastest for each of them', async () => {
