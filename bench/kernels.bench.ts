@@ -9,7 +9,7 @@ import type { Bench } from './bench.ts';
 import { type BenchCase, kernel_cases } from './cases.ts';
 import { type BenchedKernel, costs_of, rates_of } from './costs.ts';
 import { roofline_figure } from './roofline.ts';
-import { aligned, ceilings_line } from './table.ts';
+import { aligned, ceilings_line, forms_line } from './table.ts';
 import { open_contestant, takes_part, time_case, variant_names } from './timed.ts';
 
 const PROMPTS = [1, 17, 128, 512, 1215, 2048];
@@ -32,6 +32,7 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
     const contestants = [];
     for (const name of variant_names(kernels)) contestants.push(await open_contestant(executor, name));
     say(ceilings_line(ceilings));
+    say(forms_line(ceilings));
     const rows: BenchedKernel[] = [];
     for (const make of wanted) {
       for (const contestant of contestants) {
@@ -83,5 +84,5 @@ function columns(row: BenchedKernel): string[] {
 
 function table_of(rows: readonly BenchedKernel[], ceilings: AdapterCeilings): string[] {
   const sorted = rows.toSorted((a, b) => a.kernel.localeCompare(b.kernel));
-  return [ceilings_line(ceilings), ...aligned([HEAD, ...sorted.map(columns)], WIDTHS)];
+  return [ceilings_line(ceilings), forms_line(ceilings), ...aligned([HEAD, ...sorted.map(columns)], WIDTHS)];
 }

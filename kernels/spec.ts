@@ -68,6 +68,8 @@ export interface Variant<P extends string = string> {
   readonly subgroups?: boolean;
   /** Where nothing was measured, it is left to products of more rows than this. */
   readonly more_rows?: number;
+  /** Computes in f16: only where the device has shader-f16, which whoever dispatches it must know. */
+  readonly half?: boolean;
   /** Smallest subgroup that it works with, where that is not eight. */
   readonly least_subgroup?: number;
   /** Needs matrix units: activations, and weights that are not f16, are rounded to f16 (11 bits, at most 65504); sums are f32. */

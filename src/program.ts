@@ -75,6 +75,14 @@ export function make_program(): Command {
     .option('--json', 'print one JSON object')
     .action((options) => run(async () => (await import('./commands/doctor.ts')).doctor(options, debug())));
 
+  on_adapter(program.command('ceilings'))
+    .description(
+      'the most this adapter can do of each thing alone: multiply-adds, reads, writes, launches; what measured it',
+    )
+    .option('--recalibrate', 'measure them again')
+    .option('--json', 'print one JSON object')
+    .action((options) => run(async () => (await import('./commands/ceilings.ts')).ceilings(options, debug())));
+
   with_variants(on_adapter(program.command('verify')))
     .argument('[folder]', 'golden folder; the small goldens of the package when left out')
     .description('run reference cases on this adapter and compare every recorded point')

@@ -95,7 +95,9 @@ export function shader_text(
   const asks = variant.matrix && traits.matrix?.asked;
   const enables = [
     ...(asks ? ['enable subgroup_size_control;'] : []),
-    ...(variant.matrix ? MATRIX_LINES : variant.subgroups ? ['enable subgroups;'] : []),
+    ...(variant.matrix ? MATRIX_LINES : []),
+    ...(variant.half ? ['enable f16;'] : []),
+    ...(variant.subgroups && !variant.matrix ? ['enable subgroups;'] : []),
   ];
   const files = wgsl_files(variant, options).join('\n');
   const body = asks ? files.replace('@compute', '@compute @subgroup_size(SUBGROUP)') : files;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { machine_schema } from './machine.ts';
 import { answers_schema } from './schema_answers.ts';
 import { budget_schema } from './schema_budget.ts';
+import { ceilings_schema } from './schema_ceilings.ts';
 import { answer_schema, dataset_schema, sample_source_schema } from './schema_dataset.ts';
 import {
   amount,
@@ -12,12 +13,12 @@ import {
   MOST_LAUNCHES,
   ms,
   plain,
-  rate,
   signed_ms,
   stage_schema,
   strings,
 } from './schema_values.ts';
 
+export { type Ceilings, ceilings_schema } from './schema_ceilings.ts';
 export type { AnswerRecord, DatasetRecord, SampleSource } from './schema_dataset.ts';
 export { by_stage, count, finite, plain, stage_schema, strings } from './schema_values.ts';
 
@@ -285,27 +286,6 @@ export const routing_schema = z.strictObject({
   imbalance: amount,
 });
 export type RoutingRecord = z.infer<typeof routing_schema>;
-
-export const ceilings_schema = z.strictObject({
-  schema: z.literal('molmoe.ceilings/1'),
-  adapter: z.string(),
-  date: z.string(),
-  build: z.string(),
-  /** Fused multiply-adds in registers, FLOP/s at 2 each; f16 and matrix null where the adapter lacks them. */
-  fma_f32_flops: rate,
-  fma_f16_flops: rate.nullable(),
-  matrix_f16_flops: rate.nullable(),
-  /** Reads and writes of buffers much larger than caches, bytes/s. */
-  stream_read_bytes: rate,
-  stream_write_bytes: rate,
-  /** Reads of the same bytes again, bytes/s, where a cache holds them; and how many it holds. */
-  cache_read_bytes: rate,
-  cache_bytes: count,
-  /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
-  dispatch_ms: ms,
-  readback_ms: ms,
-});
-export type Ceilings = z.infer<typeof ceilings_schema>;
 
 /** GPU memory at its highest, by what it holds. */
 export const memory_schema = z.strictObject({

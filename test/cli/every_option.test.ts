@@ -40,6 +40,7 @@ const BASES: Readonly<Record<string, readonly string[]>> = {
   generate: [...TINY, '--prompt', 'Hello', '--max-new-tokens', '2'],
   ask: [PICTURE, ...TINY, '--max-new-tokens', '2'],
   doctor: [],
+  ceilings: [],
   verify: ['--set', 'tiny', '--case', 'text1'],
   tune: [...TINY],
   synth: ['--preset', 'molmoe-tiny', '--out', join(scratch, 'synth')],

@@ -3,6 +3,8 @@ import type { Executor } from '../../engine/gpu/executor.ts';
 import { measure_ceilings, read_ceilings, stream_bytes } from '../../engine/meter/ceilings.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
+import { FMA_FORMS, fma_name } from '../../kernels/probe_fma/probe_fma.ts';
+import { READ_FORMS, stream_name, WRITE_FORMS } from '../../kernels/probe_stream/probe_stream.ts';
 import { FORMATS, type Kernel } from '../../kernels/spec.ts';
 import { TAG, test_executor } from '../support/gpu.ts';
 
@@ -33,7 +35,7 @@ describe('the ceilings of this adapter', async () => {
   const ceilings = await measure_ceilings(executor, (...seen) => progress.push(seen));
 
   it('are positive numbers', () => {
-    const { matrix_f16_flops, fma_f16_flops, cache_bytes, ...rates } = ceilings;
+    const { matrix_f16_flops, fma_f16_flops, cache_bytes, forms, ...rates } = ceilings;
     expect(matrix_f16_flops).toBeNull();
     expect(fma_f16_flops !== null).toBe(executor.device.features.has('shader-f16'));
     for (const [name, value] of Object.entries({ ...rates, fma: fma_f16_flops ?? 1 })) {
@@ -41,6 +43,21 @@ describe('the ceilings of this adapter', async () => {
     }
     expect(cache_bytes).toBeLessThanOrEqual(stream_bytes(executor.device.max_binding_bytes) / 2);
     expect(ceilings.cache_read_bytes).toBeGreaterThanOrEqual(ceilings.stream_read_bytes);
+  });
+
+  it('say which form of each probe was the fastest, of how many', () => {
+    const { forms } = ceilings;
+    const has_half = executor.device.features.has('shader-f16');
+    expect(FMA_FORMS.map(fma_name)).toContain(forms?.fma_f32.form);
+    expect(forms?.fma_f32.of).toBe(FMA_FORMS.length);
+    expect(forms?.fma_f16 !== null).toBe(has_half);
+    for (const read of [forms?.stream_read, forms?.cache_read]) {
+      expect(READ_FORMS.map(stream_name)).toContain(read?.form);
+      expect(read?.of).toBeGreaterThan(4);
+    }
+    expect(WRITE_FORMS.map(stream_name)).toContain(forms?.stream_write.form);
+    const names = [FMA_FORMS.map(fma_name), READ_FORMS.map(stream_name), WRITE_FORMS.map(stream_name)];
+    for (const of_probe of names) expect(new Set(of_probe).size).toBe(of_probe.length);
   });
 
   it('tell how far they are, and leave no buffer and no pass plan behind', async () => {

@@ -107,8 +107,12 @@ function ceiling_rows(found: Ceilings): (readonly [string, string])[] {
     ['multiply-adds, f16', found.fma_f16_flops === null ? 'not there' : si(found.fma_f16_flops, 'FLOP/s')],
     ['reads of a large buffer', si(found.stream_read_bytes, 'B/s')],
     ['writes of a large buffer', si(found.stream_write_bytes, 'B/s')],
-    ['reads within a cache', `${si(found.cache_read_bytes, 'B/s')}, up to ${count(found.cache_bytes / 2 ** 20)} MiB`],
+    ['reads within a cache', `${si(found.cache_read_bytes, 'B/s')}, up to ${count(found.cache_bytes / 1024)} KiB`],
     ['an empty launch', ms(found.dispatch_ms)],
     ['a submit and a readback of four bytes', ms(found.readback_ms)],
+    ...Object.entries(found.forms ?? {}).map(([probe, won]) => {
+      const text = won === null ? 'not there' : `${won.form} (best of ${won.of})`;
+      return [`fastest form, ${probe.replaceAll('_', ' ')}`, text] as const;
+    }),
   ];
 }

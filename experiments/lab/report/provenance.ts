@@ -53,6 +53,9 @@ function ceiling_rows(ceilings: NonNullable<PageData['run']['ceilings']>): Row[]
     ['memory writes', rate(ceilings.stream_write_bytes, 'B/s')],
     ['an empty launch', `${digits(ceilings.dispatch_ms)} ms`],
     ['submit and 4-byte readback', `${digits(ceilings.readback_ms)} ms`],
+    ...Object.entries(ceilings.forms ?? {}).map(([probe, won]): Row => {
+      return [`form of ${probe.replaceAll('_', ' ')}`, won === null ? 'none' : `${won.form} (best of ${won.of})`];
+    }),
   ];
 }
 

@@ -1,2 +1,0 @@
-alias Value = f32;
-alias Value4 = vec4f;
