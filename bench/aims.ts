@@ -36,6 +36,10 @@ interface Aim extends Pick<Target, 'what' | 'unit' | 'least' | 'goal' | 'fewer'>
 /** Before the work on every adapter: the build that `--before` is to name. */
 const BEFORE = '1fd56f2';
 
+/** The driver that the kernels were first made on; others of its kind are to be as fast on the same cores. */
+const FIRST_DRIVER = /llvmpipe.*Mesa 25/;
+const OTHER_DRIVER = /llvmpipe.*Mesa (?!25)/;
+
 const AIMS: readonly Aim[] = [
   {
     ...{ what: `molmoe-mini, high regime: time before (${BEFORE}) over now`, unit: 'times', least: 1.3, goal: 2 },
@@ -102,10 +106,6 @@ function peer(what: string, name: RegExp, least?: number, goal?: number): Aim {
     },
   };
 }
-
-/** The driver that the kernels were first made on; others of its kind are to be as fast on the same cores. */
-const FIRST_DRIVER = /llvmpipe.*Mesa 25/;
-const OTHER_DRIVER = /llvmpipe.*Mesa (?!25)/;
 
 /** The newest on another driver over the newest on the first one. */
 function driver(what: string, command: string, rate_of: (results: Results) => number | undefined): Aim {

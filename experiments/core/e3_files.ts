@@ -12,7 +12,15 @@ import {
   held_out,
 } from '../estimator/held_out.ts';
 import { METHODS, methods_on } from '../estimator/methods.ts';
-import { adapter_of, estimator_in, known_in, label_of, model_shape, to_file } from '../estimator/model_file.ts';
+import {
+  adapter_of,
+  estimator_in,
+  known_in,
+  label_of,
+  model_shape,
+  same_probes,
+  to_file,
+} from '../estimator/model_file.ts';
 import type { Files, Saved } from '../lab/define.ts';
 import { count, finding_schema, finite, type Run, strings } from '../lab/schema.ts';
 import { e3_findings } from './e3_findings.ts';
@@ -126,12 +134,17 @@ interface Other {
   readonly prior: Coefficients;
 }
 
-/** Of other adapters, or of another model on this one; this very one's earlier results are nothing to learn from. */
-function others_of(kept: unknown, { fingerprint }: Run): Other[] {
+/**
+ * Of other adapters, or of another model on this one; this very one's earlier results are nothing to learn from, nor is what
+ * other probes measured.
+ */
+function others_of(kept: unknown, { fingerprint, ceilings }: Run): Other[] {
   const here = fingerprint.provenance;
-  return known_in(kept).flatMap(({ file }) => {
+  return known_in(kept).flatMap((known) => {
+    const { file } = known;
     const estimator = estimator_in(file);
     const from = label_of(file.provenance);
+    if (!same_probes(known, ceilings)) return [];
     if (estimator === null || file.samples.length === 0 || from === label_of(here)) return [];
     const other_adapter = adapter_of(file.provenance) !== adapter_of(here);
     return [{ from, other_adapter, samples: file.samples, prior: estimator.full.stages }];

@@ -6,7 +6,7 @@ import type { ModelConfig } from '../../engine/model/config.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import type { Ceilings, Provenance } from '../lab/schema.ts';
 import type { Estimator } from './estimator.ts';
-import { estimator_in, type Known, read_model, shipped_models } from './model_file.ts';
+import { estimator_in, type Known, read_model, same_probes, shipped_models } from './model_file.ts';
 
 /** Where an experiment leaves what this machine's own runs taught. */
 const OWN_MODEL = 'results/core/e3/e3_estimator_model.json';
@@ -102,9 +102,14 @@ export function choose_estimator(
   return choices.reduce<Choice | undefined>((a, b) => (a === undefined || worth(b) > worth(a) ? b : a), undefined);
 }
 
-/** Under the ceilings of this host where those of another were measured: how far from them kernels run is much the same. */
+/**
+ * Under the ceilings of this host where those of another were measured: how far from them kernels run is much the same. Not
+ * where other probes measured them: then times are told as that host had them.
+ */
 export const under = (choice: Choice, ceilings: Ceilings | undefined): Estimator =>
-  choice.other_host && ceilings ? { ...choice.estimator, roof: ceilings } : choice.estimator;
+  choice.other_host && ceilings && same_probes(choice.known, ceilings)
+    ? { ...choice.estimator, roof: ceilings }
+    : choice.estimator;
 
 /** Whether it may stand for a time without a word: measured here, on this model or on blocks like its. */
 export const is_own = ({ nearness: near, same_dtype, other_host }: Choice): boolean =>

@@ -8,6 +8,7 @@ import { checked, first_issue } from '../lab/checked.ts';
 import { read_json } from '../lab/read.ts';
 import {
   by_stage,
+  type Ceilings,
   count,
   finite,
   head_shape,
@@ -107,6 +108,13 @@ export function to_file(estimator: Estimator | null, samples: readonly Example[]
     strength,
   };
 }
+
+/**
+ * Coefficients say how far from ceilings kernels run, so they mean something only under ceilings that the same probes found:
+ * those of several forms find higher ones than those of one.
+ */
+export const same_probes = ({ file }: Known, ceilings: Ceilings | null): boolean =>
+  file.ceilings !== null && ceilings !== null && (file.ceilings.forms === undefined) === (ceilings.forms === undefined);
 
 /** null: a file without one. */
 export function estimator_in({ estimator, ceilings }: ModelFile): Estimator | null {

@@ -21,7 +21,7 @@ import {
 import { type Estimator, fit_estimator, prior_of } from '../../experiments/estimator/estimator.ts';
 import { type Forecast, forecast, left_out_error } from '../../experiments/estimator/forecast.ts';
 import { LEVEL } from '../../experiments/estimator/interval.ts';
-import { estimator_in, type Known, label_of, read_model } from '../../experiments/estimator/model_file.ts';
+import { estimator_in, type Known, label_of, read_model, same_probes } from '../../experiments/estimator/model_file.ts';
 import { type Counted, count_request, type Sizes, sizes_of } from '../../experiments/estimator/request_work.ts';
 import { kept_ceilings } from '../../experiments/lab/ceilings_cache.ts';
 import { device_of } from '../../experiments/lab/machine.ts';
@@ -134,7 +134,8 @@ async function on_ceilings(
 }
 
 function untrained(all: readonly Known[], ceilings: Ceilings): Estimator {
-  const others = all.flatMap(({ file }) => estimator_in(file)?.full.stages ?? []);
+  const alike = all.filter((known) => same_probes(known, ceilings));
+  const others = alike.flatMap(({ file }) => estimator_in(file)?.full.stages ?? []);
   return fit_estimator([], ceilings, prior_of(others));
 }
 

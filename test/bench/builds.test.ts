@@ -26,7 +26,7 @@ const configurations = Object.entries(${JSON.stringify(cells)}).map(([key, total
 });
 const out = of('--out') + '/${place}';
 mkdirSync(out, { recursive: true });
-writeFileSync(out + '/e1_stage_latency_breakdown.json', JSON.stringify({ configurations }));`,
+writeFileSync(out + '/e1_stage_latency_breakdown.json', JSON.stringify({ provenance: { commit: '${name}' }, configurations }));`,
   );
   return dist;
 }
@@ -36,12 +36,13 @@ const before = build('before', { high_short_short: [100, 120, 110], high_long_sh
 const now = build('now', { high_short_short: [55, 50, 60], high_long_short: [320, 310, 400] }, 'core/');
 
 it('runs both builds in turn and compares medians of T_total, configuration by configuration', async () => {
-  const { rows, targets } = await bench_builds({ ...bench, before }, now);
+  const { rows, targets, before_commit } = await bench_builds({ ...bench, before }, now);
   expect(rows.map(({ key, ratio, now_ms }) => [key, ratio, now_ms.length])).toEqual([
     ['high_short_short', 2, 6],
     ['high_long_short', 300 / 320, 6],
   ]);
   expect(targets.map(verdict_of)).toEqual(['least met', 'MISSED']);
+  expect(before_commit).toBe('before');
 });
 
 it('says in one line what a build lacks', async () => {

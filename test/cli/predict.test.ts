@@ -15,6 +15,9 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
 const molmoe = (...args: string[]) => cli(args, { env, cwd: scratch, timeout_ms: 110_000 });
 
+const form = { form: 'one', of: 1 };
+/** Of probes as they are now: what others found says nothing about coefficients under these. */
+const forms = { fma_f32: form, fma_f16: null, stream_read: form, stream_write: form, cache_read: form };
 /** Results of an adapter that is not here. */
 const there = join(scratch, 'there.json');
 function write_there(): void {
@@ -28,7 +31,7 @@ function write_there(): void {
   const model = { ...provenance.model, parameters: parameter_counts(preset_config('molmoe-mini')) };
   const fingerprint = { ...run.fingerprint, provenance: { ...provenance, adapter, model } };
   const { files } = e3.derive({
-    run: { ...run, fingerprint } as typeof run,
+    run: { ...run, fingerprint, ceilings: { ...run.ceilings, forms } } as typeof run,
     configurations: e3_configurations(settings_of(24, 1), LLVMPIPE),
     skipped: [],
   });
