@@ -5,6 +5,8 @@ export interface Bench {
   readonly quick: boolean;
   /** Only kernels, or ladders, whose name holds this. */
   readonly filter?: string;
+  /** Only variants of this family, and kernels that have one way alone. */
+  readonly family?: string;
   /** Folder for pictures and tables. */
   readonly out: string;
   /** Storage format of a request's weights. */

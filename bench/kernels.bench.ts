@@ -5,6 +5,7 @@ import { type AdapterCeilings, measure_ceilings } from '../engine/meter/ceilings
 import { preset_config } from '../engine/model/presets.ts';
 import { open_executor } from '../engine/node/load.ts';
 import { render } from '../experiments/lab/figures.ts';
+import { family_of, type Variant } from '../kernels/spec.ts';
 import type { Bench } from './bench.ts';
 import { type BenchCase, kernel_cases } from './cases.ts';
 import { type BenchedKernel, costs_of, rates_of } from './costs.ts';
@@ -18,7 +19,7 @@ const QUICK_PROMPTS = [1, 128];
 const QUICK = { flops: 3e9, bytes: 1.5e8 } as const;
 
 /** Every variant of every kernel by itself, checked and then timed, beside the ceilings of the same process. */
-export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
+export async function bench_kernels({ say, quick, filter = '', out, family }: Bench) {
   const { executor } = await open_executor({ hush: true });
   try {
     const ceilings = await measure_ceilings(executor);
@@ -28,9 +29,12 @@ export async function bench_kernels({ say, quick, filter = '', out }: Bench) {
     const wanted = makers.filter((make) => is_wanted(make(neutral), filter, quick));
     if (wanted.length === 0)
       throw new UsageError(`--filter ${filter}: expected a part of a kernel's name, such as matmul`);
+    const in_family = (name: Variant['name']) =>
+      family === undefined || ['simple', family].includes(family_of({ name }));
     const kernels = new Set(wanted.map((make) => make(neutral).kernel));
     const contestants = [];
-    for (const name of variant_names(kernels)) contestants.push(await open_contestant(executor, name));
+    for (const name of variant_names(kernels).filter(in_family))
+      contestants.push(await open_contestant(executor, name));
     say(ceilings_line(ceilings));
     say(forms_line(ceilings));
     const rows: BenchedKernel[] = [];

@@ -24,7 +24,7 @@ import { bench_targets } from './targets.bench.ts';
 /**
  * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
  *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep] [answers] [accuracy] [budget]
- *     [--quick] [--filter kernel] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
+ *     [--quick] [--filter kernel] [--family lanes] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
  * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
  */
 const BENCHES = {
@@ -49,6 +49,7 @@ const BY_DEFAULT: readonly Name[] = ['request', 'load', 'targets', 'answers'];
 /** Options that only some benches know. */
 const USED_BY = {
   filter: ['kernels', 'ladder', 'slice'],
+  family: ['kernels'],
   out: ['kernels', 'accuracy'],
   dtype: ['molmoe-1b', 'slice', 'accuracy'],
   rated: ['gpu'],
@@ -67,7 +68,7 @@ function positive(name: string, text: string | undefined, example: string, whole
 
 function read_options() {
   const text = { type: 'string' } as const;
-  const some = { filter: text, out: text, dtype: text, rated: text, before: text, runs: text };
+  const some = { filter: text, family: text, out: text, dtype: text, rated: text, before: text, runs: text };
   const options = { quick: { type: 'boolean' }, ...some } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
@@ -86,8 +87,12 @@ function read_options() {
       throw new UsageError(`--${option}: only bench ${users.join(' and ')} knows it; name that bench too`);
     }
   }
+  const families = ['tiled', 'lanes', 'matrix'];
+  if (values.family !== undefined && !families.includes(values.family)) {
+    throw new UsageError(`--family ${values.family}: expected one of ${families.join(', ')}`);
+  }
   const bench: Bench = {
-    ...{ say, quick: values.quick === true, filter: values.filter, before: values.before },
+    ...{ say, quick: values.quick === true, filter: values.filter, family: values.family, before: values.before },
     rated: positive('rated', values.rated, 'GB/s by the data sheet, such as 4800'),
     runs: positive('runs', values.runs, 'how often each build has its turn, such as 3', true) ?? 3,
     out: values.out ?? join('results', 'bench'),
