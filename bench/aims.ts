@@ -4,9 +4,9 @@ import type { HistoryRecord } from './history.ts';
 import type { bench_load } from './load.bench.ts';
 import { pooled, type RequestRows, request_ratio } from './peers/request_rows.ts';
 import type { RequestResult } from './request.bench.ts';
-import { real_rates } from './request_targets.ts';
+import { decode_rate, real_rates, request_ms } from './request_targets.ts';
 import { aligned } from './table.ts';
-import { type Target, verdict_of } from './target.ts';
+import { H100_CLASS, type Target, verdict_of } from './target.ts';
 import type { bench_targets } from './targets.bench.ts';
 
 type Ended<T extends (...args: never[]) => unknown> = Awaited<ReturnType<T>>;
@@ -29,16 +29,18 @@ interface Aim extends Pick<Target, 'what' | 'unit' | 'least' | 'goal' | 'fewer'>
   readonly command: string;
   /** The value that a record holds, if it does; `all` for what is told of several. */
   readonly of: (record: HistoryRecord, all: readonly HistoryRecord[]) => number | undefined;
-  /** Adapters that it is about; by default the one at hand. */
+  /** Adapters that it is about, the one at hand before others; by default that one alone. */
   readonly on?: RegExp;
+  /** Whether a recorded value must be of a committed build. */
+  readonly clean?: boolean;
 }
 
-/** Before the work on every adapter: the build that `--before` is to name. */
+/** Before the work on other adapters: the build that `--before` is to name. */
 const BEFORE = '1fd56f2';
 
 /** The driver that the kernels were first made on; others of its kind are to be as fast on the same cores. */
-const FIRST_DRIVER = /llvmpipe.*Mesa 25/;
-const OTHER_DRIVER = /llvmpipe.*Mesa (?!25)/;
+const FIRST_DRIVER = /llvmpipe.*Mesa 25\.0/;
+const OTHER_DRIVER = /llvmpipe.*Mesa (?!25\.0)/;
 
 const AIMS: readonly Aim[] = [
   {
@@ -51,6 +53,18 @@ const AIMS: readonly Aim[] = [
         builds.rows.map(({ ratio }) => ratio),
         50,
       );
+    },
+  },
+  {
+    ...{ what: `molmoe-mini, one request: time before (${BEFORE}) over now`, unit: 'times', least: 1.3, goal: 2 },
+    command: `npm run bench -- request, in a checkout of ${BEFORE} and here`,
+    of: (record, all) => {
+      const is_before = ({ adapter, host, commit, date }: HistoryRecord) =>
+        commit.startsWith(BEFORE) && date < record.date && adapter === record.adapter && host.cpu === record.host.cpu;
+      if (record.commit.startsWith(BEFORE)) return undefined;
+      const [before] = all.filter(is_before).flatMap((other) => results_of(other).request ?? []);
+      const [then_ms, now_ms] = [before, results_of(record).request].map((one) => one && request_ms(one));
+      return then_ms && now_ms && then_ms / now_ms;
     },
   },
   peer('PyTorch with OpenBLAS on OpenMP takes', /openblas-openmp/, 1.2, 1.6),
@@ -66,10 +80,7 @@ const AIMS: readonly Aim[] = [
         return value === undefined || ceiling === undefined ? undefined : value * ceiling;
       }),
   ),
-  driver('decode of molmoe-mini', 'npm run bench -- request', ({ request }) => {
-    const rates = (request?.runs ?? []).slice(1).map(({ tokens_per_s }) => tokens_per_s);
-    return rates.length === 0 ? undefined : Math.max(...rates);
-  }),
+  driver('decode of molmoe-mini', 'npm run bench -- request', ({ request }) => request && decode_rate(request)),
   real('molmoe-1b q4, decode', 'tokens/s', 'tokens_per_s', { least: 6, goal: 9 }),
   real('molmoe-1b q4, prefill', 'tokens/s', 'prefill_rate', { least: 25, goal: 35 }),
   real('molmoe-1b q4, a view through the ViT', 's', 'view_s', { least: 6, goal: 5, fewer: true }),
@@ -107,15 +118,22 @@ function peer(what: string, name: RegExp, least?: number, goal?: number): Aim {
   };
 }
 
-/** The newest on another driver over the newest on the first one. */
+/** The newest on another driver over the newest on the first one; a recorded one counts if its build was committed. */
 function driver(what: string, command: string, rate_of: (results: Results) => number | undefined): Aim {
   return {
-    ...{ what: `Mesa 26 over Mesa 25: ${what}`, unit: 'times the speed', least: 0.85, goal: 1, on: OTHER_DRIVER },
+    ...{
+      what: `llvmpipe of another Mesa over 25.0's: ${what}`,
+      unit: 'times the speed',
+      least: 0.85,
+      goal: 1,
+      on: OTHER_DRIVER,
+      clean: true,
+    },
     command: `${command}, and tools/drivers/run.sh node dist/bench.js ${command.split(' ').at(-1)}`,
     of: (record, all) => {
       const rate = rate_of(results_of(record));
       const first = all
-        .filter(({ adapter, host }) => FIRST_DRIVER.test(adapter) && host.cpu === record.host.cpu)
+        .filter(({ adapter, host, dirty }) => FIRST_DRIVER.test(adapter) && host.cpu === record.host.cpu && !dirty)
         .flatMap((other) => rate_of(results_of(other)) ?? [])
         .at(-1);
       return rate === undefined || first === undefined ? undefined : rate / first;
@@ -138,7 +156,7 @@ function real(what: string, unit: string, key: keyof NonNullable<ReturnType<type
 /** The best variant family. */
 function gpu(what: string, unit: string, target: RegExp, limits: Limits): Aim {
   return {
-    ...{ what, unit, ...limits, command: 'npm run bench -- gpu, on an H100 or H200', on: /H[12]00/ },
+    ...{ what, unit, ...limits, command: 'npm run bench -- gpu, on an H100 or H200', on: H100_CLASS },
     of: (record) => {
       const values = (results_of(record).gpu?.targets ?? [])
         .filter((one) => target.test(one.what))
@@ -156,19 +174,23 @@ export interface AimRow extends Target {
 
 /**
  * Every aim with the value that was measured now, else with the newest that was recorded, said as such. `history`: of all
- * adapters, the oldest first.
+ * adapters, the oldest first; what it holds of this adapter from `now` on was measured now too.
  */
 export function aim_rows(now: HistoryRecord, history: readonly HistoryRecord[]): AimRow[] {
   const all = [...history, now];
-  return AIMS.map(({ of, on, command, ...aim }) => {
-    const about = (record: HistoryRecord) =>
-      on === undefined ? record.adapter === now.adapter : on.test(record.adapter);
-    for (const record of all.toReversed()) {
-      const value = about(record) ? of(record, all) : undefined;
+  const newest = all.toReversed();
+  const here = newest.filter(({ adapter }) => adapter === now.adapter);
+  const elsewhere = newest.filter(({ adapter }) => adapter !== now.adapter);
+  const is_fresh = ({ date, adapter }: HistoryRecord) => adapter === now.adapter && date >= now.date;
+  return AIMS.map(({ of, on, clean, command, ...aim }) => {
+    const about = on === undefined ? here : [...here, ...elsewhere].filter(({ adapter }) => on.test(adapter));
+    for (const record of about.filter((one) => !(clean && one.dirty) || is_fresh(one))) {
+      const value = of(record, record.adapter === now.adapter ? all : history); // what is recorded is not mixed with new
       if (value === undefined) continue;
-      const { date, commit, dirty } = record;
+      const { date, commit, dirty, adapter } = record;
       const when = `recorded ${date.slice(0, 10)}, ${commit.slice(0, 7)}${dirty ? ' and changes' : ''}`;
-      return { ...aim, value, from: record === now ? 'measured now' : when };
+      const where = adapter === now.adapter ? '' : `, on ${adapter}`;
+      return { ...aim, value, from: is_fresh(record) ? 'measured now' : `${when}${where}` };
     }
     return { ...aim, from: command };
   });

@@ -5,7 +5,11 @@ import type { AdapterFacts } from '../engine/gpu/device.ts';
 
 const FOLDER = join('bench', 'history');
 
-const adapter_name = (facts: AdapterFacts): string => facts.description || facts.device;
+/** A GPU's description names its driver alone: its model is the device. */
+export function adapter_name({ type, device, description }: AdapterFacts): string {
+  const words = type === 'hardware' ? [device, description] : [description || device];
+  return words.filter((word) => word !== '').join(', ');
+}
 
 function file_of(facts: AdapterFacts): string {
   const words = adapter_name(facts).match(/[A-Za-z0-9]+/g) ?? [];

@@ -10,13 +10,13 @@ import type { Bench } from './bench.ts';
 import { bench_budget } from './budget.bench.ts';
 import { bench_builds } from './builds.bench.ts';
 import { bench_gpu } from './gpu.bench.ts';
-import { append_history, read_all_history, read_history, record_of } from './history.ts';
+import { append_history, read_all_history, record_of } from './history.ts';
 import { bench_kernels } from './kernels.bench.ts';
 import { bench_ladder } from './ladder/ladder.bench.ts';
 import { bench_load } from './load.bench.ts';
 import { bench_overhead } from './overhead.bench.ts';
 import { bench_request, type RequestResult } from './request.bench.ts';
-import { mini_targets, real_targets } from './request_targets.ts';
+import { real_targets } from './request_targets.ts';
 import { bench_slice } from './slice.bench.ts';
 import { say_targets, type Target } from './target.ts';
 import { bench_targets } from './targets.bench.ts';
@@ -106,14 +106,12 @@ async function main(): Promise<void> {
   const { executor } = await open_executor({ hush: true });
   const { facts } = executor.device;
   executor.destroy();
-  const history = read_history(facts);
   const results: Partial<Record<Name, unknown>> = {};
   const targets: Target[] = [];
   for (const name of names) {
     say(`== ${name}`);
     const result = await BENCHES[name](bench);
     results[name] = result;
-    if (name === 'request') targets.push(...mini_targets(result as RequestResult, history));
     if (name === 'molmoe-1b') targets.push(...real_targets(result as RequestResult));
     if ('targets' in result) targets.push(...result.targets);
   }

@@ -13,6 +13,9 @@ export interface Target {
   readonly fewer?: boolean;
 }
 
+/** GPUs that limits in TFLOP/s, ms and tokens/s are meant for. */
+export const H100_CLASS = /h[12]00/i;
+
 /** With a goal and no least, anything short of the goal is a miss. */
 export function verdict_of({ value, least, goal, fewer }: Target) {
   if (value === undefined) return 'not measured';

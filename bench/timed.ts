@@ -26,8 +26,8 @@ export interface Contestant {
   readonly setting: Setting;
 }
 
-export async function open_contestant({ device }: Executor, name: VariantChoice): Promise<Contestant> {
-  const executor = make_executor(device, name);
+export async function open_contestant({ device, tuning }: Executor, name: VariantChoice): Promise<Contestant> {
+  const executor = make_executor(device, name, name === 'auto' ? tuning : {});
   const timeline = await start_timeline(executor, 'kernel');
   const { traits, max_binding_bytes } = device;
   const sorted_for = { most_pairs: 4096, expert_count_total: 64 };

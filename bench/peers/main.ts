@@ -193,9 +193,9 @@ for (const [o, dtype] of selected.flatMap((o) => dtypes_of(o).map((dtype) => [o,
   for (const row of found) print_row(columns(row));
 }
 let requests: RequestRows | undefined;
+const started = record_of(ours.facts, {});
 if (request_peers.length > 0) {
-  const current = record_of(ours.facts, {});
-  const is_same = (r: typeof current) => r.commit === current.commit && !r.dirty && r.host.cpu === current.host.cpu;
+  const is_same = (r: typeof started) => r.commit === started.commit && !r.dirty && r.host.cpu === started.host.cpu;
   const same = read_history(ours.facts).filter(is_same);
   const earlier = options.quick ? [] : same.flatMap(({ results }) => (results.peers as RequestRows) ?? []);
   const on_round = (peers: RequestRows) => {
@@ -207,8 +207,8 @@ if (request_peers.length > 0) {
   for (const line of request_lines(requests)) say(line);
 }
 say_targets(say, peer_targets([...rows, ...(requests && !options.quick ? request_targets(requests) : [])]));
-// Requests are already in the history, round by round.
-say_aims(say, aim_rows(record_of(ours.facts, {}), read_all_history()));
+// Requests are already in the history, round by round, all later than this.
+say_aims(say, aim_rows(started, read_all_history()));
 const versions = Object.fromEntries([ours, ...peers].map(({ name, version }) => [name, version]));
 say(
   JSON.stringify({

@@ -31,8 +31,13 @@ export const SHIPPED_TUNINGS: readonly { readonly adapter: RegExp; readonly choi
     adapter: /llvmpipe.*Mesa 26/i,
     choices: {
       'attention_decode rows<=1': 'lanes_touch',
+      'attention_decode rows<=4': 'lanes_touch',
+      'expert_gate_up rows<=4 f16': 'lanes_touch',
+      'expert_down rows<=4 f16': 'lanes_touch',
       'matvec rows<=1 k2048 n2048 f16': 'lanes_touch',
       'matvec rows<=1 k2048 n2048 q4': 'lanes_touch',
+      'matvec rows<=1 k2048 n32768 f16': 'lanes_touch', // the head's slices
+      'matvec rows<=1 k2048 n17536 f16': 'lanes_touch',
       ...Object.fromEntries(
         ['norm_matvec', 'expert_gate_up', 'expert_down'].flatMap((kernel) =>
           ['f16', 'q8', 'q4'].map((format) => [`${kernel} rows<=1 ${format}`, 'lanes_touch']),

@@ -50,6 +50,8 @@ export interface AdapterCeilings {
   /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
   readonly dispatch_ms: number;
   readonly readback_ms: number;
+  /** Which probes measured them (PROBES_VERSION); what those of other versions found is not comparable. Absent: 1. */
+  readonly probes?: number;
   /** What each is the rate of; not there in what older probes measured, which had one form each. */
   readonly forms?: {
     readonly fma_f32: WinningForm;
@@ -144,6 +146,7 @@ export async function measure_ceilings(
     const cached = by_set.find(({ rate }) => rate === read.cache_read_bytes) as { form: string };
     const { form: streamed } = by_set.at(-1) as { form: string };
     return {
+      probes: PROBES_VERSION,
       fma_f32_flops: winners.fma_f32.rate,
       fma_f16_flops: half?.rate ?? null,
       matrix_f16_flops: null,

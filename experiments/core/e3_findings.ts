@@ -130,7 +130,10 @@ function from_another({ adapters }: Evidence): Finding {
   });
   if (tested.length === 0) {
     const because = others[0]?.not_tested.find(({ N }) => N === FEW)?.because;
-    return not_tested(expectation, because ?? 'no results of another adapter were given (--with)');
+    return not_tested(
+      expectation,
+      because ?? 'no results of another adapter, measured under the same probes of ceilings, were given (--with)',
+    );
   }
   return {
     expectation,

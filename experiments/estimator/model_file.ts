@@ -114,7 +114,7 @@ export function to_file(estimator: Estimator | null, samples: readonly Example[]
  * those of several forms find higher ones than those of one.
  */
 export const same_probes = ({ file }: Known, ceilings: Ceilings | null): boolean =>
-  file.ceilings !== null && ceilings !== null && (file.ceilings.forms === undefined) === (ceilings.forms === undefined);
+  file.ceilings !== null && ceilings !== null && (file.ceilings.probes ?? 1) === (ceilings.probes ?? 1);
 
 /** null: a file without one. */
 export function estimator_in({ estimator, ceilings }: ModelFile): Estimator | null {

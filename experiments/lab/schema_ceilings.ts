@@ -23,6 +23,8 @@ export const ceilings_schema = z.strictObject({
   /** Of an empty dispatch among many in one pass; of a submit and a four-byte readback. */
   dispatch_ms: ms,
   readback_ms: ms,
+  /** Version of the probes; only what the same version measured is comparable. Older results lack it: 1. */
+  probes: count.optional(),
   /** The form of each probe that was fastest, of so many; not there in results of probes with one form each. */
   forms: z
     .strictObject({

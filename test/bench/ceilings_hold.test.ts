@@ -8,7 +8,7 @@ import { repo_root } from '../support/golden.ts';
 
 /** A kernel above its ceiling shows that the ceiling is none; so much is noise between a probe's moment and a kernel's. */
 const MOST = 1.05;
-const ADAPTERS = [/llvmpipe.*Mesa 25/i, /SwiftShader/i];
+const ADAPTERS = [/llvmpipe.*Mesa 25/i, /llvmpipe.*Mesa 26/i, /SwiftShader/i];
 
 interface Benched {
   readonly rows: readonly BenchedKernel[];

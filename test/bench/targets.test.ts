@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest';
-import type { HistoryRecord } from '../../bench/history.ts';
 import { pooled, type RequestRow, request_lines, request_targets } from '../../bench/peers/request_rows.ts';
 import { peer_targets } from '../../bench/peers/targets.ts';
 import type { RequestResult } from '../../bench/request.bench.ts';
-import { mini_targets, real_targets } from '../../bench/request_targets.ts';
+import { real_targets } from '../../bench/request_targets.ts';
 import { type Target, target_table, verdict_of } from '../../bench/target.ts';
 
 it.each<[Partial<Target>, string]>([
@@ -39,17 +38,6 @@ const request = (wall_ms: number, over = {}): RequestResult => ({
     { name: 'second', wall_ms, tokens_per_s: 3, preprocess_ms: 1, counts: {} as never, ...over },
   ],
 });
-const recorded = (results: Record<string, unknown>) => ({ results }) as unknown as HistoryRecord;
-
-it('compares a request with the oldest one of the history, both without compilation', () => {
-  const history = [recorded({ load: {} }), recorded({ request: request(6000) }), recorded({ request: request(4000) })];
-  const slowed = request(7000).runs.slice(1);
-  const { runs, ...rest } = request(2000);
-  const [target] = mini_targets({ ...rest, runs: [...runs, ...slowed] }, history);
-  expect(target).toMatchObject({ value: 3, least: 2, goal: 4 });
-  expect(verdict_of(target as Target)).toBe('least met');
-  expect(mini_targets(request(2000), [])).toMatchObject([{ reason: expect.stringContaining('bench/history') }]);
-});
 
 it('judges the real dimensions by their storage format, each stage at its fastest', () => {
   const counts = { views: 2, crops: 1, prompt_tokens: 300, text_tokens: 12, new_tokens: 8 };
@@ -65,6 +53,7 @@ it('judges the real dimensions by their storage format, each stage at its fastes
     [6, 9, 5.5],
     [30, 25, 35],
   ]);
+  expect(real_targets({ ...measured, dtype: 'q4' })).toEqual([]); // aims of the whole
 });
 
 it('asks more of one peer than of the other, and nothing of what did not run', () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROBES_VERSION } from '../../engine/meter/ceilings.ts';
 import { preset_config } from '../../engine/model/presets.ts';
 import { parameter_counts } from '../../engine/model/tensors.ts';
 import { e3 } from '../../experiments/core/e3.ts';
@@ -15,10 +16,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const env = { XDG_CACHE_HOME: join(scratch, 'cache') };
 const molmoe = (...args: string[]) => cli(args, { env, cwd: scratch, timeout_ms: 110_000 });
 
-const form = { form: 'one', of: 1 };
-/** Of probes as they are now: what others found says nothing about coefficients under these. */
-const forms = { fma_f32: form, fma_f16: null, stream_read: form, stream_write: form, cache_read: form };
-/** Results of an adapter that is not here. */
+/** Results of an adapter that is not here; of the probes of now, or its coefficients would say nothing here. */
 const there = join(scratch, 'there.json');
 function write_there(): void {
   const run = e3_run('Some GPU 1.2');
@@ -31,7 +29,7 @@ function write_there(): void {
   const model = { ...provenance.model, parameters: parameter_counts(preset_config('molmoe-mini')) };
   const fingerprint = { ...run.fingerprint, provenance: { ...provenance, adapter, model } };
   const { files } = e3.derive({
-    run: { ...run, fingerprint, ceilings: { ...run.ceilings, forms } } as typeof run,
+    run: { ...run, fingerprint, ceilings: { ...run.ceilings, probes: PROBES_VERSION } } as typeof run,
     configurations: e3_configurations(settings_of(24, 1), LLVMPIPE),
     skipped: [],
   });

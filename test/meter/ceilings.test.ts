@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Executor } from '../../engine/gpu/executor.ts';
-import { measure_ceilings, read_ceilings, stream_bytes } from '../../engine/meter/ceilings.ts';
+import { measure_ceilings, PROBES_VERSION, read_ceilings, stream_bytes } from '../../engine/meter/ceilings.ts';
 import { matmul } from '../../kernels/matmul/matmul.ts';
 import { matvec } from '../../kernels/matvec/matvec.ts';
 import { FMA_FORMS, fma_name } from '../../kernels/probe_fma/probe_fma.ts';
@@ -35,7 +35,8 @@ describe('the ceilings of this adapter', async () => {
   const ceilings = await measure_ceilings(executor, (...seen) => progress.push(seen));
 
   it('are positive numbers', () => {
-    const { matrix_f16_flops, fma_f16_flops, cache_bytes, forms, ...rates } = ceilings;
+    const { matrix_f16_flops, fma_f16_flops, cache_bytes, forms, probes, ...rates } = ceilings;
+    expect(probes).toBe(PROBES_VERSION);
     expect(matrix_f16_flops).toBeNull();
     expect(fma_f16_flops !== null).toBe(executor.device.features.has('shader-f16'));
     for (const [name, value] of Object.entries({ ...rates, fma: fma_f16_flops ?? 1 })) {
