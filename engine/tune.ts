@@ -76,6 +76,7 @@ export async function tune(
 ): Promise<TuneReport> {
   const { executor } = engine;
   const { within_ms = Number.POSITIVE_INFINITY } = options;
+  const started_ms = performance.now();
   const left_out: { variant: string; reason: string }[] = [];
   const leave_out = (variant: Variant['name'], reason: string) => {
     left_out.push({ variant, reason });
@@ -92,11 +93,12 @@ export async function tune(
   }));
   const sums = new Map<string, ClassTimes>();
   const met = new Set<string>();
-  const started_ms = performance.now();
+  const tried_once = new Set<Variant['name']>();
+  const is_limited = within_ms !== Number.POSITIVE_INFINITY;
   const rest_ms = () => within_ms - (performance.now() - started_ms);
   const tell = (left_ms: number) => {
     const elapsed_ms = performance.now() - started_ms;
-    options.on_progress?.(elapsed_ms, elapsed_ms + left_ms);
+    options.on_progress?.(elapsed_ms, is_limited ? Math.max(elapsed_ms, within_ms) : elapsed_ms + left_ms);
   };
   /** Undefined where the time was over first. */
   const measured = async (choice: VariantChoice, request: GenerateRequest, least_left_ms = 0) => {
@@ -112,64 +114,87 @@ export async function tune(
       throw error;
     }
   };
+  /** As it runs by default: cold, as the first run of a variant is, which is compared with it, and warm. */
+  const begin = async (request: GenerateRequest): Promise<Usual | undefined> => {
+    const first = await measured('auto', request); // compiles
+    if (first === undefined) return undefined;
+    for (const key of first.classes.keys()) met.add(key);
+    if ([...first.classes.keys()].every((key) => sums.has(key))) return undefined; // nothing new in it
+    if (rest_ms() < (2 * RUNS + 2) * first.ms) return undefined; // not for one variant
+    const warm = await measured('auto', request);
+    if (warm === undefined) return undefined;
+    const first_extra_ms = Math.max(0, first.wall_ms - warm.wall_ms);
+    return { first, pace: { warm_ms: warm.wall_ms, first_extra_ms } };
+  };
   try {
-    const usual: TunedRun[] = [];
-    const paces: Pace[] = [];
-    for (const request of names.size === 0 ? [] : requests) {
-      options.on_progress?.(0, 1); // how long it will take is not known yet
-      const first = await measured('auto', request); // compiles
-      const warm = first && (await measured('auto', request));
-      if (first) for (const key of first.classes.keys()) met.add(key);
-      if (!first || !warm) break;
-      usual.push(first); // as cold as the first run of a variant, which is compared with it
-      paces.push({ warm_ms: warm.wall_ms, first_extra_ms: Math.max(0, first.wall_ms - warm.wall_ms) });
+    const usual: (Usual | undefined)[] = [];
+    // Without a limit how long it takes is told, which is known of all requests only when each has run.
+    for (const request of names.size === 0 || is_limited ? [] : requests) {
+      options.on_progress?.(0, 1);
+      usual.push(await begin(request));
     }
-    const estimate = estimate_of(paces, RUNS);
-    for (const [r, pace] of paces.entries()) {
+    const estimate = estimate_of(
+      usual.flatMap((one) => one?.pace ?? []),
+      RUNS,
+    );
+    for (const [r, request] of requests.entries()) {
       if (names.size === 0) break; // nothing left to compare with
-      const request = requests[r] as (typeof requests)[number];
-      const { ms: usual_ms, logits: usual_logits } = usual[r] as TunedRun;
-      const tried: Variant['name'][] = [];
-      let rounds_ms = RUNS * pace.warm_ms;
+      const begun = is_limited ? await begin(request) : usual[r];
+      if (begun === undefined) continue;
+      const { first, pace } = begun;
+      const timed = new Map<VariantChoice, TunedRun[]>();
       let firsts = names.size;
+      let runs = 0;
+      const say_left = () => tell(is_limited ? 0 : estimate.left_ms(r, { firsts, runs }, names.size));
+      /** In turns, so that a slow spell of the machine slows all of them. */
+      const take_turns = async (choices: readonly VariantChoice[]) => {
+        runs = RUNS * choices.length;
+        for (let round = 0; round < RUNS; round++) {
+          for (const choice of choices) {
+            const one = await measured(choice, request);
+            if (one === undefined) return;
+            timed.set(choice, [...(timed.get(choice) ?? []), one]);
+            runs -= 1;
+            say_left();
+          }
+        }
+      };
+      const tried: Variant['name'][] = [];
+      let longest_extra_ms = pace.first_extra_ms;
       for (const name of [...names]) {
-        const first = await measured(name, request, rounds_ms); // compiles
+        // Compiling is not cut short: what has no time to be compared is not begun.
+        if (rest_ms() < longest_extra_ms + (2 * RUNS + 1) * pace.warm_ms) break;
+        const one = await measured(name, request); // compiles
         firsts -= 1;
-        if (first === undefined) {
-          leave_out(name, 'no time was left for it');
-          continue;
-        }
-        const { ms, logits, wall_ms } = first;
-        const off = difference(logits, usual_logits);
+        if (one === undefined) break;
+        longest_extra_ms = Math.max(longest_extra_ms, one.wall_ms - pace.warm_ms);
+        tried_once.add(name);
+        const off = difference(one.logits, first.logits);
+        const times = one.ms / first.ms;
         if (!(off <= ROUNDING)) leave_out(name, `its logits are off by ${off.toExponential(1)}`);
-        else if (ms > HOPELESS * usual_ms)
-          leave_out(name, `a request takes ${(ms / usual_ms).toFixed(1)} times as long`);
-        else {
-          tried.push(name);
-          rounds_ms += (RUNS * pace.warm_ms * ms) / usual_ms;
-        }
-        estimate.first(r, wall_ms);
-        tell(estimate.left_ms(r, { firsts, runs: RUNS * (names.size + 1) }, names.size));
+        else if (times > HOPELESS) leave_out(name, `a request takes ${times.toFixed(1)} times as long`);
+        else tried.push(name);
+        if (!is_limited) {
+          estimate.first(r, one.wall_ms);
+          runs = RUNS * (names.size + 1);
+        } else if (tried.at(-1) === name) await take_turns(['auto', name]); // known before the next is begun
+        say_left();
       }
+      if (!is_limited && tried.length > 0) await take_turns(['auto', ...tried]);
+      // A choice counts only with all of its runs.
+      const whole = [...timed].filter(([, each]) => each.length >= RUNS);
+      if (whole.length < 2) continue;
       const best = new Map<string, Map<string, number>>();
-      let runs = RUNS * (tried.length + 1);
-      let complete = tried.length > 0;
-      for (let round = 0; complete && round < RUNS; round++) {
-        for (const choice of ['auto', ...tried] as const) {
-          const one = await measured(choice, request);
-          complete &&= one !== undefined;
-          if (one === undefined) break;
-          keep_best(best, one);
-          runs -= 1;
-          tell(estimate.left_ms(r, { firsts: 0, runs }, names.size));
-        }
+      for (const one of whole.flatMap(([, each]) => each)) keep_best(best, one);
+      for (const [key, ms] of best) {
+        // With little time later requests try fewer variants: what more was tried in stands.
+        if (!is_limited || !sums.has(key)) add_class(sums, key, first.variants.get(key) as string, ms);
       }
-      if (!complete) break; // a class counts only with all of its runs
-      for (const [key, ms] of best) add_class(sums, key, (usual[r] as TunedRun).variants.get(key) as string, ms);
     }
   } finally {
     executor.prefer(executor.variant, executor.tuning);
   }
+  for (const name of names) if (is_limited && !tried_once.has(name)) leave_out(name, 'no time was left for it');
   options.on_progress?.(1, 1);
   const classes = [...sums].filter(([, { ms }]) => ms.size > 1).map(([key, times]) => judge(key, times));
   const better = classes.filter((c) => c.chosen !== c.default_variant);
@@ -180,6 +205,11 @@ export async function tune(
     left_out,
     untuned: [...met].filter((key) => !known.has(key)),
   };
+}
+
+interface Usual {
+  readonly first: TunedRun;
+  readonly pace: Pace;
 }
 
 function variant_names({ executor }: Engine): Variant['name'][] {

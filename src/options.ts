@@ -59,9 +59,9 @@ export const with_variants = (command: Command): Command =>
     .addOption(
       new Option(
         '--tuning <which>',
-        'use what was measured here or comes with the program (experiments measure for 20 s where there is neither), or only the first variants',
+        'variants that were measured to be fastest here or on such an adapter (auto: experiments measure for up to 20 s where nothing is known; kept: never), or the first ones (off)',
       )
-        .choices(['auto', 'off'])
+        .choices(['auto', 'kept', 'off'])
         .default('auto'),
     );
 

@@ -37,8 +37,11 @@ export interface DeviceChoice extends Omit<AdapterChoice, 'mode'>, Omit<DeviceOp
   readonly mode?: RunMode;
   /** Kernel variants; `auto` goes by the adapter. */
   readonly variant?: VariantChoice;
-  /** `auto`: where several variants suit, what was measured to be fastest here or on such an adapter; `off`: the first. */
-  readonly tuning?: 'auto' | 'off';
+  /**
+   * Where several variants suit: what was measured to be fastest here or on such an adapter, or, with `off`, the first. With
+   * `auto` commands that take minutes may measure first; a load never does, so that to it `kept` is the same.
+   */
+  readonly tuning?: 'auto' | 'kept' | 'off';
   /** Multiply-adds that the adapter does, in FLOP/s, where they are not to be measured: a slow one gets smaller dispatches. */
   readonly flops_per_s?: number;
   /**
@@ -148,7 +151,7 @@ export async function open_model(options: LoadOptions = {}): Promise<OpenModel> 
     const parts = { ...origin, executor, dtype };
     const facts = model_facts(parts);
     const tuning =
-      device.tuning.from === 'measured'
+      device.tuning.from === 'measured' || device.tuning.from === 'itself'
         ? await tuning_for(executor.device, adapter.backend, tuned_model(facts))
         : device.tuning;
     return {
@@ -189,7 +192,7 @@ const LOAD: Checks<LoadOptions> = {
   power: one_of(['high-performance', 'low-power']),
   mode: one_of(Object.keys(TOGGLES)),
   variant: is_variant,
-  tuning: one_of(['auto', 'off']),
+  tuning: one_of(['auto', 'kept', 'off']),
   hush: is_flag,
   limits: one_of(['adapter', 'default']),
   without: list_of(`some of ${OPTIONAL_FEATURES.join(', ')}`, one_of(OPTIONAL_FEATURES)),

@@ -5,6 +5,7 @@ import type { Tuning } from '../gpu/pipelines.ts';
 import { type SelfTuned, shipped_tuning, type TuningChoice } from '../gpu/shipped_tunings.ts';
 import type { Engine, GenerateRequest, ModelFacts } from '../molmoe.ts';
 import { share_of, TUNED_KERNELS, tune } from '../tune.ts';
+import { foresee } from '../tune_requests.ts';
 import { adapter_key, keep, read_kept } from './cache.ts';
 
 /** A tuning holds for these kernels: any change of theirs may change what is fastest. */
@@ -42,10 +43,19 @@ export async function tuning_for(device: Device, backend: string, model?: string
   const kept = await read_tuning(device, backend);
   if (kept === undefined) return shipped_tuning(device.facts);
   const { choices, models } = kept;
-  const how = model === undefined ? 'asked' : models[model];
-  return how === undefined || how === 'asked'
-    ? { from: 'measured', choices }
-    : { from: 'itself', choices, itself: how };
+  const how = model === undefined ? undefined : models[model];
+  if (how !== undefined && how !== 'asked') return { from: 'itself', choices, itself: how };
+  const asked = how === 'asked' || Object.values(models).includes('asked');
+  return { from: asked ? 'measured' : 'itself', choices };
+}
+
+/**
+ * GPU time with the fastest variants over that with the first ones, of the classes that were compared when a command tuned
+ * itself for this model here; undefined where that is not known.
+ */
+export async function known_share(device: Device, backend: string, model: string): Promise<number | undefined> {
+  const how = (await read_tuning(device, backend))?.models[model];
+  return how === undefined || how === 'asked' ? undefined : (how.share ?? undefined);
 }
 
 /** Adds to what was measured here before, of other models. Returns the file; undefined where none could be written. */
@@ -84,12 +94,15 @@ export async function tune_itself(
 ): Promise<TuningChoice> {
   const { device, prefer, variant } = engine.executor;
   const started_ms = performance.now();
-  const report = await tune(engine, { ...options, requests, within_ms: SELF_TUNING_MS });
+  const foreseen = await foresee(engine, requests);
+  const within_ms = Math.max(1, SELF_TUNING_MS - (performance.now() - started_ms));
+  const report = await tune(engine, { ...options, requests: foreseen.requests, within_ms });
   const measured = report.classes.map(({ key }) => key);
+  const known = new Set(measured);
   const itself: SelfTuned = {
     seconds: Math.round((performance.now() - started_ms) / 100) / 10,
     share: share_of(report),
-    untuned: report.untuned,
+    untuned: [...foreseen.classes].filter((key) => !known.has(key)),
   };
   const model = tuned_model(engine.facts);
   await keep_tuning(device, backend, measured, report.choices, model, itself);

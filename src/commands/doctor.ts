@@ -78,6 +78,8 @@ export async function doctor(flags: AdapterFlags & { readonly json?: boolean }, 
 function told({ from, choices }: TuningChoice): string {
   const count = Object.keys(choices).length;
   if (from === 'default') return 'the first variants: `molmoe tune` finds the fastest here';
-  const how = from === 'measured' ? 'measured here' : from;
+  const how = { measured: 'measured here', itself: 'found by commands themselves', shipped: 'shipped', off: 'off' }[
+    from
+  ];
   return `${how}: ${count} classes of shapes run another variant than the first`;
 }

@@ -39,7 +39,7 @@ import { read_others } from './reading.ts';
 import { tell } from './report.ts';
 import { warn_of_runner } from './runner_lock.ts';
 import { type DatasetFlags, samples_for } from './samples.ts';
-import { self_tuned } from './self_tune.ts';
+import { as_begun, self_tuned } from './self_tune.ts';
 
 /** What src/lab.ts parses for every experiment; its own options come besides, by their names. */
 export interface ExperimentFlags extends AdapterFlags, ModelFlags, DatasetFlags, AnswerFlags {
@@ -107,9 +107,12 @@ export async function conduct_experiment(
       const work = { experiment, model, plan, on: on as AnswerWork['on'], options, protocol, signal };
       return await answer_experiment(work, flags);
     }
-    // What was begun goes on as it was begun.
-    const begun = !flags.fresh && existsSync(join(flags.out, RUN_FILE));
-    if (experiment.instrument.runs && !begun) model = await self_tuned(model, plan.cells, signal);
+    if (experiment.instrument.runs) {
+      const begun = !flags.fresh && existsSync(join(flags.out, RUN_FILE));
+      model = begun
+        ? await as_begun(model, flags.out, build)
+        : await self_tuned(model, plan.cells, flags.tuning, signal);
+    }
     const provenance = await provenance_of(model, build);
     const ceilings = experiment.instrument.runs ? await ceilings_of(model, flags.recalibrate) : null;
     results = await open_results(flags.out, {

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { hold_adapter, hold_folder, warn_of_runner } from '../../src/commands/runner_lock.ts';
+import { hold_adapter, hold_folder, wait_to_tune, warn_of_runner } from '../../src/commands/runner_lock.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'molmoe-runner-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -53,4 +53,37 @@ it('one runner works in a folder', async () => {
     /another molmoe run \(pid \d+, since .*\) works here; wait for it or choose another --out$/,
   );
   await held.release();
+});
+
+const { signal } = new AbortController();
+
+it('of commands that begin together one tunes and the others wait, no longer than they may', async () => {
+  const first = await wait_to_tune(on('some GPU'), 0, signal);
+  await (await wait_to_tune(on('another GPU'), 0, signal))?.release();
+  expect(await wait_to_tune(on('some GPU'), 30, signal)).toBeUndefined();
+  let is_over = false;
+  const second = wait_to_tune(on('some GPU'), 20_000, signal).then((lock) => {
+    expect(is_over).toBe(true);
+    return lock?.release();
+  });
+  is_over = true;
+  await first?.release();
+  await second;
+  await expect(
+    wait_to_tune(on('some GPU'), 0, signal).then(() => wait_to_tune(on('some GPU'), 9000, AbortSignal.timeout(20))),
+  ).rejects.toThrow(/abort/);
+});
+
+it('waits for nobody who is dead, and for nobody where no lock can be written', async () => {
+  await wait_to_tune(on('some GPU'), 0, signal);
+  const cache = join(process.env.XDG_CACHE_HOME as string, 'molmoe', 'tuning_now');
+  const file = join(cache, readdirSync(cache)[0] as string, 'lock.json');
+  const lock = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...lock, process_start: '1' })); // another process had this id
+  expect(await wait_to_tune(on('some GPU'), 0, signal)).toBeDefined();
+  rmSync(file);
+  symlinkSync('nowhere', file);
+  expect(await wait_to_tune(on('some GPU'), 0, signal)).toBeDefined();
+  vi.stubEnv('XDG_CACHE_HOME', '/dev/null');
+  expect(await wait_to_tune(on('some GPU'), 0, signal)).toBeDefined();
 });

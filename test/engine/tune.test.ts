@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { tune_key } from '../../engine/gpu/pipelines.ts';
+import { formula_picture } from '../../engine/input/pictures.ts';
 import type { Probe } from '../../engine/model/context.ts';
 import { Molmoe } from '../../engine/node/load.ts';
 import { share_of, TUNED_KERNELS, tune } from '../../engine/tune.ts';
+import { foresee } from '../../engine/tune_requests.ts';
 import { largest_difference } from '../support/gpu.ts';
 
 describe('tuning', async () => {
@@ -71,6 +73,27 @@ describe('tuning', async () => {
       else expect([...compared, ...short.untuned].length).toBeGreaterThan(3);
     }
     expect(executor.tuning).toEqual({});
+  });
+
+  it('foresees every class of a request, and puts a text as long before one with a picture', async () => {
+    const asked = { prompt: 'What is it?', image: formula_picture('rings', 336, 336), knobs: { topK: 2 } };
+    const { requests, classes } = await foresee(model.engine, [asked]);
+    const ran = await Promise.all(
+      requests.map(async (request) => {
+        const limits = { maxNewTokens: 3, ignoreEos: true, timing: 'kernel' } as const;
+        const { timeline, counts } = await model.generate({ ...request, ...limits }).result;
+        const tuned = timeline?.spans.filter(({ first }) => first.kernel.shape_class !== undefined) ?? [];
+        const keys = tuned.map(({ first }) => tune_key(first.kernel, first.params, first.options));
+        return { counts, keys: new Set(keys) };
+      }),
+    );
+    const [text, picture] = ran as [(typeof ran)[0], (typeof ran)[0]];
+    expect(requests).toEqual([{ prompt: expect.any(String), knobs: { topK: 2 } }, asked]);
+    expect(text.counts.prompt_tokens).toBe(picture.counts.prompt_tokens);
+    expect(text.counts.views).toBe(0);
+    expect(classes).toEqual(picture.keys);
+    expect([...text.keys].filter((key) => !classes.has(key))).toEqual([]);
+    expect((await foresee(model.engine, [{ prompt: 'one' }])).requests).toEqual([{ prompt: 'one' }]);
   });
 
   it("the share of the first variants' time is that of all classes together", () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Device } from '../../engine/gpu/device.ts';
 import { SHIPPED_TUNINGS } from '../../engine/gpu/shipped_tunings.ts';
-import { is_untuned, keep_tuning, tuning_for } from '../../engine/node/tuning.ts';
+import { is_untuned, keep_tuning, known_share, tuning_for } from '../../engine/node/tuning.ts';
 import { TUNED_KERNELS } from '../../engine/tune.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'molmoe-tuning-'));
@@ -58,6 +58,11 @@ it('a model that nobody tuned is to be tuned, unless something came with the pro
   expect(await untuned('nano f16', on('llvmpipe: Mesa 25.0'))).toBe(false);
   const itself = { seconds: 3.2, share: 0.8, untuned: ['b'] };
   await keep_tuning(some, 'vulkan', ['a'], { a: 'tiled_128' }, 'nano f16', itself);
+  const found = { from: 'itself', choices: { a: 'tiled_128' } };
+  expect(await tuning_for(some, 'vulkan')).toEqual(found); // nobody asked for it
+  expect(await tuning_for(some, 'vulkan', 'mini q4')).toEqual(found);
+  expect(await known_share(some, 'vulkan', 'nano f16')).toBe(0.8);
+  expect(await known_share(some, 'vulkan', 'mini q4')).toBeUndefined();
   await keep_tuning(some, 'vulkan', ['c'], { c: 'tiled_32' }, 'mini q4');
   expect(await untuned('nano f16')).toBe(false);
   expect(await untuned('mini q4')).toBe(false);
