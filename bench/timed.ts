@@ -77,7 +77,7 @@ export async function time_case(contestant: Contestant, made: BenchCase, whole =
   try {
     return await record_case(contestant, made, async (record, { uploaded, data, want: wants }) => {
       record();
-      for (const want of process.env.NOCHECK ? [] : wants()) {
+      for (const want of wants()) {
         const wrong = await difference(executor, uploaded[want.buffer] as Buffer, data[want.buffer] as Data, want);
         if (wrong !== undefined) return wrong;
       }
