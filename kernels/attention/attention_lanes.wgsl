@@ -56,17 +56,29 @@ fn score_32(
   }
 }
 
-// Eight queries, whose lanes hold the weights of a key, take up the lane's columns of its value.
+// Eight queries, whose lanes hold the weights of two keys, take up the lane's columns of their values.
 @diagnostic(off, subgroup_uniformity)
-fn add_value(
-  sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, weight: f32, weight1: f32, v0: vec4f, v1: vec4f, n0: vec4f, n1: vec4f, team: u32,
+fn add_values(
+  sums0: ptr<function, Eight>, sums1: ptr<function, Eight>, weight: f32, next_weight: f32, values: Pair, team: u32,
 ) {
   for (var i = 0u; i < 8u; i++) {
     let w = vec4f(subgroupShuffle(weight, team + i));
-    let u = vec4f(subgroupShuffle(weight1, team + i));
-    (*sums0)[i] = fma(u, n0, fma(w, v0, (*sums0)[i]));
-    (*sums1)[i] = fma(u, n1, fma(w, v1, (*sums1)[i]));
+    let n = vec4f(subgroupShuffle(next_weight, team + i));
+    (*sums0)[i] = fma(n, values.next0, fma(w, values.own0, (*sums0)[i]));
+    (*sums1)[i] = fma(n, values.next1, fma(w, values.own1, (*sums1)[i]));
   }
+}
+
+// Two neighbouring fours of columns of a key's values and of the next key's; of the last key twice its own.
+struct Pair {
+  own0: vec4f,
+  own1: vec4f,
+  next0: vec4f,
+  next1: vec4f,
+}
+
+fn pair_at(at: u32, step: u32) -> Pair {
+  return Pair(v[at], v[at + 1u], v[at + step], v[at + step + 1u]);
 }
 
 @diagnostic(off, subgroup_uniformity)
@@ -151,35 +163,28 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
       rescale(&c2, &d2, keep.z, team);
       rescale(&c3, &d3, keep.w, team);
     }
+    // Two keys a turn: a sum that lives through a loop is fetched and put back every turn.
     for (var key = key0; key < stop; key += 2u) {
-      let v_row = (kv_row + key) * kv_stride + v_at;
-      let next = v_row + select(0u, kv_stride, key + 1u < stop);
-      let va = v[v_row];
-      let vb = v[v_row + 1u];
-      let na = v[next];
-      let nb = v[next + 1u];
+      let is_pair = key + 1u < stop;
+      let values = pair_at((kv_row + key) * kv_stride + v_at, select(0u, kv_stride, is_pair));
       let w = exp2(turn[key % KEYS] - largest);
-      let u = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), key + 1u < stop);
-      total += w + u;
-      add_value(&a0, &b0, w.x, u.x, va, vb, na, nb, team);
-      add_value(&a1, &b1, w.y, u.y, va, vb, na, nb, team);
-      add_value(&a2, &b2, w.z, u.z, va, vb, na, nb, team);
-      add_value(&a3, &b3, w.w, u.w, va, vb, na, nb, team);
+      let n = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), is_pair);
+      total += w + n;
+      add_values(&a0, &b0, w.x, n.x, values, team);
+      add_values(&a1, &b1, w.y, n.y, values, team);
+      add_values(&a2, &b2, w.z, n.z, values, team);
+      add_values(&a3, &b3, w.w, n.w, values, team);
     }
-    if (WIDE) {
+    if (WIDE) { // a loop of its own, to stay short
       for (var key = key0; key < stop; key += 2u) {
-        let v_row = (kv_row + key) * kv_stride + v_at + upper;
-        let next = v_row + select(0u, kv_stride, key + 1u < stop);
-        let va = v[v_row];
-        let vb = v[v_row + 1u];
-        let na = v[next];
-        let nb = v[next + 1u];
+        let is_pair = key + 1u < stop;
+        let values = pair_at((kv_row + key) * kv_stride + v_at + upper, select(0u, kv_stride, is_pair));
         let w = exp2(turn[key % KEYS] - largest);
-        let u = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), key + 1u < stop);
-        add_value(&c0, &d0, w.x, u.x, va, vb, na, nb, team);
-        add_value(&c1, &d1, w.y, u.y, va, vb, na, nb, team);
-        add_value(&c2, &d2, w.z, u.z, va, vb, na, nb, team);
-        add_value(&c3, &d3, w.w, u.w, va, vb, na, nb, team);
+        let n = select(vec4f(), exp2(turn[(key + 1u) % KEYS] - largest), is_pair);
+        add_values(&c0, &d0, w.x, n.x, values, team);
+        add_values(&c1, &d1, w.y, n.y, values, team);
+        add_values(&c2, &d2, w.z, n.z, values, team);
+        add_values(&c3, &d3, w.w, n.w, values, team);
       }
     }
   }

@@ -1,7 +1,7 @@
 // Sixteen columns a lane of x * W: `x` is read at an address that all lanes share, which is nearly free on a software
 // adapter, and weights by gathers, which is all the time this takes. One row of two strips a round: eight or more loads
 // halve the speed.
-// `x0`: start of the row that `input` reads. `shared`: columns of the first lane, the same for all.
+// `x0`: start of the row that `input` reads. `shared_columns`: the first lane's, the same for all.
 fn lanes_sum(x0: u32, columns: array<Column, 2>, shared_columns: array<Column, 2>, k_count: u32) -> array<Eight, 2> {
   var lo0 = vec4f();
   var hi0 = vec4f();
