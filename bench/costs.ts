@@ -26,7 +26,7 @@ export function rates_of({ ms, counts }: { ms: number; counts: Counts }, ceiling
   };
 }
 
-/** What is found of a kernel's variant on one shape: rates, or what is wrong. */
+/** What is found of a kernel's variant on one shape: rates, or why it was not timed. */
 export interface BenchedKernel extends Partial<ReturnType<typeof rates_of>> {
   readonly kernel: string;
   readonly variant: string;

@@ -73,8 +73,8 @@ async function grouped_experts(auto: Contestant): Promise<Target> {
   for (const [made, k, cols] of pairs) {
     const experts = await time_case(auto, made);
     const dense = await time_case(auto, linear({ stage: 'prefill', rows, k, cols }));
-    if (typeof experts === 'string') return { ...target, reason: `wrong: ${experts}` };
-    if (typeof dense === 'string') return { ...target, reason: `wrong: ${dense}` };
+    if (typeof experts === 'string') return { ...target, reason: experts };
+    if (typeof dense === 'string') return { ...target, reason: dense };
     experts_ms += experts.ms;
     dense_ms += dense.ms;
   }

@@ -1,3 +1,4 @@
+import { TooLargeError } from '../engine/errors.ts';
 import type { Buffer } from '../engine/gpu/buffers.ts';
 import { type Executor, make_executor } from '../engine/gpu/executor.ts';
 import type { VariantChoice } from '../engine/gpu/pipelines.ts';
@@ -71,7 +72,7 @@ export async function record_case<T>(
   }
 }
 
-/** Checks a case against the CPU reference, then times it, or all of its launches; a wrong result is told and not timed. */
+/** Checks a case against the CPU reference, then times it, or all of its launches. What is wrong, or larger than this device allows, is told and not timed. */
 export async function time_case(contestant: Contestant, made: BenchCase, whole = false): Promise<Timed | string> {
   const { executor, timeline } = contestant;
   try {
@@ -79,20 +80,20 @@ export async function time_case(contestant: Contestant, made: BenchCase, whole =
       record();
       for (const want of wants()) {
         const wrong = await difference(executor, uploaded[want.buffer] as Buffer, data[want.buffer] as Data, want);
-        if (wrong !== undefined) return wrong;
+        if (wrong !== undefined) return `wrong: ${wrong}`;
       }
       await timeline.collect();
       return best_of(timeline, whole ? undefined : made.kernel, record);
     });
   } catch (error) {
-    return (error as Error).message.split('\n')[0] as string;
+    return `${error instanceof TooLargeError ? 'not run' : 'wrong'}: ${(error as Error).message.split('\n')[0]}`;
   }
 }
 
 /** The target with what was measured, or with what is wrong. */
 export async function judged(on: Contestant, made: BenchCase, target: Target, value: (timed: Timed) => number) {
   const timed = await time_case(on, made);
-  return typeof timed === 'string' ? { ...target, reason: `wrong: ${timed}` } : { ...target, value: value(timed) };
+  return typeof timed === 'string' ? { ...target, reason: timed } : { ...target, value: value(timed) };
 }
 
 export function upload(executor: Executor, data: Readonly<Record<string, Data>>): Record<string, Buffer> {

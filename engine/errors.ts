@@ -3,6 +3,9 @@ export class InputError extends Error {
   override name = 'InputError';
 }
 
+/** A buffer is larger than the device allows one to be. */
+export class TooLargeError extends InputError {}
+
 /** The GPU's memory does not hold it: something smaller may fit. */
 export class OutOfMemoryError extends InputError {}
 

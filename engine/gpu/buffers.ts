@@ -1,4 +1,4 @@
-import { InputError, OutOfMemoryError } from '../errors.ts';
+import { OutOfMemoryError, TooLargeError } from '../errors.ts';
 import type { Device } from './device.ts';
 
 /** What a buffer is for: memory is counted by it. */
@@ -73,12 +73,12 @@ export function make_buffers(device: Device): Buffers {
   const create: Buffers['create'] = (label, bytes, purpose, usage = DEFAULT_USAGE) => {
     const size = buffer_bytes(bytes);
     if (!Number.isSafeInteger(size) || size > device.max_buffer_bytes) {
-      throw new InputError(
+      throw new TooLargeError(
         `GPU buffer "${label}": asked for ${mebibytes(bytes)}, this device allows ${mebibytes(device.max_buffer_bytes)} a buffer (${held()} held); try a shorter request, fewer crops or a smaller dtype`,
       );
     }
     if (usage & USAGE.storage && size > device.max_binding_bytes) {
-      throw new InputError(
+      throw new TooLargeError(
         `GPU buffer "${label}": asked for ${mebibytes(bytes)}, a kernel can bind ${mebibytes(device.max_binding_bytes)} at most here; try a shorter request or fewer crops`,
       );
     }

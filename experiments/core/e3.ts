@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { UsageError } from '../../engine/errors.ts';
-import { read_model, shipped_models } from '../estimator/model_file.ts';
+import { InputError, UsageError } from '../../engine/errors.ts';
+import { PROBES_VERSION } from '../../engine/meter/ceilings.ts';
+import { type Known, read_model, shipped_models } from '../estimator/model_file.ts';
 import { own_levels, picture_for, spread, TILINGS } from '../estimator/spread.ts';
 import { define } from '../lab/define.ts';
 import { latency } from '../lab/instruments.ts';
@@ -58,7 +59,7 @@ export const e3 = define({
     }
   },
   basis: 'beside',
-  others: async ({ with: files }) => (files ? Promise.all(files.map(read_model)) : shipped_models()),
+  others: async ({ with: files }) => (files ? Promise.all(files.map(given_model)) : shipped_models()),
   cells: (on, options) => {
     const { n_layers } = on.config;
     const own = own_levels(on.config);
@@ -91,3 +92,21 @@ export const e3 = define({
   tables: e3_tables,
   findings: ({ e3_calibration_results: { findings } }) => findings,
 });
+
+/** What is asked for by name is used or refused. */
+async function given_model(path: string): Promise<Known> {
+  const known = await read_model(path);
+  const { estimator, ceilings } = known.file;
+  if (estimator === null || ceilings === null) {
+    throw new InputError(
+      `--with ${path}: expected an estimator, found a file that holds none (too few samples, or no ceilings); run \`molmoe e3\` there with more configurations`,
+    );
+  }
+  const probes = ceilings.probes ?? 1;
+  if (probes !== PROBES_VERSION) {
+    throw new InputError(
+      `--with ${path}: expected an estimator over ceilings of probes ${PROBES_VERSION}, found probes ${probes}, under which its coefficients mean something else; run \`molmoe e3\` there again`,
+    );
+  }
+  return known;
+}

@@ -97,12 +97,11 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
   let own_head = workgroup.y * (LANES / 8u) + local.x / 8u;
   let head = min(own_head, params.heads - 1u); // surplus teams repeat the last head and store nothing
   let row = workgroup.x * ROWS;
-  let last = params.rows - 1u;
   let group_row = params.q_row0 + workgroup.z * params.rows;
   let q_at = (params.q_col0 + head * HEAD_DIM) / 4u;
   var q_own: Queries; // the lane's queries: row + lane, row + lane + 8 ..
   for (var j = 0u; j < 4u * QUADS; j++) {
-    let own_row = group_row + min(row + lane + 8u * (j / QUADS), last);
+    let own_row = group_row + min(row + lane + 8u * (j / QUADS), params.rows - 1u);
     q_own[j] = q[own_row * (params.q_stride / 4u) + q_at + j % QUADS] * (params.scale * LOG2_E);
   }
   var end = params.keys; // keys that some query of the team sees
@@ -132,9 +131,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
       turn[(key + KEYS - 1u) % KEYS] = s;
       let k_row = (kv_row + key) * kv_stride + k_at;
       var own0 = k[k_row + min(lane, QUADS - 1u)];
-      var own1 = own0;
-      var own2 = own0;
-      var own3 = own0;
+      var own1 = own0; var own2 = own0; var own3 = own0;
       if (QUADS > 8u) { own1 = k[k_row + min(8u + lane, QUADS - 1u)]; }
       if (QUADS > 16u) { own2 = k[k_row + min(16u + lane, QUADS - 1u)]; }
       if (QUADS > 24u) { own3 = k[k_row + min(24u + lane, QUADS - 1u)]; }

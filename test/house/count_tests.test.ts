@@ -15,23 +15,39 @@ function count(report: unknown): string {
   return spawnSync(process.execPath, [script, path], { encoding: 'utf8' }).stdout;
 }
 
+const last_line = (report: unknown) => count(report).trimEnd().split('\n').at(-1);
+
 const file = (status: string, ...tests: string[]) => ({
+  name: join(repo_root, 'test/some.test.ts'),
+  message: 'cannot be loaded',
   status,
-  assertionResults: tests.map((state) => ({ status: state })),
+  assertionResults: tests.map((state, i) => ({
+    status: state,
+    fullName: `group test ${i}`,
+    failureMessages: state === 'failed' ? ['Error: expected 1, found 2\n    at line 3'] : [],
+  })),
 });
 
 it('counts tests by their state', () => {
   expect(count({ testResults: [file('passed', 'passed', 'passed')] })).toBe('2 passed, 0 failed\n');
   expect(
-    count({
+    last_line({
       testResults: [file('failed', 'passed', 'failed'), file('passed', 'pending', 'passed', 'skipped', 'todo')],
     }),
-  ).toBe('2 passed, 1 failed, 3 skipped\n');
+  ).toBe('2 passed, 1 failed, 3 skipped');
+});
+
+it('names what failed, with its message, where a long log may be cut', () => {
+  expect(count({ testResults: [file('failed', 'passed', 'failed')] })).toMatch(
+    /^failed: \S*some\.test\.ts > group test 1\nError: expected 1, found 2\n/,
+  );
 });
 
 it('counts a file that could not be loaded as a failure', () => {
-  expect(count({ testResults: [file('failed'), file('passed', 'passed')] })).toBe('1 passed, 1 failed\n');
-  expect(count({ testResults: [file('failed', 'passed')] })).toBe('1 passed, 1 failed\n');
+  const report = { testResults: [file('failed'), file('passed', 'passed')] };
+  expect(last_line(report)).toBe('1 passed, 1 failed');
+  expect(count(report)).toMatch(/some\.test\.ts > the file itself\ncannot be loaded\n/);
+  expect(last_line({ testResults: [file('failed', 'passed')] })).toBe('1 passed, 1 failed');
 });
 
 it('never calls a run without a report a success', () => {

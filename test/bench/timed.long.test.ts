@@ -42,14 +42,14 @@ it('tells what is wrong and does not time it', async () => {
   const eps = 'params.eps';
   expect(body).toContain(eps);
   expect(await time_case(contestant, broken(whole, eps, '(params.eps + 0.5)'))).toMatch(
-    /^y\[0\] is .*, the reference .* \(\d+ of 384 looked at are off\)$/,
+    /^wrong: y\[0\] is .*, the reference .* \(\d+ of 384 looked at are off\)$/,
   );
 });
 
 it('sees one wrong column at the edge of a sampled product', async () => {
   const { buffers, want } = product.open();
   const made = { ...product, open: () => ({ buffers, want: () => want().map(off_at_the_end) }) };
-  expect(await time_case(contestant, made)).toMatch(/^c\[\d+\] is .* \(1 of \d+ looked at are off\)$/);
+  expect(await time_case(contestant, made)).toMatch(/^wrong: c\[\d+\] is .* \(1 of \d+ looked at are off\)$/);
 });
 
 function off_at_the_end(want: Want) {
@@ -57,6 +57,13 @@ function off_at_the_end(want: Want) {
   values[values.length - 1] = (values.at(-1) ?? 0) + 0.1;
   return { ...want, values };
 }
+
+it('tells what this device has no room for from what is wrong', async () => {
+  const { buffers, want } = product.open();
+  const huge = { length: 0, byteLength: 2 ** 40 } as Float32Array;
+  const made = { ...product, open: () => ({ buffers: { ...buffers, c: huge }, want }) };
+  expect(await time_case(contestant, made)).toMatch(/^not run: GPU buffer "c": asked for .* allows .* a buffer/);
+});
 
 it('leaves out a variant that would have a stand-in', () => {
   const swiglu = kernel_cases(preset_config('molmoe-tiny'), [16])

@@ -18,6 +18,8 @@ const molmoe = (...args: string[]) => cli(args, { env, cwd: scratch, timeout_ms:
 
 /** Results of an adapter that is not here; of the probes of now, or its coefficients would say nothing here. */
 const there = join(scratch, 'there.json');
+const other_probes = join(scratch, 'other_probes.json');
+const empty = join(scratch, 'empty.json');
 function write_there(): void {
   const run = e3_run('Some GPU 1.2');
   const { provenance } = run.fingerprint;
@@ -33,7 +35,10 @@ function write_there(): void {
     configurations: e3_configurations(settings_of(24, 1), LLVMPIPE),
     skipped: [],
   });
-  writeFileSync(there, JSON.stringify(files.e3_estimator_model));
+  const model_file = files.e3_estimator_model as { ceilings: object };
+  writeFileSync(there, JSON.stringify(model_file));
+  writeFileSync(other_probes, JSON.stringify({ ...model_file, ceilings: { ...model_file.ceilings, probes: 1 } }));
+  writeFileSync(empty, JSON.stringify({ ...model_file, estimator: null }));
 }
 beforeAll(write_there);
 
@@ -160,6 +165,12 @@ describe('what e3 learnt here', () => {
     [2, ['--active-blocks', ''], /expected a number/],
     [2, ['--active-blocks', '9'], /e3: expected a cell to run, found none/],
     [1, ['--with', 'none.json'], /none.json: expected an estimator, found no such file/],
+    [
+      1,
+      ['--with', other_probes],
+      /other_probes.json: expected .* probes \d+, found probes 1, .* `molmoe e3` there again/,
+    ],
+    [1, ['--with', empty], /empty.json: expected an estimator, found a file that holds none/],
   ])('e3: %i: %j', async (code, args, message) => {
     const ended = await molmoe('e3', '--model', 'molmoe-tiny', '--dry-run', ...args);
     expect([ended.code, ended.errors.at(-1)]).toEqual([code, expect.stringMatching(message)]);
