@@ -77,13 +77,18 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     if (TEAM > 4u) {
       s += subgroupShuffleXor(s, 4u);
     }
-    let now = max(largest, s);
-    let keep = exp2(largest - now);
-    let weight = exp2(s - now);
-    largest = now;
-    total = total * keep + weight;
+    if (s > largest) { // seldom after the first keys
+      let keep = exp2(largest - s);
+      largest = s;
+      total *= keep;
+      for (var i = 0u; i < OWN; i++) {
+        sums[i] *= keep;
+      }
+    }
+    let weight = exp2(s - largest);
+    total += weight;
     for (var i = 0u; i < OWN; i++) {
-      sums[i] = fma(vec4f(weight), v_cache[at + quads[i]], sums[i] * keep);
+      sums[i] = fma(vec4f(weight), v_cache[at + quads[i]], sums[i]);
     }
   }
   if (own_head >= params.heads) {
