@@ -18,23 +18,24 @@ fn add_block(own: vec2f, w0: Eight, w1: Eight, sums: ptr<function, Sums>) {
   }
 }
 
-fn own_values(starts: Starts, k: u32) -> array<vec2f, BLOCKS> {
+fn own_values(starts: Starts, k: u32, blocks: u32) -> array<vec2f, BLOCKS> {
   var own: array<vec2f, BLOCKS>;
-  for (var b = 0u; b < BLOCKS; b++) {
+  for (var b = 0u; b < blocks; b++) {
     own[b] = a[starts[b] + k];
   }
   return own;
 }
 
-fn add_products(own: array<vec2f, BLOCKS>, w0: Eight, w1: Eight, sums: ptr<function, Blocks>) {
+// Of the first `blocks` alone, a number that callers write down.
+fn add_products(own: array<vec2f, BLOCKS>, w0: Eight, w1: Eight, blocks: u32, sums: ptr<function, Blocks>) {
   add_block(own[0], w0, w1, &(*sums)[0]);
-  if (BLOCKS > 1u) {
+  if (blocks > 1u) {
     add_block(own[SECOND], w0, w1, &(*sums)[SECOND]);
   }
-  if (BLOCKS > 2u) {
+  if (blocks > 2u) {
     add_block(own[THIRD], w0, w1, &(*sums)[THIRD]);
   }
-  if (BLOCKS > 3u) {
+  if (blocks > 3u) {
     add_block(own[FOURTH], w0, w1, &(*sums)[FOURTH]);
   }
 }

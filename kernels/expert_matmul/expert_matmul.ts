@@ -24,8 +24,7 @@ type Expert = Variant<'cols' | 'max_tiles'>;
 
 /** Slots a tile, where the variant's family does not say it. */
 const TILE_ROWS: Readonly<Record<string, number>> = {
-  lanes: 16,
-  lanes_32: 32,
+  lanes: 32,
   lanes_8: 8,
   tiled_16: 16,
   tiled_32: 32,
@@ -117,7 +116,6 @@ export const expert_matmul = kernel({
     matrix_variant('matrix_32', 64, 12 * 1024),
     matrix_variant('matrix_64x128', 128, 18 * 1024),
     lanes_variant('lanes'),
-    lanes_variant('lanes_32'),
     lanes_variant('lanes_8'),
   ],
   // Only from what is known before the tiles are sized.

@@ -43,7 +43,13 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     starts[b] = row_of(lists[list + min(b * TEAM + local.x % TEAM, last)]);
   }
   var sums: Blocks;
-  add_all(starts, column, select(0u, params.k / 2u, mine), &sums);
+  // The last tile of an expert is seldom full: a loop for each number of blocks that hold rows, of which one has rounds.
+  let blocks = (rows + TEAM - 1u) / TEAM;
+  let pairs = params.k / 2u;
+  if (BLOCKS > 1u) { add_all(starts, column, select(0u, pairs, blocks == 1u), 1u, &sums); }
+  if (BLOCKS > 2u) { add_all(starts, column, select(0u, pairs, blocks == 2u), 2u, &sums); }
+  if (BLOCKS > 3u) { add_all(starts, column, select(0u, pairs, blocks == 3u), 3u, &sums); }
+  add_all(starts, column, select(0u, pairs, blocks == BLOCKS), BLOCKS, &sums);
   if (group >= groups) {
     return;
   }

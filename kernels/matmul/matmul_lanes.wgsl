@@ -30,7 +30,7 @@ fn main(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) workg
     starts[b] = (params.a_row0 + min(row + b * TEAM + local.x % TEAM, last)) * (params.a_stride / 2u);
   }
   var sums: Blocks;
-  add_all(starts, column_at(0u, g, groups, matrix_lines(params.k)), params.k / 2u, &sums);
+  add_all(starts, column_at(0u, g, groups, matrix_lines(params.k)), params.k / 2u, BLOCKS, &sums);
   if (group >= groups) {
     return;
   }
