@@ -66,12 +66,15 @@ export async function bench_builds(
   const rows = keys.map((key) => {
     const [before_ms, now_ms] = [samples(key, 'before'), samples(key, 'now')];
     const medians = { before: percentile(before_ms, 50), now: percentile(now_ms, 50) };
-    return { key, medians, ratio: medians.before / medians.now, before_ms, now_ms };
+    // Where other programs slow a machine, the fastest runs of both say most of the programs.
+    const fastest_ratio = Math.min(...before_ms) / Math.min(...now_ms);
+    return { key, medians, ratio: medians.before / medians.now, fastest_ratio, before_ms, now_ms };
   });
-  const table = rows.map(({ key, medians, ratio }) => [
-    ...[key, medians.before.toFixed(0), medians.now.toFixed(0), ratio.toFixed(3)],
+  const table = rows.map(({ key, medians, ratio, fastest_ratio }) => [
+    ...[key, medians.before.toFixed(0), medians.now.toFixed(0), ratio.toFixed(3), fastest_ratio.toFixed(3)],
   ]);
-  for (const line of aligned([['T_total, medians', 'before ms', 'now ms', 'before/now'], ...table])) say(line);
+  for (const line of aligned([['T_total, medians', 'before ms', 'now ms', 'before/now', 'of the fastest'], ...table]))
+    say(line);
   const targets = rows.map(
     ({ key, ratio }): Target => ({ what: `${key}, before over now`, unit: 'times', value: ratio, least: 0.97 }),
   );
