@@ -118,7 +118,12 @@ function peer(what: string, name: RegExp, least?: number, goal?: number): Aim {
   };
 }
 
-/** The newest on another driver over the newest on the first one; a recorded one counts if its build was committed. */
+const DAY_MS = 24 * 3600 * 1000;
+
+/**
+ * The fastest of a day on another driver over the fastest of that day on the first one, of committed builds and the one at
+ * hand: a host that others use too is half as fast in one minute as in the next, whichever driver has its turn then.
+ */
 function driver(what: string, command: string, rate_of: (results: Results) => number | undefined): Aim {
   return {
     ...{
@@ -131,15 +136,27 @@ function driver(what: string, command: string, rate_of: (results: Results) => nu
     },
     command: `${command}, and tools/drivers/run.sh node dist/bench.js ${command.split(' ').at(-1)}`,
     of: (record, all) => {
-      const rate = rate_of(results_of(record));
-      const first = all
-        .filter(({ adapter, host, dirty }) => FIRST_DRIVER.test(adapter) && host.cpu === record.host.cpu && !dirty)
-        .flatMap((other) => rate_of(results_of(other)) ?? [])
-        .at(-1);
-      return rate === undefined || first === undefined ? undefined : rate / first;
+      const own = rate_of(results_of(record));
+      const fastest = (on: (adapter: string) => boolean) => {
+        const alike = all.filter(
+          ({ adapter, host, dirty, date }) =>
+            on(adapter) && host.cpu === record.host.cpu && !dirty && within_a_day(date, record.date),
+        );
+        return alike.flatMap((other) => rate_of(results_of(other)) ?? []).reduce((a, b) => Math.max(a, b), 0);
+      };
+      const first = fastest((adapter) => FIRST_DRIVER.test(adapter));
+      if (own === undefined || first === 0) return undefined;
+      return (
+        Math.max(
+          own,
+          fastest((adapter) => adapter === record.adapter),
+        ) / first
+      );
     },
   };
 }
+
+const within_a_day = (a: string, b: string): boolean => Math.abs(Date.parse(a) - Date.parse(b)) <= DAY_MS;
 
 type Limits = Pick<Target, 'least' | 'goal' | 'fewer'>;
 

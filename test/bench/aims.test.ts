@@ -48,6 +48,11 @@ it('one driver over another compares speeds, not shares of ceilings', () => {
   const there = record(targets(40, 100e9), { adapter: NEWER, dirty: true, ...LATER });
   expect(row_of(there, history, driver)).toMatchObject({ value: 0.8, from: 'measured now' });
   expect(row_of(record({}, LATER), [...history, there], driver)?.value).toBeCloseTo(0.9); // of no committed build
+  // The fastest of a day: the host may be slow when a driver has its turn, and yesterday it was another one.
+  const slow = record(targets(20, 100e9), { date: '2026-11-27T20:00:00Z' });
+  expect(row_of(record({}, LATER), [...history, slow], driver)?.value).toBeCloseTo(0.9);
+  const long_ago = record(targets(90, 100e9), { date: '2026-11-20T20:00:00Z' });
+  expect(row_of(record({}, LATER), [long_ago, ...history], driver)?.value).toBeCloseTo(0.9);
   const elsewhere = record(targets(60, 75e9), { adapter: OTHER, host: { ...host, cpu: 'another CPU' } });
   expect(row_of(record({}), [record(targets(50, 100e9)), elsewhere], driver)?.value).toBe(undefined);
 });
