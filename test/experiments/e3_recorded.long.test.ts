@@ -57,6 +57,19 @@ async function counted(sample: Example, { file }: Known, model = file.provenance
 
 const roof_of = ({ file }: Known) => file.ceilings as NonNullable<Known['file']['ceilings']>;
 
+/** Kernels may cut experts into other tiles than when a file was made: their tables are a few bytes in ten thousand. */
+const TABLES = 3e-4;
+const without_numbers = (work: unknown): string =>
+  JSON.stringify(work, (_, value) => (typeof value === 'number' ? '' : value));
+function numbers_of(work: unknown): number[] {
+  const found: number[] = [];
+  JSON.stringify(work, (_, value) => {
+    if (typeof value === 'number') found.push(value);
+    return value;
+  });
+  return found;
+}
+
 describe('estimators that the program ships', () => {
   it('are there', () => {
     expect(names_in(SHIPPED).map((name) => name.replace('.json', ''))).toEqual(
@@ -77,7 +90,12 @@ describe('estimators that the program ships', () => {
     );
     expect(own?.nearness).toBe('same');
     for (const sample of known.file.samples.slice(0, 5)) {
-      expect((await counted(sample, known)).work, sample.key).toEqual(sample.work);
+      const { work } = await counted(sample, known);
+      expect(without_numbers(work), sample.key).toBe(without_numbers(sample.work));
+      for (const [i, number] of numbers_of(work).entries()) {
+        const recorded = numbers_of(sample.work)[i] as number;
+        expect(Math.abs(number - recorded), sample.key).toBeLessThanOrEqual(TABLES * recorded);
+      }
     }
   });
 });
