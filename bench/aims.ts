@@ -137,21 +137,16 @@ function driver(what: string, command: string, rate_of: (results: Results) => nu
     command: `${command}, and tools/drivers/run.sh node dist/bench.js ${command.split(' ').at(-1)}`,
     of: (record, all) => {
       const own = rate_of(results_of(record));
-      const fastest = (on: (adapter: string) => boolean) => {
+      const fastest = (on: (adapter: string) => boolean, least = 0) => {
         const alike = all.filter(
           ({ adapter, host, dirty, date }) =>
             on(adapter) && host.cpu === record.host.cpu && !dirty && within_a_day(date, record.date),
         );
-        return alike.flatMap((other) => rate_of(results_of(other)) ?? []).reduce((a, b) => Math.max(a, b), 0);
+        return alike.flatMap((other) => rate_of(results_of(other)) ?? []).reduce((a, b) => Math.max(a, b), least);
       };
       const first = fastest((adapter) => FIRST_DRIVER.test(adapter));
       if (own === undefined || first === 0) return undefined;
-      return (
-        Math.max(
-          own,
-          fastest((adapter) => adapter === record.adapter),
-        ) / first
-      );
+      return fastest((adapter) => adapter === record.adapter, own) / first;
     },
   };
 }

@@ -72,7 +72,10 @@ export async function record_case<T>(
   }
 }
 
-/** Checks a case against the CPU reference, then times it, or all of its launches. What is wrong, or larger than this device allows, is told and not timed. */
+/**
+ * Checks a case against the CPU reference, then times it, or all of its launches. What is wrong, or larger than this device
+ * allows, is told and not timed.
+ */
 export async function time_case(contestant: Contestant, made: BenchCase, whole = false): Promise<Timed | string> {
   const { executor, timeline } = contestant;
   try {
