@@ -27,7 +27,7 @@ const plugins = [wgsl, vite_bundle];
 const project = (name: string, groupOrder: number, test: TestUserConfig) => ({
   plugins,
   test: {
-    ...{ name, env: { MESA_SHADER_CACHE_DIR }, testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' as const },
+    ...{ name, env: { MESA_SHADER_CACHE_DIR }, testTimeout: 240_000, hookTimeout: 240_000, pool: 'forks' as const },
     ...{ sequence: { groupOrder }, ...test },
   },
 });

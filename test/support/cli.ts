@@ -32,7 +32,7 @@ export function cli(args: readonly string[], options: CliOptions = {}): Promise<
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       reject(new Error(`molmoe ${args.join(' ')}: no end in time; so far: ${stdout}${stderr}`));
-    }, options.timeout_ms ?? 60_000);
+    }, options.timeout_ms ?? 120_000);
     child.stdin?.on('error', () => undefined); // closed unread: the test sees what the command said
     child.stdin?.end(options.stdin);
     child.stdout?.on('data', (data) => {
