@@ -20,10 +20,12 @@ import { costs_of } from '../costs.ts';
 import { pattern } from '../pattern.ts';
 import { type Contestant, open_contestant, record_case, time_case } from '../timed.ts';
 import attention_naive from './attention_naive.wgsl';
+import { integer_ladder } from './integer_ladder.ts';
 import matmul_eight from './matmul_eight.wgsl';
 import matmul_naive from './matmul_naive.wgsl';
 import matmul_shared_rows from './matmul_shared_rows.wgsl';
 import params_wgsl from './params.wgsl';
+import { type Ladder, type Rung, rung_kernel } from './rung.ts';
 
 /**
  * From the obvious kernel to the one that runs, a step at a time: what docs/kernels tells, measured here. Each step's
@@ -31,31 +33,13 @@ import params_wgsl from './params.wgsl';
  */
 const F16 = { WEIGHT_FORMAT: FORMATS.f16 };
 
-interface Rung {
-  readonly name: string;
-  /** Which variants of the engine's own kernels run. */
-  readonly variant: Variant['name'];
-  readonly needs_lanes?: boolean;
-  /** Leaves work out to show what it costs: its result is nothing, and is not compared. */
-  readonly lacks?: true;
-  /** The same numbers each time. */
-  readonly make: () => KernelCase;
-}
-
-interface Ladder {
-  readonly name: string;
-  readonly flops: number;
-  /** The buffer that every rung leaves the same values in. */
-  readonly result: string;
-  readonly rungs: readonly Rung[];
-}
-
 export async function bench_ladder({ say, quick, filter }: Bench) {
   const { executor } = await open_executor({ hush: true, tuning: 'off' });
   const rows: Record<string, unknown>[] = [];
   try {
     const ladders = [
       matmul_ladder(577, 1024, 1024),
+      integer_ladder(577, 1024, 1024),
       attention_ladder('attention, vision encoder', 577, 64, false),
       attention_ladder('attention, causal', 512, 128, true),
       experts_ladder(quick ? 64 : 512),
@@ -100,11 +84,6 @@ async function* climb(executor: Executor, { name, flops, result, rungs }: Ladder
     yield { ladder: name, step: rung.name, lacks: rung.lacks, ms, samples_ms, gflops: flops / ms / 1e6 };
   }
   for (const { timeline } of contestants.values()) timeline.close();
-}
-
-/** The engine's kernel with one variant of the ladder's own. */
-function rung_kernel(kernel: Kernel, name: string, own: Omit<Variant, 'name'>): Kernel {
-  return { ...kernel, name, shape_class: undefined, variants: [{ name: 'simple', ...own }] };
 }
 
 /** The case with another kernel in the place of its own. */
