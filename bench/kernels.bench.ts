@@ -22,13 +22,13 @@ const QUICK = { flops: 3e9, bytes: 1.5e8 } as const;
 export async function bench_kernels({ say, quick, filter = '', out, family }: Bench) {
   const { executor } = await open_executor({ hush: true });
   try {
-    const ceilings = await measure_ceilings(executor);
     const { traits, max_binding_bytes, facts } = executor.device;
     const makers = kernel_cases(preset_config('molmoe-1b'), quick ? QUICK_PROMPTS : PROMPTS);
     const neutral = { traits, max_binding_bytes, variant: { name: 'simple' } } as const;
     const wanted = makers.filter((make) => is_wanted(make(neutral), filter, quick));
     if (wanted.length === 0)
       throw new UsageError(`--filter ${filter}: expected a part of a kernel's name, such as matmul`);
+    const ceilings = await measure_ceilings(executor);
     const in_family = (name: Variant['name']) =>
       family === undefined || ['simple', family].includes(family_of({ name }));
     const kernels = new Set(wanted.map((make) => make(neutral).kernel));

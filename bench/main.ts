@@ -21,12 +21,6 @@ import { bench_slice } from './slice.bench.ts';
 import { say_targets, type Target } from './target.ts';
 import { bench_targets } from './targets.bench.ts';
 
-/**
- * What each part costs on this machine. Times on shared machines are noisy: every ratio printed here comes from one run.
- *   node dist/bench.js [kernels] [targets] [request] [load] [overhead] [ladder] [molmoe-1b] [gpu] [builds] [slice] [sweep] [answers] [accuracy] [budget]
- *     [--quick] [--filter kernel] [--family lanes] [--out folder] [--dtype f16] [--rated GB/s] [--before dist folder] [--runs n]
- * The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
- */
 const BENCHES = {
   kernels: bench_kernels,
   targets: bench_targets,
@@ -57,6 +51,24 @@ const USED_BY = {
   runs: ['builds', 'slice'],
 } as const satisfies Record<string, readonly Name[]>;
 
+const HELP = `npm run bench -- [bench ...] [options]
+
+What each part costs on this machine. Times on shared machines are noisy: compare numbers of one run.
+The last line is one JSON object; but for --quick it is also appended to bench/history/<adapter>.jsonl.
+
+benches: ${Object.keys(BENCHES).join(', ')}
+         (without a name: ${BY_DEFAULT.join(', ')}; docs/speed.md tells what each measures)
+
+  --quick           fewer and smaller sizes; nothing is kept
+  --filter TEXT     only what has this in its name: kernels, ladder, slice
+  --family NAME     only variants of tiled, lanes or matrix: kernels
+  --out FOLDER      for tables and pictures (results/bench): kernels, accuracy
+  --dtype FORMAT    how weights are stored (f16): molmoe-1b, slice, accuracy
+  --rated GB/s      memory bandwidth by the data sheet: gpu
+  --before FOLDER   the dist folder of another build: builds
+  --runs N          turns of each (3): builds, slice
+`;
+
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** A number of an option, if it was given. */
@@ -69,7 +81,8 @@ function positive(name: string, text: string | undefined, example: string, whole
 function read_options() {
   const text = { type: 'string' } as const;
   const some = { filter: text, family: text, out: text, dtype: text, rated: text, before: text, runs: text };
-  const options = { quick: { type: 'boolean' }, ...some } as const;
+  const flag = { type: 'boolean' } as const;
+  const options = { quick: flag, help: { ...flag, short: 'h' }, ...some } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
     parsed = parseArgs({ options, allowPositionals: true });
@@ -77,6 +90,7 @@ function read_options() {
     throw new UsageError((error as Error).message);
   }
   const { values, positionals } = parsed;
+  if (values.help === true) return undefined;
   const unknown = positionals.find((name) => !Object.hasOwn(BENCHES, name));
   if (unknown !== undefined) {
     throw new UsageError(`bench ${unknown}: expected some of ${Object.keys(BENCHES).join(', ')}`);
@@ -102,7 +116,9 @@ function read_options() {
 }
 
 async function main(): Promise<void> {
-  const { names, bench } = read_options();
+  const asked = read_options();
+  if (asked === undefined) return void process.stdout.write(HELP);
+  const { names, bench } = asked;
   const { executor } = await open_executor({ hush: true });
   const { facts } = executor.device;
   executor.destroy();
@@ -122,6 +138,12 @@ async function main(): Promise<void> {
   if (!bench.quick) append_history(facts, record);
   say(JSON.stringify(record));
 }
+
+// A reader that went away (| head) ends the run as its signal would; any other fault of stdout is one line.
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== 'EPIPE') process.stderr.write(`error: cannot write the output: ${message}\n`);
+  process.exit(code === 'EPIPE' ? 141 : 1);
+});
 
 try {
   await main();

@@ -1,3 +1,4 @@
+import { UsageError } from '../engine/errors.ts';
 import { formula_picture } from '../engine/input/pictures.ts';
 import { exact_length_text } from '../engine/input/prompt.ts';
 import type { GenerateRequest } from '../engine/molmoe.ts';
@@ -22,10 +23,16 @@ const PROTOCOL: Omit<Protocol, 'warmup' | 'runs'> = {
 
 /** Does the whole model's time follow from the slice's? Turn about: a machine that changes its speed changes it for both. */
 export async function bench_slice({ say, dtype, quick, filter = '', runs }: Bench) {
+  const wanted = REQUESTS.filter(({ key }) => key.includes(filter) && (!quick || key === 'text'));
+  if (wanted.length === 0) {
+    const keys = REQUESTS.map(({ key }) => key).join(', ');
+    throw new UsageError(
+      `--filter ${filter}: expected a part of ${quick ? 'text, the only one with --quick' : `one of ${keys}`}`,
+    );
+  }
   const load = (model: string) => Molmoe.load({ model, dtype: dtype as LoadOptions['dtype'], hush: true });
   const [slice, whole] = [await load('molmoe-slice'), await load('molmoe-1b')];
   const [times, shares]: [ScaledRow[], ScaledRow[]] = [[], []];
-  const wanted = REQUESTS.filter(({ key }) => key.includes(quick ? 'text' : filter));
   for (const { key, width, height, text_tokens, new_tokens } of wanted) {
     const request: GenerateRequest = {
       prompt: exact_length_text(slice.engine.tokenizer, text_tokens),

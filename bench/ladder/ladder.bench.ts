@@ -1,3 +1,4 @@
+import { UsageError } from '../../engine/errors.ts';
 import type { Buffer } from '../../engine/gpu/buffers.ts';
 import type { Executor } from '../../engine/gpu/executor.ts';
 import { open_executor } from '../../engine/node/load.ts';
@@ -44,6 +45,8 @@ export async function bench_ladder({ say, quick, filter }: Bench) {
       attention_ladder('attention, causal', 512, 128, true),
       experts_ladder(quick ? 64 : 512),
     ].filter(({ name }) => filter === undefined || name.includes(filter));
+    if (ladders.length === 0)
+      throw new UsageError(`--filter ${filter}: expected a part of a ladder's name, such as matmul`);
     for (const ladder of ladders) {
       say(`-- ${ladder.name}`);
       for await (const row of climb(executor, ladder)) {

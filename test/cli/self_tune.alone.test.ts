@@ -43,15 +43,13 @@ it.skipIf(reason !== '')(
       return { stderr, tuning: tuning_in(out) };
     };
     const first = await run('first');
-    expect(first.stderr).toMatch(/finding the fastest kernels/);
     expect(first.stderr).toMatch(/tuning {3}by itself, in [\d.]+ s: /);
     expect(first.tuning.from).toBe('itself');
     expect(first.tuning.itself.seconds).toBeLessThan(22);
     rmSync(join(home, 'molmoe', 'tuning'), { recursive: true });
     const resumed = await run('first');
     expect(resumed.stderr).toMatch(/already in .*: not measured again/);
-    expect(resumed.stderr).not.toMatch(/finding the fastest kernels/);
-    expect(resumed.tuning).toEqual(first.tuning);
+    expect(resumed.tuning).toEqual(first.tuning); // its seconds too
   },
   240_000,
 );
